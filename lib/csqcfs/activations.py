@@ -1,0 +1,141 @@
+"""The activation family of the paper: QCFS, S-QCFS, C-QCFS, CS-QCFS (Eqs. 11, 16-18).
+
+One function, two switches: a threshold per layer or per channel, used directly (theta = lambda) or through
+Softplus (theta = Softplus(lambda), Eq. 15):
+
+    f(z) = theta * clip(floor(z L / theta + 1/2) / L, 0, 1)
+
+The modules differ only in these switches:
+
+    ==========  =============  ==========================
+    class       threshold      positive for every lambda?
+    ==========  =============  ==========================
+    `QCFS`      one per layer  no
+    `SQCFS`     one per layer  yes
+    `CQCFS`     per channel    no
+    `CSQCFS`    per channel    yes
+    ==========  =============  ==========================
+
+The gradients are those of `kernels.py`, which follow the derivation and not the misprints of Eqs. 19-20.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import kernels
+from .errors import InputError
+
+SMALLEST = 1e-30  # least threshold that Softplus returns, still far above the least normal float32
+
+
+def inverse_softplus(theta: Tensor) -> Tensor:
+    """lambda with Softplus(lambda) = theta: log(exp(theta) - 1), without overflow for large theta.
+
+    Algorithm 1, line 9 hands theta itself to CS-QCFS, which would raise a threshold of 0.5 to 0.974.
+    """
+    return theta + torch.log(-torch.expm1(-theta))
+
+
+def qcfs(z: Tensor, theta: Tensor, L: int, window: str = "paper") -> Tensor:
+    """theta * clip(floor(z L / theta + 1/2) / L, 0, 1), with straight-through gradients.
+
+    Args:
+        z: pre-activation, [N, C, ...].
+        theta: threshold, [] for the layer or [C] for its channels (dimension 1 of ``z``).
+        L: quantization step, the number of levels above zero.
+        window: where the input gradient passes, see `kernels.WINDOWS`.
+
+    Raises:
+        InputError: ``theta`` has neither no dimension nor one entry for each channel of ``z``.
+    """
+    if theta.dim() == 1 and (z.dim() < 2 or z.shape[1] != theta.shape[0]):
+        found = z.shape[1] if z.dim() > 1 else "none"
+        raise InputError(
+            f"input of shape {list(z.shape)} has {found} channels, expected {theta.shape[0]} thresholds "
+            "in dimension 1; build the activation with the channels of its layer"
+        )
+    return kernels.QuantizedClip.apply(z, theta, L, window)
+
+
+class ThresholdActivation(nn.Module):
+    """A trainable threshold around `qcfs`; the four activations are its subclasses.
+
+    Attributes:
+        raw: the one parameter, lambda; [] for the layer or [C] for its channels.
+        threshold: the effective theta, equal to the constructor's argument at the start.
+        channels: channels of the layer where known, also for one threshold per layer.
+    """
+
+    softplus = False
+
+    def __init__(self, channels: int | None, threshold: float | Tensor, L: int, window: str, per_channel: bool):
+        super().__init__()
+        if isinstance(L, bool) or not isinstance(L, int) or L < 1:
+            raise InputError(f"L = {L!r}: expected a whole number of quantization steps, 1 or more; try L=4")
+        if window not in kernels.WINDOWS:
+            raise InputError(f"window = {window!r}: expected one of {', '.join(kernels.WINDOWS)}")
+        if per_channel and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
+            raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
+        theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach()
+        if not bool(((theta > 0) & torch.isfinite(theta)).all()):
+            worst = float(theta.min()) if not theta.isnan().any() else math.nan
+            raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
+        shape = (channels,) if per_channel else ()
+        if theta.shape not in ((), shape):
+            raise InputError(
+                f"threshold of shape {list(theta.shape)}: expected one value or shape {list(shape)}, "
+                "one for each channel"
+            )
+        theta = theta.expand(shape).clone()
+        self.L, self.window, self.channels = L, window, channels
+        self.raw = nn.Parameter(inverse_softplus(theta) if self.softplus else theta)
+
+    @property
+    def threshold(self) -> Tensor:
+        """Effective theta, [] or [C], differentiable in ``raw``."""
+        # exp(lambda) underflows below about -103 in float32, where Softplus would return 0
+        return F.softplus(self.raw, threshold=30.0).clamp_min(SMALLEST) if self.softplus else self.raw
+
+    @property
+    def per_channel(self) -> bool:
+        return self.raw.dim() == 1
+
+    def forward(self, z: Tensor) -> Tensor:
+        return qcfs(z, self.threshold, self.L, self.window)
+
+    def extra_repr(self) -> str:
+        theta = self.threshold.detach()
+        spread = f"{theta.min():.4g}..{theta.max():.4g}" if self.per_channel else f"{theta:.4g}"
+        return f"L={self.L}, threshold={spread}, channels={self.channels}"
+
+
+class QCFS(ThresholdActivation):
+    """QCFS (Eq. 11): one threshold for the layer, used directly, so training may turn it negative."""
+
+    def __init__(self, L: int = 4, threshold: float | Tensor = 4.0, *, window: str = "paper",
+                 channels: int | None = None):
+        super().__init__(channels, threshold, L, window, per_channel=False)
+
+
+class SQCFS(QCFS):
+    """S-QCFS (Eq. 16), "w/o channel" in Table 3: QCFS with theta = Softplus(lambda) > 0."""
+
+    softplus = True
+
+
+class CQCFS(ThresholdActivation):
+    """C-QCFS (Eq. 17), "w/o Softplus" in Table 3: one threshold for each channel, used directly."""
+
+    def __init__(self, channels: int, L: int = 4, threshold: float | Tensor = 4.0, *, window: str = "paper"):
+        super().__init__(channels, threshold, L, window, per_channel=True)
+
+
+class CSQCFS(CQCFS):
+    """CS-QCFS (Eq. 18): one threshold for each channel with theta = Softplus(lambda) > 0."""
+
+    softplus = True

@@ -1,0 +1,7 @@
+"""The one exception for bad input, so that the command line can show it as a single line."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A value from outside is wrong. The message is one line: the value, what was expected, the remedy."""

@@ -1,0 +1,135 @@
+"""Forward and backward of the quantized activation, each one pass over memory when compiled.
+
+With step = theta / L, u = z / step + 1/2 and the straight-through floor (d floor(x)/dx = 1):
+
+    f(z)       = step * clip(floor(u), 0, L)
+    df/dz      = 1               for lo < u < hi, else 0
+    df/dtheta  = (f - z) / theta for lo < u < hi;  1 for u >= hi;  0 for u <= lo
+
+Softplus is left to autograd, which multiplies df/dtheta by dtheta/dlambda = Sigmoid(lambda). This is the
+derivation behind Eqs. 19-20; as printed, Eq. 20 has exp(lambda) where Sigmoid(lambda) belongs, and 1 where
+it belongs too (see the notebook on gradients).
+
+Backward keeps z and theta only: u is computed again. The same Python functions run eagerly or, where a
+compiler is at hand and the tensor is large enough to repay it, through torch.compile.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+# (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of
+# theta. The baselines' public codes use the other two: floor before clamp, and clamp before floor.
+WINDOWS: dict[str, tuple[float, float]] = {
+    "paper": (0.0, 0.0),
+    "floor_clamp": (0.0, 1.0),
+    "clamp_floor": (0.5, 0.5),
+}
+
+# Below this many elements a compiled kernel saves less than its first call costs.
+COMPILE_FROM = 1 << 19
+
+
+def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
+    """step * clip(floor(z / step + 1/2), 0, L); ``step`` = theta / L broadcasts against ``z``.
+
+    Low-precision ``z`` is promoted by ``step``, so that levels stay exact, and rounded once at the end.
+    """
+    return torch.div(z, step).add_(0.5).floor_().clamp_(0, L).mul_(step).to(z.dtype)
+
+
+def quantize_backward(
+    grad: Tensor, z: Tensor, step: Tensor, L: int, window: str, dim: int
+) -> tuple[Tensor, Tensor]:
+    """Gradient for z, and for theta summed over dimension ``dim``.
+
+    Inside the window (f - z) / theta = (floor(u) - u + 1/2) / L, so u alone is enough.
+    """
+    lo, hi = WINDOWS[window][0], L + WINDOWS[window][1]
+    u = torch.div(z, step).add_(0.5)
+    grad = grad.to(u.dtype)
+    above = torch.where(u >= hi, grad, 0)
+    grad_z = torch.where(u > lo, grad, 0).sub_(above)
+    slope = u.floor().sub_(u).add_(0.5).div_(L)
+    return grad_z.to(z.dtype), above.addcmul_(grad_z, slope).sum(dim)
+
+
+@functools.cache
+def compiler_available() -> bool:
+    """Whether torch.compile can build CPU kernels here; says once, in one line, when it cannot."""
+    setting = os.environ.get("CSQCFS_COMPILE", "auto")
+    if setting == "0":
+        return False
+    if any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++")):
+        return True
+    warnings.warn("no C++ compiler found: running the same kernels eagerly, several times slower", stacklevel=2)
+    return False
+
+
+@functools.cache
+def _compiled(function: Callable) -> Callable:
+    return torch.compile(function, dynamic=True, fullgraph=True)
+
+
+def fastest(function: Callable, elements: int, device: torch.device) -> Callable:
+    """``function`` itself, or its compiled form for a tensor of so many elements on that device."""
+    if torch.compiler.is_compiling() or elements < COMPILE_FROM:
+        return function
+    return _compiled(function) if device.type == "cuda" or compiler_available() else function
+
+
+def _as_rows(z: Tensor) -> tuple[Tensor, int]:
+    """A [., ., .] view in memory order, and the dimension that holds the channels.
+
+    One view serves every rank and both memory formats, so that the kernels are compiled once for each.
+    """
+    if z.dim() <= 2:
+        return z.reshape(1, -1, z.shape[-1] if z.dim() else 1), 2
+    last = z.movedim(1, -1)
+    if last.is_contiguous():
+        return last.flatten(1, -2), 2
+    return z.flatten(2), 1
+
+
+def _like(rows: Tensor, z: Tensor, channel_dim: int) -> Tensor:
+    """Undo `_as_rows`: the shape and memory order of ``z``."""
+    if z.dim() > 2 and channel_dim == 2:
+        return rows.unflatten(1, z.shape[2:]).movedim(-1, 1)
+    return rows.view(z.shape)
+
+
+def _step(theta: Tensor, L: int, channel_dim: int) -> Tensor:
+    """theta / L, shaped to broadcast along ``channel_dim``; never 0-d, which would not promote bfloat16."""
+    step = theta.reshape(-1) / L
+    return step.unsqueeze(1) if channel_dim == 1 else step
+
+
+class QuantizedClip(torch.autograd.Function):
+    """f(z) of the module docstring for theta of shape [] or [C], with C in dimension 1 of z."""
+
+    @staticmethod
+    def forward(ctx, z: Tensor, theta: Tensor, L: int, window: str) -> Tensor:
+        ctx.save_for_backward(z, theta)
+        ctx.L, ctx.window = L, window
+        rows, channel_dim = _as_rows(z)
+        out = fastest(quantize, z.numel(), z.device)(rows, _step(theta, L, channel_dim), L)
+        return _like(out, z, channel_dim)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        z, theta = ctx.saved_tensors
+        rows, channel_dim = _as_rows(z)
+        if grad.stride() != z.stride():
+            grad = torch.empty_like(z, dtype=grad.dtype).copy_(grad)
+        kernel = fastest(quantize_backward, z.numel(), z.device)
+        step = _step(theta, ctx.L, channel_dim)
+        grad_z, partial = kernel(_as_rows(grad)[0], rows, step, ctx.L, ctx.window, 3 - channel_dim)
+        grad_theta = partial.sum(0) if theta.dim() else partial.sum()
+        return _like(grad_z, z, channel_dim), grad_theta.to(theta.dtype), None, None
