@@ -35,6 +35,7 @@ WINDOWS: dict[str, tuple[float, float]] = {
 
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
+VARIANTS = 256  # of one kernel before it falls back to an error
 
 
 def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
@@ -75,7 +76,14 @@ def compiler_available() -> bool:
 
 @functools.cache
 def _compiled(function: Callable) -> Callable:
-    return torch.compile(function, dynamic=True, fullgraph=True)
+    compiled = torch.compile(function, dynamic=True, fullgraph=True)
+
+    def call(*args):
+        # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
+        with torch._dynamo.config.patch(recompile_limit=VARIANTS):
+            return compiled(*args)
+
+    return call
 
 
 def fastest(function: Callable, elements: int, device: torch.device) -> Callable:
@@ -85,7 +93,7 @@ def fastest(function: Callable, elements: int, device: torch.device) -> Callable
     return _compiled(function) if device.type == "cuda" or compiler_available() else function
 
 
-def _as_rows(z: Tensor) -> tuple[Tensor, int]:
+def as_rows(z: Tensor) -> tuple[Tensor, int]:
     """A [., ., .] view in memory order, and the dimension that holds the channels.
 
     One view serves every rank and both memory formats, so that the kernels are compiled once for each.
@@ -98,11 +106,11 @@ def _as_rows(z: Tensor) -> tuple[Tensor, int]:
     return z.flatten(2), 1
 
 
-def _like(rows: Tensor, z: Tensor, channel_dim: int) -> Tensor:
-    """Undo `_as_rows`: the shape and memory order of ``z``."""
-    if z.dim() > 2 and channel_dim == 2:
-        return rows.unflatten(1, z.shape[2:]).movedim(-1, 1)
-    return rows.view(z.shape)
+def from_rows(rows: Tensor, shape: torch.Size, channel_dim: int) -> Tensor:
+    """Undo `as_rows`: a tensor of ``shape`` in the same memory order."""
+    if len(shape) > 2 and channel_dim == 2:
+        return rows.unflatten(1, shape[2:]).movedim(-1, 1)
+    return rows.view(shape)
 
 
 def _step(theta: Tensor, L: int, channel_dim: int) -> Tensor:
@@ -118,18 +126,18 @@ class QuantizedClip(torch.autograd.Function):
     def forward(ctx, z: Tensor, theta: Tensor, L: int, window: str) -> Tensor:
         ctx.save_for_backward(z, theta)
         ctx.L, ctx.window = L, window
-        rows, channel_dim = _as_rows(z)
+        rows, channel_dim = as_rows(z)
         out = fastest(quantize, z.numel(), z.device)(rows, _step(theta, L, channel_dim), L)
-        return _like(out, z, channel_dim)
+        return from_rows(out, z.shape, channel_dim)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         z, theta = ctx.saved_tensors
-        rows, channel_dim = _as_rows(z)
+        rows, channel_dim = as_rows(z)
         if grad.stride() != z.stride():
             grad = torch.empty_like(z, dtype=grad.dtype).copy_(grad)
         kernel = fastest(quantize_backward, z.numel(), z.device)
         step = _step(theta, ctx.L, channel_dim)
-        grad_z, partial = kernel(_as_rows(grad)[0], rows, step, ctx.L, ctx.window, 3 - channel_dim)
+        grad_z, partial = kernel(as_rows(grad)[0], rows, step, ctx.L, ctx.window, 3 - channel_dim)
         grad_theta = partial.sum(0) if theta.dim() else partial.sum()
-        return _like(grad_z, z, channel_dim), grad_theta.to(theta.dtype), None, None
+        return from_rows(grad_z, z.shape, channel_dim), grad_theta.to(theta.dtype), None, None

@@ -13,6 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .kernels import as_rows, fastest, from_rows
+
+BLOCK = 32  # most time-steps in one kernel, which keeps v in registers throughout
+
 
 def along_channels(theta: Tensor, dim: int) -> Tensor:
     """Shape theta ([] or [C]) to broadcast against [N, C, ...] of ``dim`` dimensions."""
@@ -20,29 +24,63 @@ def along_channels(theta: Tensor, dim: int) -> Tensor:
 
 
 def if_step(v: Tensor, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """One step (Eqs. 1-3): spikes (bool) and the membrane potential after the soft reset, shapes as ``x``."""
+    """One step (Eqs. 1-3): output s theta and the membrane potential after the soft reset, shapes as ``x``.
+
+    ``theta`` broadcasts against ``x``; a negative one is simulated as the equations say.
+    """
     h = v + x
-    spikes = h >= theta
-    return spikes, h - spikes * theta
+    out = torch.where(h >= theta, theta, 0)
+    return out, h - out
 
 
-def integrate_and_fire(x: Tensor, theta: Tensor, v: Tensor | None = None, *, membrane: Tensor | None = None) -> Tensor:
-    """Output s(t) theta of IF neurons for the input ``x``, both [T, N, C, ...].
+def if_block(x: Tensor, v: Tensor, theta: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """``steps`` of `if_step` from ``v``: outputs [steps, ...] and the last membrane potential.
+
+    ``x`` is [steps, ...], or [1, ...] where the input is constant.
+    """
+    outputs = []
+    for t in range(steps):
+        out, v = if_step(v, x[t if len(x) > 1 else 0], theta)
+        outputs.append(out)
+    return torch.stack(outputs), v
+
+
+def start(x: Tensor, theta: Tensor) -> Tensor:
+    """v(0) = theta / 2 in the shape and memory order of one step of ``x`` [T, N, C, ...]."""
+    return torch.empty_like(x[0]).copy_(along_channels(theta, x.dim() - 1) / 2)
+
+
+def integrate_and_fire(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Output s(t) theta of IF neurons for the input ``x``, and their last membrane potential.
 
     Args:
-        x: input of each step; may be an expanded view when it is constant.
-        theta: threshold, [] or [C]; a negative one is simulated as Eqs. 1-3 say.
-        v: membrane potential at the start, [N, C, ...] or broadcastable to it; theta / 2 by default.
-        membrane: filled with the membrane potential after each reset when given, [T, N, C, ...].
+        x: input of each step, [T, N, C, ...]; a constant input may be an expanded view of one step.
+        theta: threshold, [] or [C].
+        v: membrane potential at the start, [N, C, ...]; theta / 2 by default.
     """
-    theta = along_channels(theta, x.dim() - 1)
-    v = (theta / 2 if v is None else v).expand(x.shape[1:]).clone(memory_format=torch.preserve_format)
-    v = torch.empty_like(x[0]).copy_(v)  # the memory format of the input, for every buffer
-    out = torch.empty_like(x) if not _is_expanded(x) else torch.stack([torch.empty_like(x[0])] * len(x))
-    for t in range(len(x)):
-        v.add_(x[t])
-        torch.mul(v >= theta, theta, out=out[t])
-        v.sub_(out[t])
-        if membrane is not None:
-            membrane[t] = v
-    return out
+    T, constant = len(x), len(x) > 1 and x.stride(0) == 0
+    v = start(x, theta) if v is None else torch.empty_like(x[0]).copy_(v)
+    potential, channel_dim = as_rows(v)
+    rows = as_rows(x[0] if constant else x.flatten(0, 1))[0].reshape(-1, *potential.shape)
+    level = theta.reshape(-1, 1) if channel_dim == 1 else theta.reshape(-1)
+    run = fastest(if_block, x.numel(), x.device)
+    parts = []
+    for t in range(0, T, BLOCK):
+        steps = min(BLOCK, T - t)
+        out, potential = run(rows if constant else rows[t : t + steps], potential, level, steps)
+        parts.append(out)
+    out = (parts[0] if len(parts) == 1 else torch.cat(parts)).flatten(0, 1)
+    shape = torch.Size((T * x.shape[1], *x.shape[2:]))
+    return from_rows(out, shape, channel_dim).unflatten(0, (T, -1)), from_rows(potential, v.shape, channel_dim)
+
+
+def trace(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Outputs and membrane potentials after each reset, both [T, N, C, ...]; the same dynamics, kept whole."""
+    level = along_channels(theta, x.dim() - 1)
+    v = start(x, theta) if v is None else v
+    steps = []
+    for current in x:
+        out, v = if_step(v, current, level)
+        steps.append((out, v))
+    outputs, potentials = zip(*steps)
+    return torch.stack(outputs), torch.stack(potentials)

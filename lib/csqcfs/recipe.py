@@ -45,6 +45,7 @@ class Recipe:
     augment: Augment | None
     seed: int
     precision: str
+    compiled: bool
 
     def __post_init__(self):
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
@@ -64,6 +65,8 @@ class Recipe:
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        if not isinstance(self.compiled, bool):
+            raise InputError(f"compiled = {self.compiled!r}: expected True or False")
         if not (self.augment is None or isinstance(self.augment, Augment)):
             raise InputError(f"augment = {self.augment!r}: expected an Augment, or None for no augmentation")
 

@@ -1,0 +1,240 @@
+"""Conversion to a spiking network, and its simulation over all time-steps at once (Algorithm 1, lines 13-20).
+
+Between two layers of IF neurons a network is linear, so time needs no loop there: [T, N, ...] runs through
+convolutions as T N images, and only the membrane recursion of `neurons.py` goes step by step. What depends on
+the image alone (analog coding: the same image at every step) is computed once. The score at step t is the
+mean output over steps 1..t, so one run to T gives every shorter one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, fx, nn
+
+from . import baselines, surgery
+from .errors import InputError
+from .folding import fold_batchnorm
+from .neurons import integrate_and_fire
+
+METHODS = ("plain", "srp", "cos")
+PIECE = 1 << 23  # activations of the largest layer simulated at once: 32 MiB, about a processor's cache
+Observer = Callable[[str, nn.Module | None, Tensor, Tensor, str], None]
+
+
+class IF(nn.Module):
+    """A layer of IF neurons: its threshold, [] or [C], and its place in the network."""
+
+    def __init__(self, threshold: Tensor):
+        super().__init__()
+        self.register_buffer("threshold", threshold.detach().clone())
+
+    def extra_repr(self) -> str:
+        low, high = self.threshold.min().item(), self.threshold.max().item()
+        return f"thresholds={self.threshold.numel()}, {low:.4g}..{high:.4g}"
+
+
+def convert(
+    model: nn.Module, method: str = "plain", *, tau: int = 4, rho: int = 4, allow_nonpositive: bool = False
+) -> SNN:
+    """A new spiking network with the weights and effective thresholds of ``model``, which is left alone.
+
+    Algorithm 1, line 16 sets the SNN's threshold to lambda; with Softplus it must be theta = Softplus(lambda).
+    Batch norm is folded into the layers before it.
+
+    Args:
+        model: a network with QCFS, S-QCFS, C-QCFS or CS-QCFS activations.
+        method: "plain" (IF neurons as they are), "srp" or "cos", see `baselines`.
+        tau: steps that SRP runs before it answers.
+        rho: steps that COS looks at in each layer.
+        allow_nonpositive: simulate thresholds <= 0 as Eqs. 1-3 say instead of refusing them.
+
+    Raises:
+        InputError: no quantized activation; an unknown method; ``tau`` or ``rho`` below 1; a threshold that is
+            not positive, named by layer and channels, or not finite.
+    """
+    if method not in METHODS:
+        raise InputError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
+    for name, steps in (("tau", tau), ("rho", rho)):
+        _check_steps(name, steps)
+    graph = copy.deepcopy(model) if isinstance(model, fx.GraphModule) else surgery.trace(model)
+    found = surgery.sites(graph.eval())
+    if not found:
+        raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
+    for name, site in found.items():
+        _check_threshold(name, site.threshold.detach(), allow_nonpositive and method == "plain")
+        graph.set_submodule(name, IF(site.threshold))
+    return SNN(fold_batchnorm(graph), method, tau, rho)
+
+
+class SNN(nn.Module):
+    """A network of IF neurons; ``snn(x, T)`` gives the scores at every step.
+
+    Attributes:
+        graph: the traced network, with `IF` at every site and ordinary linear layers between.
+        method: "plain", "srp" or "cos".
+        presteps: steps that the method takes before it answers: tau over the whole network (SRP), rho in
+            every layer (COS), or 0. "T = 1" does not count them.
+    """
+
+    def __init__(self, graph: fx.GraphModule, method: str, tau: int, rho: int):
+        super().__init__()
+        self.graph, self.method = graph, method
+        self.presteps = {"plain": 0, "srp": tau, "cos": rho}[method]
+        self._largest: dict[torch.Size, int] = {}
+
+    @property
+    def thresholds(self) -> dict[str, Tensor]:
+        """Thresholds by site, in the order in which they run."""
+        return {name: module.threshold for name, module in self.graph.named_modules() if isinstance(module, IF)}
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, T: int = 8, observer: Observer | None = None) -> Tensor:
+        """Scores [T, N, classes] for images [N, C, H, W]: the mean output over steps 1..t.
+
+        Memory is bounded by simulating a piece of the batch at a time.
+
+        Args:
+            observer: called for every piece as observer(name, module, input, output, phase) with the time axis
+                in front, [T, n, ...]: at each layer of neurons (an `IF`) and each other layer after the first
+                neurons. ``phase`` is "pre" in the steps that SRP takes before it answers, else "run".
+
+        Raises:
+            InputError: T below 1; an input that the network does not take.
+        """
+        _check_steps("T", T)
+        return torch.cat([self._simulate(piece, T, observer) for piece in self._pieces(x, T)], dim=1)
+
+    def _simulate(self, x: Tensor, T: int, observer: Observer | None) -> Tensor:
+        masks: dict[str, Tensor] = {}
+
+        def before(name: str, x: Tensor, theta: Tensor) -> Tensor:
+            out, v = integrate_and_fire(x, theta)
+            masks[name] = baselines.residual_mask(v, theta)
+            return out
+
+        def fire(name: str, x: Tensor, theta: Tensor) -> Tensor:
+            v = baselines.offset_start(x, theta, self.presteps) if self.method == "cos" else None
+            out, _ = integrate_and_fire(x, theta, v)
+            return out.mul_(masks[name]) if name in masks else out
+
+        if self.method == "srp":
+            _Simulation(self.graph, self.presteps, before, observer, "pre").run(x)
+        # COS looks at rho steps of each layer's input, so shorter runs are the beginning of one of rho steps
+        steps = max(T, self.presteps) if self.method == "cos" else T
+        out = _Simulation(self.graph, steps, fire, observer, "run").run(x)[:T]
+        return out.cumsum(0) / torch.arange(1, T + 1, device=out.device).view(-1, 1, 1)
+
+    def _pieces(self, x: Tensor, T: int) -> Iterator[Tensor]:
+        """``x`` in pieces whose largest layer has at most PIECE activations over all steps."""
+        if not len(x):
+            raise InputError("a batch without images: expected at least one")
+        if x.shape[1:] not in self._largest:
+            self._largest[x.shape[1:]] = _largest_activation(self.graph, x[:1])
+        size = max(1, PIECE // (T * self._largest[x.shape[1:]]))
+        for piece in x.split(size):
+            channels_last = piece.dim() == 4
+            yield piece.contiguous(memory_format=torch.channels_last) if channels_last else piece
+
+
+class _Simulation(fx.Interpreter):
+    """Runs the graph for T steps; values that depend on neurons carry time in their batch dimension, [T N, ...]."""
+
+    def __init__(self, graph: fx.GraphModule, T: int, fire: Callable, observer: Observer | None, phase: str):
+        super().__init__(graph)
+        self.T, self.fire, self.observer, self.phase = T, fire, observer, phase
+        self.N = 0
+        self.constant, self.timed = _dependence(graph)
+
+    def run(self, x: Tensor) -> Tensor:
+        self.N = len(x)
+        out = super().run(x)
+        return out.unflatten(0, (self.T, self.N))
+
+    def run_node(self, node: fx.Node):
+        if node not in self.timed:
+            return super().run_node(node)
+        module = self.module.get_submodule(node.target) if node.op == "call_module" else None
+        args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: self._over_time(n, isinstance(module, IF)))
+        if isinstance(module, IF):
+            x = args[0]
+            out = self.fire(node.target, x, module.threshold)
+            if self.observer is not None:
+                self.observer(node.target, module, x, out, self.phase)
+            return out.flatten(0, 1)
+        if node.op == "output":
+            return args[0]
+        if node.op == "call_method" and node.target in ("view", "reshape"):
+            args = (args[0], *self._new_batch(args[1:]))
+        elif node.target is torch.reshape:
+            args = (args[0], *self._new_batch(args[1:]), *args[2:])
+        out = getattr(self, node.op)(node.target, args, kwargs)
+        if self.observer is not None and module is not None:
+            steps = (self.T, self.N)
+            self.observer(node.target, module, args[0].unflatten(0, steps), out.unflatten(0, steps), self.phase)
+        return out
+
+    def _over_time(self, node: fx.Node, for_neurons: bool):
+        """The value of ``node`` at every step: [T, N, ...] for neurons (a view if constant), else [T N, ...]."""
+        value = self.env[node]
+        if not isinstance(value, Tensor):
+            return value
+        if node in self.constant:
+            value = value.expand(self.T, *value.shape)
+            return value if for_neurons else value.flatten(0, 1)
+        return value.unflatten(0, (self.T, self.N)) if for_neurons and node in self.timed else value
+
+    def _new_batch(self, sizes: tuple) -> tuple:
+        """Target sizes of a reshape, where the batch size was read off a value without time."""
+        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        return (self.T * self.N if sizes[0] == self.N else sizes[0], *sizes[1:])
+
+
+def _dependence(graph: fx.GraphModule) -> tuple[set[fx.Node], set[fx.Node]]:
+    """Nodes that depend on the image alone, and nodes that depend on spikes (and the output)."""
+    constant: set[fx.Node] = set()
+    timed: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        neurons = node.op == "call_module" and isinstance(graph.get_submodule(node.target), IF)
+        if neurons or node.op == "output" or any(parent in timed for parent in node.all_input_nodes):
+            timed.add(node)
+        elif node.op == "placeholder" or any(parent in constant for parent in node.all_input_nodes):
+            constant.add(node)
+    return constant, timed
+
+
+def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
+    """Elements of the largest value of one image at one step, found by running one."""
+    largest = 1
+
+    def observe(name: str, module: nn.Module | None, x: Tensor, out: Tensor, phase: str) -> None:
+        nonlocal largest
+        largest = max(largest, x.numel(), out.numel())
+
+    try:
+        _Simulation(graph, 1, lambda name, x, theta: integrate_and_fire(x, theta)[0], observe, "run").run(x)
+    except RuntimeError as error:
+        reason = (str(error).splitlines() or ["it does not run"])[0]
+        raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error
+    return largest
+
+
+def _check_steps(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} = {value!r}: expected a whole number of time-steps, 1 or more")
+
+
+def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
+    if not bool(theta.isfinite().all()):
+        raise InputError(f"threshold of {name} is not finite: expected finite values; train again at a lower rate")
+    if allow_nonpositive or bool((theta > 0).all()):
+        return
+    bad = (theta <= 0).nonzero().flatten().tolist()
+    where = f", channels {', '.join(map(str, bad[:5]))}{' ...' if len(bad) > 5 else ''}" if theta.dim() else ""
+    raise InputError(
+        f"threshold {float(theta.min()):.4g} of {name}{where}: expected positive ones, since an IF neuron with "
+        "another does not follow its activation; train with CS-QCFS, or pass allow_nonpositive=True with "
+        "method='plain' to see what happens"
+    )
