@@ -36,28 +36,42 @@ def nearest_threshold(z: Tensor, L: int) -> Tensor:
 def calibrate(model: fx.GraphModule, x: Tensor, sample: int = 1 << 18) -> fx.GraphModule:
     """Set every threshold of ``model`` in place from one pass of ``x``, layer by layer, and return it.
 
-    Each site sees its predecessors already quantized. ``sample`` bounds the pre-activations used of each.
+    Each site sees its predecessors already quantized. ``sample`` bounds the pre-activations used of each, drawn
+    at random: an even stride would divide the width of the maps and see their left border alone.
 
     Args:
         model: a trained ReLU network after `quantize_activations`.
         x: normalised images [N, C, H, W].
 
     Raises:
-        InputError: no quantized activation, or a site that no image activates.
+        InputError: no quantized activation, or a site that no image activates, by name; ``model`` is left as it was.
     """
     found = sites(model)
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
 
-    def place(module, inputs):
-        z = inputs[0].flatten()
-        theta = nearest_threshold(z[:: max(1, len(z) // sample)], module.L)
+    before = {name: module.raw.clone() for name, module in found.items()}
+    generator = torch.Generator().manual_seed(0)
+
+    def place(name, module, z):
+        z = z.flatten()
+        if len(z) > sample:
+            z = z[torch.randint(len(z), (sample,), generator=generator).to(z.device)]
+        try:
+            theta = nearest_threshold(z, module.L)
+        except InputError as error:
+            raise InputError(f"{name} has {error}") from error
         module.raw.copy_((inverse_softplus(theta) if module.softplus else theta).expand_as(module.raw))
 
-    handles = [module.register_forward_pre_hook(place) for module in found.values()]
+    handles = [module.register_forward_pre_hook(lambda module, inputs, name=name: place(name, module, inputs[0]))
+               for name, module in found.items()]
     try:
         with modes_kept(model):
             model.eval()(x.to(device_of(model)))
+    except BaseException:
+        for name, module in found.items():
+            module.raw.copy_(before[name])
+        raise
     finally:
         for handle in handles:
             handle.remove()

@@ -30,7 +30,8 @@ LINEAR_METHODS = {
     "add", "add_", "sub", "sub_", "neg", "flatten", "view", "reshape", "permute", "transpose", "contiguous",
     "mean", "sum", "squeeze", "unsqueeze", "size", "dim", "chunk", "split", "to", "clone",
 }
-SCALINGS = {operator.mul, operator.imul, operator.truediv, torch.mul, torch.div, "mul", "mul_", "div", "div_"}
+DIVISIONS = {operator.truediv, torch.div, "div", "div_"}
+SCALINGS = DIVISIONS | {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
 RELU_FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_}
 MAX_TO_AVERAGE = {
     nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d,
@@ -62,10 +63,19 @@ def classify(node: fx.Node, model: fx.GraphModule) -> str:
         return "relu"
     if node.target in FUNCTIONAL:
         return "max_pool" if FUNCTIONAL[node.target][0] in MAX_TO_AVERAGE else "dropout"
-    if node.target in SCALINGS:  # by a constant or a parameter, not a product of two activations
-        return "linear" if sum(parent.op != "get_attr" for parent in node.all_input_nodes) == 1 else "unsupported"
+    if node.target in SCALINGS:
+        return "linear" if scales(node) else "unsupported"
     known = LINEAR_METHODS if node.op == "call_method" else LINEAR_FUNCTIONS
     return "linear" if node.target in known else "unsupported"
+
+
+def scales(node: fx.Node) -> bool:
+    """Whether a product or quotient is one activation times a constant or a parameter: x * x and 1 / x are not."""
+    operands = [*node.args, *node.kwargs.values()]
+    varying = [isinstance(operand, fx.Node) and operand.op != "get_attr" for operand in operands]
+    if node.target in DIVISIONS:
+        return varying[0] and not any(varying[1:]) and node.kwargs.get("rounding_mode") is None
+    return sum(varying) == 1
 
 
 def describe(node: fx.Node, model: fx.GraphModule) -> str:
@@ -101,18 +111,20 @@ def as_module(node: fx.Node, model: fx.GraphModule) -> nn.Module:
             raise InputError(f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on the "
                              "input; give it a fixed kernel size")
         module = kind(**arguments)
-    if isinstance(module, (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)):
-        return MAX_TO_AVERAGE[type(module)](module.output_size)
-    if module.return_indices or any(d != 1 for d in torch.atleast_1d(torch.tensor(module.dilation)).tolist()):
+    dilation = torch.atleast_1d(torch.tensor(getattr(module, "dilation", 1)))
+    if module.return_indices or bool((dilation != 1).any()):
         raise InputError(f"{module} at {place(node) or 'forward'} is dilated or returns indices, which average "
                          "pooling cannot; use plain max pooling")
+    if isinstance(module, (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)):
+        return MAX_TO_AVERAGE[type(module)](module.output_size)
     return MAX_TO_AVERAGE[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)
 
 
 def put(node: fx.Node, model: fx.GraphModule, module: nn.Module, name: str) -> None:
-    """Make ``node`` call ``module`` on its first argument, under ``name``."""
+    """Make ``node`` call ``module`` on its input, given by place or by keyword, under ``name``."""
+    x = node.args[0] if node.args else node.kwargs["input"]
     model.add_submodule(name, module)
-    node.op, node.target, node.args, node.kwargs = "call_module", name, (node.args[0],), {}
+    node.op, node.target, node.args, node.kwargs = "call_module", name, (x,), {}
 
 
 def names_for(nodes: list[fx.Node], model: fx.GraphModule, function: str) -> dict[fx.Node, str]:
@@ -126,7 +138,7 @@ def names_for(nodes: list[fx.Node], model: fx.GraphModule, function: str) -> dic
     for node in nodes:
         base = node.target if node.op == "call_module" else ".".join(filter(None, (place(node), function)))
         name, number = base, 1
-        while name in taken and not (name in free and node.op == "call_module"):
+        while name in taken and not (name == base and name in free):
             number += 1
             name = f"{base}_{number}"
         names[node] = name

@@ -4,6 +4,7 @@ Environment variables:
     CSQCFS_HOME  records, checkpoints and caches made by runs (default: ``runs/`` in the repository,
                  which git ignores; ``~/.cache/csqcfs`` when the package is installed outside one).
     CSQCFS_DATA  data sets (default: ``data/`` in CSQCFS_HOME).
+    CSQCFS_FIGURES  figures, tables and executed notebooks (default: ``paper_figures/`` in the repository).
 """
 
 from __future__ import annotations
@@ -54,9 +55,10 @@ def notebooks() -> Path:
 
 def figures(profile: str) -> Path:
     """Figures, tables and executed notebooks of one profile."""
-    return REPOSITORY / "paper_figures" / profile
+    named = os.environ.get("CSQCFS_FIGURES")
+    return (Path(named).expanduser() if named else REPOSITORY / "paper_figures") / profile
 
 
 def reference_records(profile: str) -> Path:
     """Records committed with the repository, from which the notebooks render without a run."""
-    return figures(profile) / "records"
+    return REPOSITORY / "paper_figures" / profile / "records"

@@ -44,13 +44,14 @@ def trace(model: nn.Module) -> fx.GraphModule:
     Raises:
         InputError: torch.fx cannot follow the model's Python, for example a branch on a tensor's value.
     """
-    model = copy.deepcopy(model)
+    model, tracer = copy.deepcopy(model), _Tracer()
     try:
-        return fx.GraphModule(model, _Tracer().trace(model), type(model).__name__)
+        return fx.GraphModule(model, tracer.trace(model), type(model).__name__)
     except Exception as error:  # whatever the model's own forward raises on symbolic values
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        inside = [name for name, _ in tracer.module_stack.values()]  # torch.fx leaves it as it was at the error
+        where = f" at {inside[-1]}" if inside else ""
         raise InputError(
-            f"{type(model).__name__} cannot be traced by torch.fx ({reason}); "
+            f"{type(model).__name__} cannot be traced by torch.fx{where} ({_reason(error)}); "
             "take data-dependent Python control flow out of its forward"
         ) from error
 
@@ -72,12 +73,15 @@ def quantize_activations(
         The quantized network; `report` lists what was replaced.
 
     Raises:
-        InputError: no ReLU; an operation that an SNN of IF neurons cannot express (GELU, softmax, a
+        InputError: no ReLU; activations that are quantized already; an operation that an SNN of IF neurons cannot express (GELU, softmax, a
             product of two activations), named with its module; a model that cannot be traced.
     """
     if example is not None and not isinstance(example, Tensor):
         raise InputError(f"example of type {type(example).__name__}: expected a batch of inputs as one tensor")
     traced = trace(model)
+    if quantized := sites(traced):
+        raise InputError(f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a network "
+                         "with ReLU; use to_channelwise or surgery.switch to go on from it")
     kinds = {node: layers.classify(node, traced) for node in traced.graph.nodes}
     for node, kind in kinds.items():
         if kind == "unsupported":
@@ -101,7 +105,7 @@ def quantize_activations(
     traced.graph.lint()
     traced.delete_all_unused_submodules()
     traced.recompile()
-    traced.train(model.training)
+    _copy_modes(model, traced)
     parameter = next(model.parameters(), None)
     if parameter is not None:
         traced.to(parameter.device)
@@ -180,13 +184,23 @@ def _channels(traced: fx.GraphModule, nodes: list[fx.Node], example: Tensor | No
                 shapes[node] = out.shape
             return out
 
-    wanted, mode = set(nodes), traced.training
+    wanted = set(nodes)
     try:
         with torch.no_grad():
             Probe(traced.eval()).run(example)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"the network does not run on an example of shape {list(example.shape)}: {reason}") from error
-    finally:
-        traced.train(mode)
+        raise InputError(f"the network does not run on an example of shape {list(example.shape)} "
+                         f"({_reason(error)}); pass a batch of its inputs") from error
     return {node: int(shape[1]) for node, shape in shapes.items() if len(shape) > 1}
+
+
+def _copy_modes(model: nn.Module, traced: fx.GraphModule) -> None:
+    """Training or not, module by module, since parts may be frozen; new modules follow the whole."""
+    modes = {name: module.training for name, module in model.named_modules(remove_duplicate=False)}
+    for name, module in traced.named_modules():
+        module.training = modes.get(name, model.training)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

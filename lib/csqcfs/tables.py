@@ -92,6 +92,21 @@ def beside(
     return pd.DataFrame([cells for _, cells in lines], index=index, columns=list(columns), dtype=str)
 
 
+def measured_accuracies(metrics: Sequence[Mapping]) -> dict[str, list[float]]:
+    """Metrics of the kind "accuracy", one for each seed, by the names of the columns ACCURACY."""
+    if not metrics:
+        return {}
+    snn = {f"T = {t}": [seed["snn"][t - 1] for seed in metrics] for t in paper.TIMESTEPS}
+    return {"ANN": [seed["ann"] for seed in metrics], **snn}
+
+
+def accuracy_beside(page, printed: Mapping[Hashable, paper.Row], labels: Sequence[str]) -> pd.DataFrame:
+    """`beside` for a page whose rows are accuracies with the keys of ``printed``, such as Tables 1-4."""
+    ours = {key: measured_accuracies(page.metrics(key)) for key in page.rows}
+    return beside({key: accuracies(row) for key, row in printed.items()}, ours, labels=labels, columns=ACCURACY,
+                  profile=page.profile.name, difference=page.profile.name == "paper")
+
+
 def _difference(mine: Sequence[float] | None, theirs: float | None, digits: int) -> str:
     if not mine or theirs is None or not all(map(math.isfinite, mine)):
         return ""

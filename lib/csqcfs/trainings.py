@@ -1,0 +1,86 @@
+"""Run a `Training`: its stages in order, each kept as a checkpoint that later stages and runs start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import data, models, paths, surgery
+from .calibration import calibrate
+from .configs import RELU, Training
+from .images import ImageSet
+from .train import fit
+
+CALIBRATION_IMAGES = 512
+
+
+def checkpoint_path(training: Training) -> Path:
+    """Where the state of ``training`` lies, finished or interrupted."""
+    return paths.checkpoints() / f"{training.network}-{training.activation}-{training.digest}.safetensors"
+
+
+def train(
+    training: Training, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
+) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
+    """The trained network in evaluation mode, the history of all its stages, and the data.
+
+    Finished stages are loaded from their checkpoints; an interrupted one goes on.
+
+    Args:
+        root: folder of the data sets, see `paths.data_root`.
+        deadline: see `fit`.
+
+    Raises:
+        InputError: settings or data that do not fit.
+        OutOfTime: ``deadline``.
+    """
+    splits = data.load(training.dataset, root, training.val)
+    model, history = _stages(training, splits, deadline, progress)
+    return model.eval(), history, splits
+
+
+def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
+    """Normalised training images [512, C, H, W] at most, for shapes and for calibration; they follow the seed."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(training.seed))
+    return images.normalise(images.images[order[:CALIBRATION_IMAGES]])
+
+
+def _stages(training: Training, splits: data.Splits, deadline: float | None, progress: bool
+            ) -> tuple[nn.Module, list[dict[str, Any]]]:
+    history: list[dict[str, Any]] = []
+    if training.parent is None:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(training.seed)
+            channels = splits.train.images.shape[1]
+            model = models.build(training.network, len(splits.train.classes), training.width, channels)
+    else:
+        model, history = _stages(training.parent, splits, deadline, progress)
+    model = _with_activation(model, training, splits.train)
+    stage = training.stages[-1]
+    trained = fit(
+        model, splits.train, epochs=stage.epochs, lr=stage.lr, batch_size=training.batch_size,
+        momentum=training.momentum, weight_decay=training.weight_decay, schedule=training.schedule,
+        label_smoothing=training.label_smoothing, augment=training.augment, seed=training.seed,
+        precision=training.precision, compiled=training.compiled, val_set=splits.val if training.val else None,
+        checkpoint=checkpoint_path(training), deadline=deadline, progress=progress,
+    )
+    number = len(training.stages)
+    return model, history + [{"stage": number, "activation": stage.activation, **record} for record in trained]
+
+
+def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> nn.Module:
+    """The network of the stage before, with the activation of the last stage."""
+    before, now = training.stages[-2].activation if len(training.stages) > 1 else RELU, training.activation
+    if before == now:
+        return model
+    if before == RELU:
+        x = initial_images(training, images)
+        model = surgery.quantize_activations(model, training.L, training.threshold or 1.0, x[:2])
+        if training.threshold is None:
+            calibrate(model, x)
+        if now == "qcfs":
+            return model
+    return surgery.switch(model, now)
