@@ -78,7 +78,6 @@ class Profile:
         """
         if end not in ENDS:
             raise InputError(f"end = {end!r}: expected one of {', '.join(ENDS)}")
-        # ResNet-18 appears on CIFAR-10 only; the paper's rule for the others of its family holds for it
         settings = paper.PAPER_SETTINGS.get((dataset, network))
         if settings is None:
             raise InputError(f"{network} on {dataset} is not in the paper: expected one of "
@@ -92,9 +91,10 @@ class Profile:
             rate = self.finetune_lr or lr * settings.finetune_rate_factor
             stages.append(Stage(end.removesuffix("-2"), self.finetune_epochs or settings.finetune_epochs, rate))
         calibrated = len(stages) > 1 and stages[0].activation == RELU and end != RELU
+        initial = settings.initial_threshold if threshold is None else threshold
         return Training(
             dataset=self.datasets.get(dataset, dataset), network=network, width=self.widths.get(network, 1.0),
-            L=L or settings.quantization_step, threshold=None if calibrated else threshold or settings.initial_threshold,
+            L=settings.quantization_step if L is None else L, threshold=None if calibrated else initial,
             stages=tuple(stages), seed=seed, val=self.val, batch_size=self.batch_size,
             momentum=settings.momentum, weight_decay=settings.weight_decay, schedule=self.schedule,
             augment=self.augment, precision=self.precision, compiled=self.compiled,

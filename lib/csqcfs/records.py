@@ -106,7 +106,7 @@ def read(path: Path, run: Run | None = None) -> Record:
     if digest_of(settings) != wanted:
         raise InputError(f"record {path} has digest {digest_of(settings)}, expected {wanted}: its configuration "
                          "was changed by hand; delete it and run again")
-    source = RUN if path.parent == paths.run_records() else REFERENCE
+    source = RUN if path.resolve().parent == paths.run_records().resolve() else REFERENCE
     return Record(settings, metrics, origin, source)
 
 

@@ -78,7 +78,8 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
         return model
     if before == RELU:
         x = initial_images(training, images)
-        model = surgery.quantize_activations(model, training.L, training.threshold or 1.0, x[:2])
+        threshold = 1.0 if training.threshold is None else training.threshold
+        model = surgery.quantize_activations(model, training.L, threshold, x[:2])
         if training.threshold is None:
             calibrate(model, x)
         if now == "qcfs":
