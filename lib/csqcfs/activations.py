@@ -81,7 +81,11 @@ class ThresholdActivation(nn.Module):
             raise InputError(f"window = {window!r}: expected one of {', '.join(kernels.WINDOWS)}")
         if per_channel and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
-        theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach()
+        try:
+            theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach()
+        except (TypeError, ValueError) as error:
+            raise InputError(f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"
+                             ) from error
         if not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan
             raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
