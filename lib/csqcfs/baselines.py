@@ -14,7 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .neurons import along_channels, if_step, start
+from .kernels import fastest
+from .neurons import along_channels, as_neurons, from_neurons, if_step, start
 
 RESIDUE = 1e-3  # of theta: a membrane potential above this marks a neuron as active (SRP)
 MARGIN = 1e-3  # of theta: how far a shift goes past the point where the spike count changes (COS)
@@ -26,7 +27,7 @@ def residual_mask(v: Tensor, theta: Tensor) -> Tensor:
     return v / along_channels(theta, v.dim()) > RESIDUE
 
 
-def offset_start(x: Tensor, theta: Tensor, rho: int) -> Tensor:
+def offset_start(x: Tensor, theta: Tensor, rho: int, work: int | None = None) -> Tensor:
     """The shifted initial membrane potential [N, C, ...] of COS, from the first ``rho`` steps of ``x``.
 
     In units of theta, with residual v after rho steps, smallest pre-reset potential m_fired of the steps that
@@ -41,18 +42,25 @@ def offset_start(x: Tensor, theta: Tensor, rho: int) -> Tensor:
     Args:
         x: input, [T, N, C, ...] with T >= rho; further steps are not looked at.
         theta: threshold, [] or [C].
+        work: as in `neurons.integrate_and_fire`.
     """
-    level = along_channels(theta, x.dim() - 1)
-    v = begin = start(x, theta)
-    fired = torch.full_like(v, torch.inf)
-    silent = torch.full_like(v, NO_SILENT_STEP)
-    for current in x[:rho]:
-        h = (v + current) / level
+    rows, level, channel_dim = as_neurons(x[:rho], theta)
+    begin = as_neurons(start(x, theta)[None], theta)[0][0]
+    shifted = fastest(shift, work or x.numel(), x.device)(rows, begin, level, rho)
+    return from_neurons(shifted, x.shape[1:], channel_dim)
+
+
+def shift(x: Tensor, begin: Tensor, theta: Tensor, rho: int) -> Tensor:
+    """`offset_start` for ``x`` [rho, ...], or [1, ...] where the input is constant; ``theta`` broadcasts."""
+    v, fired, silent = begin, torch.full_like(begin, torch.inf), torch.full_like(begin, NO_SILENT_STEP)
+    for t in range(rho):
+        current = x[t if len(x) > 1 else 0]
+        h = (v + current) / theta
         spike = h >= 1
         fired = torch.where(spike, torch.minimum(fired, h), fired)
         silent = torch.where(spike, silent, torch.maximum(silent, h))
-        v = if_step(v, current, level)[1]
-    residual = v / level
+        v = if_step(v, current, theta)[1]
+    residual = v / theta
     down = torch.where((residual < 0) & fired.isfinite(), (fired - 1 + MARGIN).clamp_min(1), 0)
     up = torch.where(residual >= 1, (1 + MARGIN - silent).clamp_min(1), 0)
-    return begin + (up - down) * level
+    return begin + (up - down) * theta

@@ -36,6 +36,9 @@ WINDOWS: dict[str, tuple[float, float]] = {
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
 VARIANTS = 256  # of one kernel before it falls back to an error
+# A recursion unrolled over time must keep each membrane potential, or the compiler writes out the whole past of
+# every step: 117 s instead of 4 s for 32 steps.
+OPTIONS = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
 
 
 def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
@@ -76,7 +79,7 @@ def compiler_available() -> bool:
 
 @functools.cache
 def _compiled(function: Callable) -> Callable:
-    compiled = torch.compile(function, dynamic=True, fullgraph=True)
+    compiled = torch.compile(function, dynamic=True, fullgraph=True, options=OPTIONS)
 
     def call(*args):
         # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8

@@ -50,28 +50,52 @@ def start(x: Tensor, theta: Tensor) -> Tensor:
     return torch.empty_like(x[0]).copy_(along_channels(theta, x.dim() - 1) / 2)
 
 
-def integrate_and_fire(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def as_neurons(x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, int]:
+    """``x`` [T, N, C, ...] in memory order, ``theta`` to broadcast against one step of it, and the channels' place.
+
+    [T, rows, C] where channels lie last in memory or ``x`` is [T, N, C], else [T, N, C, rows]. No other shapes
+    occur, since a size of 1 would have a kernel of its own. A constant ``x`` keeps its one step, [1, ...].
+    """
+    constant = len(x) > 1 and x.stride(0) == 0
+    rows, channel_dim = as_rows(x[0] if constant else x.flatten(0, 1))
+    if channel_dim == 2:
+        rows = rows.reshape(1 if constant else len(x), -1, rows.shape[2])
+        return rows, theta.reshape(-1), channel_dim
+    return rows.unflatten(0, (1 if constant else len(x), -1)), theta.reshape(-1, 1), channel_dim
+
+
+def from_neurons(rows: Tensor, shape: torch.Size, channel_dim: int) -> Tensor:
+    """Undo `as_neurons` for one step, ``shape`` [N, C, ...], or for several merged into N."""
+    if channel_dim == 2:
+        return from_rows(rows.reshape(shape[0], -1, shape[1]), shape, 2) if len(shape) > 2 else rows.reshape(shape)
+    return rows.reshape(shape)
+
+
+def integrate_and_fire(
+    x: Tensor, theta: Tensor, v: Tensor | None = None, work: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Output s(t) theta of IF neurons for the input ``x``, and their last membrane potential.
 
     Args:
         x: input of each step, [T, N, C, ...]; a constant input may be an expanded view of one step.
         theta: threshold, [] or [C].
         v: membrane potential at the start, [N, C, ...]; theta / 2 by default.
+        work: elements of the simulation to which ``x`` belongs, which decide whether a compiler pays; those of
+            ``x`` by default.
     """
-    T, constant = len(x), len(x) > 1 and x.stride(0) == 0
+    T, shape = len(x), x.shape[1:]
     v = start(x, theta) if v is None else torch.empty_like(x[0]).copy_(v)
-    potential, channel_dim = as_rows(v)
-    rows = as_rows(x[0] if constant else x.flatten(0, 1))[0].reshape(-1, *potential.shape)
-    level = theta.reshape(-1, 1) if channel_dim == 1 else theta.reshape(-1)
-    run = fastest(if_block, x.numel(), x.device)
+    rows, level, channel_dim = as_neurons(x, theta)
+    potential = as_neurons(v[None], theta)[0][0]
+    run = fastest(if_block, work or x.numel(), x.device)
     parts = []
     for t in range(0, T, BLOCK):
         steps = min(BLOCK, T - t)
-        out, potential = run(rows if constant else rows[t : t + steps], potential, level, steps)
+        out, potential = run(rows if len(rows) < T else rows[t : t + steps], potential, level, steps)
         parts.append(out)
-    out = (parts[0] if len(parts) == 1 else torch.cat(parts)).flatten(0, 1)
-    shape = torch.Size((T * x.shape[1], *x.shape[2:]))
-    return from_rows(out, shape, channel_dim).unflatten(0, (T, -1)), from_rows(potential, v.shape, channel_dim)
+    out = parts[0] if len(parts) == 1 else torch.cat(parts)
+    out = from_neurons(out, torch.Size((T * shape[0], *shape[1:])), channel_dim)
+    return out.unflatten(0, (T, -1)), from_neurons(potential, shape, channel_dim)
 
 
 def trace(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ class Profile:
         widths: factor on channel counts by network, 1.0 where absent.
         warm_up: a stage with ReLU before QCFS, from whose activations the thresholds are calibrated.
         epochs, finetune_epochs: of stage 1 and stage 2.
-        lr: learning rate of stage 1; that of stage 2 is ``finetune_lr``.
+        lr: learning rate of stage 1 by network; that of stage 2 is ``finetune_factor`` of it.
         test_images: so many test images, stratified, are simulated; None for all.
         seeds: of every training.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
@@ -48,8 +48,8 @@ class Profile:
     warm_up: Stage | None = None
     epochs: int | None = None
     finetune_epochs: int | None = None
-    lr: float | None = None
-    finetune_lr: float | None = None
+    lr: Mapping[str, float] = field(default_factory=dict)
+    finetune_factor: float | None = None
     batch_size: int = 300
     schedule: str = "cosine"
     augment: Augment = field(default_factory=Augment)
@@ -82,13 +82,13 @@ class Profile:
         if settings is None:
             raise InputError(f"{network} on {dataset} is not in the paper: expected one of "
                              f"{', '.join(' on '.join(key[::-1]) for key in paper.PAPER_SETTINGS)}")
-        lr = self.lr or settings.learning_rate
+        lr = self.lr.get(network, settings.learning_rate)
         first = Stage(end.removesuffix("-1") if end in ONE_STAGE else "qcfs", self.epochs or settings.epochs, lr)
         stages = [first]
         if self.warm_up is not None and threshold is None:
             stages = [self.warm_up, first]
         if end not in ONE_STAGE:
-            rate = self.finetune_lr or lr * settings.finetune_rate_factor
+            rate = round(lr * (self.finetune_factor or settings.finetune_rate_factor), 12)  # 0.01, not 0.010000000000000002
             stages.append(Stage(end.removesuffix("-2"), self.finetune_epochs or settings.finetune_epochs, rate))
         calibrated = len(stages) > 1 and stages[0].activation == RELU and end != RELU
         initial = settings.initial_threshold if threshold is None else threshold
@@ -114,8 +114,8 @@ QUICK = Profile(
     "and flip without AutoAugment and Cutout, bfloat16; 5,000 training images held out for validation; SNNs on "
     "2,000 test images",
     networks=("resnet20",),
-    warm_up=Stage(RELU, 15, 0.2), epochs=24, finetune_epochs=6, lr=0.1, finetune_lr=0.02,
-    batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0), precision="bfloat16",
+    warm_up=Stage(RELU, 15, 0.2), epochs=24, finetune_epochs=6, lr={"resnet20": 0.1},
+    finetune_factor=0.2, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0), precision="bfloat16",
     compiled=True, val=5000, test_images=2000, L_sweep=(), low_thresholds=(), traced_L=(),
 )
 DEMO = Profile(
@@ -124,9 +124,9 @@ DEMO = Profile(
     "stage 2 has 6; it shows the method at work, its numbers are not the paper's",
     datasets={"cifar10": "digits", "cifar100": "digits"},
     networks=("resnet18", "vgg16", "resnet20", "resnet50"),
-    widths={"vgg16": 0.125, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.0625},
-    epochs=16, finetune_epochs=6, lr=0.1, finetune_lr=0.02,
-    batch_size=64, schedule="onecycle", augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+    widths={"vgg16": 0.25, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.125},
+    epochs=16, finetune_epochs=6, lr={"vgg16": 0.05, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
+    finetune_factor=0.2, batch_size=64, schedule="onecycle", augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )
 PROFILES = {profile.name: profile for profile in (DEMO, QUICK, PAPER)}
 
