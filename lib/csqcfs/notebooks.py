@@ -33,7 +33,8 @@ def source(artefact: Artefact) -> Path:
 def outputs(artefact: Artefact, profile: Profile) -> list[Path]:
     """Files of an artefact: its figures and tables, named by its id or starting with it."""
     kinds = (".png", ".svg", ".md", ".csv", ".tex")
-    found = [*paths.figures(profile.name).glob(f"{artefact.id}.*"), *paths.figures(profile.name).glob(f"{artefact.id}-*")]
+    folder = paths.figures(profile.name)
+    found = [*folder.glob(f"{artefact.id}.*"), *folder.glob(f"{artefact.id}-*")]
     return sorted(path for path in found if path.suffix in kinds)
 
 
@@ -90,7 +91,8 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
                          f"{(str(error.evalue).splitlines() or [''])[0]}") from error
 
 
-def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int) -> list[Executed]:
+def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int
+               ) -> list[Executed]:
     """Render several, ``workers`` at a time; each has a kernel of its own."""
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda artefact: render(artefact, profile, seeds), artefacts))

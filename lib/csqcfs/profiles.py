@@ -88,7 +88,8 @@ class Profile:
         if self.warm_up is not None and threshold is None:
             stages = [self.warm_up, first]
         if end not in ONE_STAGE:
-            rate = round(lr * (self.finetune_factor or settings.finetune_rate_factor), 12)  # 0.01, not 0.010000000000000002
+            # rounded, for 0.1 * 0.1 to be 0.01
+            rate = round(lr * (self.finetune_factor or settings.finetune_rate_factor), 12)
             stages.append(Stage(end.removesuffix("-2"), self.finetune_epochs or settings.finetune_epochs, rate))
         calibrated = len(stages) > 1 and stages[0].activation == RELU and end != RELU
         initial = settings.initial_threshold if threshold is None else threshold

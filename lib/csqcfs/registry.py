@@ -109,10 +109,12 @@ def _figure4(profile: Profile, seeds: Sequence[int]) -> Rows:
     rows: dict[tuple, Sequence[Run]] = {}
     for dataset in DATASETS:
         for network in swept(profile):
-            rows[dataset, network, "relu", None] = measured("training", profile, seeds, dataset, network, "relu")
+            rows[dataset, network, "relu", None] = measured(
+                "training", profile, seeds, dataset, network, "relu")
             for end in ("qcfs", "csqcfs"):
                 for L in _sweep(profile, dataset, network):
-                    rows[dataset, network, end, L] = measured("training", profile, seeds, dataset, network, end, L=L)
+                    rows[dataset, network, end, L] = measured(
+                        "training", profile, seeds, dataset, network, end, L=L)
     return rows
 
 
@@ -126,13 +128,15 @@ def _figure6(profile: Profile, seeds: Sequence[int]) -> Rows:
 
     One seed, since a trace is one training; SNNs are simulated with whatever thresholds there are.
     """
-    panels = [("a", dataset, "resnet20", 8, threshold) for dataset in DATASETS for threshold in profile.low_thresholds
+    panels = [("a", dataset, "resnet20", 8, threshold)
+              for dataset in DATASETS for threshold in profile.low_thresholds
               if "resnet20" in profile.networks]
     panels += [("b", "cifar10", "vgg16", L, 4.0) for L in profile.traced_L if "vgg16" in profile.networks]
     rows: dict[tuple, Sequence[Run]] = {}
     for panel, dataset, network, L, threshold in panels:
         for end in ("qcfs", "csqcfs-1"):
-            snn = accuracy(profile, seeds[:1], dataset, network, end, L=L, threshold=threshold, allow_nonpositive=True)
+            snn = accuracy(profile, seeds[:1], dataset, network, end, L=L, threshold=threshold,
+                           allow_nonpositive=True)
             key = (panel, dataset, network, end, L, threshold)
             rows[*key, "trace"] = [Run.of("training", run.training) for run in snn]
             rows[*key, "snn"] = snn
@@ -153,7 +157,7 @@ def _latency(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (network, end, method, "snn" or "operations")."""
     rows: dict[tuple, Sequence[Run]] = {}
     for network in swept(profile):
-        for end, method in (("qcfs", "plain"), ("csqcfs", "plain"), ("qcfs", "srp"), ("qcfs", "cos"), ("csqcfs", "cos")):
+        for end, method in dict.fromkeys([*COMPARED.values(), ("csqcfs", "plain")]):
             rows[network, end, method, "snn"] = accuracy(profile, seeds, "cifar10", network, end, method)
             rows[network, end, method, "operations"] = measured(
                 "operations", profile, seeds, "cifar10", network, end, method=method)

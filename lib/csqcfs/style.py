@@ -111,6 +111,16 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
     return paths
 
 
+def nothing_yet() -> Figure:
+    """Stands where a profile has no record to draw, so that a page without results still has its place."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(COLUMN, 0.6))
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "no records of this figure in this profile", ha="center", va="center", color="#666666")
+    return fig
+
+
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
     """Positions in the order of ``wanted``, at least ``gap`` apart, within [low, high], nearest in squares.
 

@@ -37,13 +37,18 @@ def update(path: Path) -> Path:
     import jupytext
     import nbformat
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
 
     target = path.with_suffix(".ipynb")
     notebook = jupytext.read(path)
     if target.exists():
         jupytext.combine.combine_inputs_with_outputs(notebook, nbformat.read(target, 4), fmt="py:percent")
-    NotebookClient(notebook, timeout=600, kernel_name="python3",
-                   resources={"metadata": {"path": str(paths.notebooks())}}).execute()
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3",
+                            resources={"metadata": {"path": str(paths.notebooks())}})
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise InputError(f"{path.name}: {error.ename}: {error.evalue}; run it in Jupyter to see where") from error
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata.pop("language_info", None)

@@ -26,7 +26,8 @@ def over_time(ax: Axes, curves: Mapping[str, Sequence[Sequence[float]]], ann: Se
         ax.plot(steps, values.mean(0), **look.kwargs())
         if len(values) > 1:
             spread = values.std(0, ddof=1)
-            ax.fill_between(steps, values.mean(0) - spread, values.mean(0) + spread, color=look.colour, alpha=0.2, lw=0)
+            low, high = values.mean(0) - spread, values.mean(0) + spread
+            ax.fill_between(steps, low, high, color=look.colour, alpha=0.2, linewidth=0)
     if ann:
         ax.axhline(np.mean(ann), color=style.METHODS["ann"].colour, linestyle=":", linewidth=1)
     ax.set_xscale("log", base=2)
@@ -39,6 +40,8 @@ def over_time(ax: Axes, curves: Mapping[str, Sequence[Sequence[float]]], ann: Se
 def comparison(page, methods: Sequence[str], ncols: int = 2) -> Figure:
     """A panel for each network of a page with rows (network, method); labels at the lines' ends."""
     networks = list(dict.fromkeys(network for network, _ in page.rows if page.metrics((network, methods[0]))))
+    if not networks:
+        return style.nothing_yet()
     nrows = -(-len(networks) // ncols)
     fig, axes = plt.subplots(nrows, ncols, figsize=(style.PAGE, 2.4 * nrows), squeeze=False)
     for ax, network in zip(axes.flat, networks):
