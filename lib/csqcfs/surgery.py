@@ -8,7 +8,9 @@ since the mean of spikes over time commutes with an average and not with a maxim
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -32,10 +34,17 @@ class Replacement:
 
 
 class _Tracer(fx.Tracer):
-    """Keeps our activations whole and remembers the module on whose behalf each node was made."""
+    """Keeps our activations whole and looks into modules that a forward makes on the fly, as nn.ReLU()(x)."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         return isinstance(module, ThresholdActivation) or super().is_leaf_module(module, name)
+
+    def call_module(self, module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        try:
+            self.path_of_module(module)
+        except NameError:
+            return forward(*args, **kwargs)
+        return super().call_module(module, forward, args, kwargs)
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
@@ -73,21 +82,23 @@ def quantize_activations(
         The quantized network; `report` lists what was replaced.
 
     Raises:
-        InputError: no ReLU; activations that are quantized already; an operation that an SNN of IF neurons cannot express (GELU, softmax, a
-            product of two activations), named with its module; a model that cannot be traced.
+        InputError: no ReLU; activations that are quantized already; an operation that an SNN of IF neurons
+            cannot express (GELU, softmax, a product of two activations), named with its module; a model that
+            cannot be traced.
     """
     if example is not None and not isinstance(example, Tensor):
         raise InputError(f"example of type {type(example).__name__}: expected a batch of inputs as one tensor")
     traced = trace(model)
     if quantized := sites(traced):
-        raise InputError(f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a network "
-                         "with ReLU; use to_channelwise or surgery.switch to go on from it")
+        raise InputError(f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a "
+                         "network with ReLU; use to_channelwise or surgery.switch to go on from it")
     kinds = {node: layers.classify(node, traced) for node in traced.graph.nodes}
     for node, kind in kinds.items():
         if kind == "unsupported":
             raise InputError(
-                f"{layers.describe(node, traced)} at {layers.place(node) or 'forward'} of {type(model).__name__} has "
-                "no counterpart in an SNN of IF neurons: expected ReLU between linear layers; replace it by a ReLU"
+                f"{layers.describe(node, traced)} at {layers.place(node) or 'forward'} of {type(model).__name__} "
+                "has no counterpart in an SNN of IF neurons: expected ReLU between linear layers; replace it by a "
+                "ReLU"
             )
     relus = [node for node, kind in kinds.items() if kind == "relu"]
     if not relus:
@@ -99,7 +110,8 @@ def quantize_activations(
     names: dict[fx.Node, str] = {}
     for kind, base in (("relu", "act"), ("max_pool", "pool"), ("dropout", "dropout")):
         names |= layers.names_for([n for n in new if kinds[n] == kind], traced, base)
-    replacements = [Replacement(names[n], layers.describe(n, traced), type(new[n]).__name__) for n in kinds if n in new]
+    replacements = [Replacement(names[n], layers.describe(n, traced), type(new[n]).__name__)
+                    for n in kinds if n in new]
     for node, module in new.items():
         layers.put(node, traced, module, names[node])
     traced.graph.lint()
