@@ -116,7 +116,8 @@ QUICK = Profile(
     "2,000 test images",
     networks=("resnet20",),
     warm_up=Stage(RELU, 15, 0.2), epochs=24, finetune_epochs=6, lr={"resnet20": 0.1},
-    finetune_factor=0.2, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0), precision="bfloat16",
+    finetune_factor=0.2, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0),
+    precision="bfloat16",
     compiled=True, val=5000, test_images=2000, L_sweep=(), low_thresholds=(), traced_L=(),
 )
 DEMO = Profile(
@@ -127,7 +128,8 @@ DEMO = Profile(
     networks=("resnet18", "vgg16", "resnet20", "resnet50"),
     widths={"vgg16": 0.25, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.125},
     epochs=16, finetune_epochs=6, lr={"vgg16": 0.05, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
-    finetune_factor=0.2, batch_size=64, schedule="onecycle", augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+    finetune_factor=0.2, batch_size=64, schedule="onecycle",
+    augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )
 PROFILES = {profile.name: profile for profile in (DEMO, QUICK, PAPER)}
 
