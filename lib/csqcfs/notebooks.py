@@ -87,8 +87,9 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
         papermill.execute_notebook(str(source(artefact)), str(target), parameters, kernel_name="python3",
                                    progress_bar=False, cwd=str(paths.notebooks()), log_output=False)
     except papermill.PapermillExecutionError as error:
-        raise InputError(f"notebook {artefact.id} failed in cell {error.exec_count}: {error.ename}: "
-                         f"{(str(error.evalue).splitlines() or [''])[0]}") from error
+        line, reason = ((text.strip().splitlines() or [""])[0] for text in (error.source, str(error.evalue)))
+        raise InputError(f"notebook {artefact.id} failed at {line!r}: {error.ename}: {reason}; open it in Jupyter "
+                         "to see more") from error
 
 
 def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int
