@@ -27,7 +27,9 @@ def residual_mask(v: Tensor, theta: Tensor) -> Tensor:
     return v / along_channels(theta, v.dim()) > RESIDUE
 
 
-def offset_start(x: Tensor, theta: Tensor, rho: int, work: int | None = None) -> Tensor:
+def offset_start(
+    x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None, work: int | None = None
+) -> Tensor:
     """The shifted initial membrane potential [N, C, ...] of COS, from the first ``rho`` steps of ``x``.
 
     In units of theta, with residual v after rho steps, smallest pre-reset potential m_fired of the steps that
@@ -42,19 +44,21 @@ def offset_start(x: Tensor, theta: Tensor, rho: int, work: int | None = None) ->
     Args:
         x: input, [T, N, C, ...] with T >= rho; further steps are not looked at.
         theta: threshold, [] or [C].
-        work: as in `neurons.integrate_and_fire`.
+        plus, work: as in `neurons.integrate_and_fire`.
     """
     rows, level, channel_dim = as_neurons(x[:rho], theta)
     begin = as_neurons(start(x, theta)[None], theta)[0][0]
-    shifted = fastest(shift, work or x.numel(), x.device)(rows, begin, level, rho)
+    more = None if plus is None else as_neurons(plus[:rho], theta)[0]
+    shifted = fastest(shift, work or x.numel(), x.device)(rows, more, begin, level, rho)
     return from_neurons(shifted, x.shape[1:], channel_dim)
 
 
-def shift(x: Tensor, begin: Tensor, theta: Tensor, rho: int) -> Tensor:
-    """`offset_start` for ``x`` [rho, ...], or [1, ...] where the input is constant; ``theta`` broadcasts."""
+def shift(x: Tensor, plus: Tensor | None, begin: Tensor, theta: Tensor, rho: int) -> Tensor:
+    """`offset_start` for ``x`` and ``plus`` as in `neurons.if_block`; ``theta`` broadcasts."""
     v, fired, silent = begin, torch.full_like(begin, torch.inf), torch.full_like(begin, NO_SILENT_STEP)
     for t in range(rho):
         current = x[t if len(x) > 1 else 0]
+        current = current if plus is None else current + plus[t]
         h = (v + current) / theta
         spike = h >= 1
         fired = torch.where(spike, torch.minimum(fired, h), fired)

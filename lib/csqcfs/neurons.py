@@ -33,14 +33,15 @@ def if_step(v: Tensor, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     return out, h - out
 
 
-def if_block(x: Tensor, v: Tensor, theta: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def if_block(x: Tensor, plus: Tensor | None, v: Tensor, theta: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """``steps`` of `if_step` from ``v``: outputs [steps, ...] and the last membrane potential.
 
-    ``x`` is [steps, ...], or [1, ...] where the input is constant.
+    ``x`` is [steps, ...], or [1, ...] where the input is constant; ``plus`` is added to it, [steps, ...].
     """
     outputs = []
     for t in range(steps):
-        out, v = if_step(v, x[t if len(x) > 1 else 0], theta)
+        current = x[t if len(x) > 1 else 0]
+        out, v = if_step(v, current if plus is None else current + plus[t], theta)
         outputs.append(out)
     return torch.stack(outputs), v
 
@@ -72,7 +73,7 @@ def from_neurons(rows: Tensor, shape: torch.Size, channel_dim: int) -> Tensor:
 
 
 def integrate_and_fire(
-    x: Tensor, theta: Tensor, v: Tensor | None = None, work: int | None = None
+    x: Tensor, theta: Tensor, v: Tensor | None = None, plus: Tensor | None = None, work: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Output s(t) theta of IF neurons for the input ``x``, and their last membrane potential.
 
@@ -80,6 +81,7 @@ def integrate_and_fire(
         x: input of each step, [T, N, C, ...]; a constant input may be an expanded view of one step.
         theta: threshold, [] or [C].
         v: membrane potential at the start, [N, C, ...]; theta / 2 by default.
+        plus: added to ``x``, of the same shape and strides: a residual sum without a pass over memory.
         work: elements of the simulation to which ``x`` belongs, which decide whether a compiler pays; those of
             ``x`` by default.
     """
@@ -87,11 +89,13 @@ def integrate_and_fire(
     v = start(x, theta) if v is None else torch.empty_like(x[0]).copy_(v)
     rows, level, channel_dim = as_neurons(x, theta)
     potential = as_neurons(v[None], theta)[0][0]
+    more = None if plus is None else as_neurons(plus, theta)[0]
     run = fastest(if_block, work or x.numel(), x.device)
     parts = []
     for t in range(0, T, BLOCK):
-        steps = min(BLOCK, T - t)
-        out, potential = run(rows if len(rows) < T else rows[t : t + steps], potential, level, steps)
+        steps = slice(t, min(t + BLOCK, T))
+        current = rows if len(rows) < T else rows[steps]
+        out, potential = run(current, more if more is None else more[steps], potential, level, steps.stop - t)
         parts.append(out)
     out = parts[0] if len(parts) == 1 else torch.cat(parts)
     out = from_neurons(out, torch.Size((T * shape[0], *shape[1:])), channel_dim)

@@ -9,7 +9,6 @@ mean output over steps 1..t, so one run to T gives every shorter one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,22 +17,10 @@ from . import baselines, surgery
 from .errors import InputError
 from .folding import fold_batchnorm
 from .neurons import integrate_and_fire
+from .simulation import IF, Observer, Simulation
 
 METHODS = ("plain", "srp", "cos")
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB, see `_keep_freed_memory`
-Observer = Callable[[str, nn.Module | None, Tensor, Tensor, str], None]
-
-
-class IF(nn.Module):
-    """A layer of IF neurons: its threshold, [] or [C], and its place in the network."""
-
-    def __init__(self, threshold: Tensor):
-        super().__init__()
-        self.register_buffer("threshold", threshold.detach().clone())
-
-    def extra_repr(self) -> str:
-        low, high = self.threshold.min().item(), self.threshold.max().item()
-        return f"thresholds={self.threshold.numel()}, {low:.4g}..{high:.4g}"
 
 
 def convert(
@@ -119,21 +106,21 @@ class SNN(nn.Module):
     def _simulate(self, x: Tensor, T: int, observer: Observer | None, work: int) -> Tensor:
         masks: dict[str, Tensor] = {}
 
-        def before(name: str, x: Tensor, theta: Tensor) -> Tensor:
-            out, v = integrate_and_fire(x, theta, work=work)
+        def before(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
+            out, v = integrate_and_fire(x, theta, None, plus, work)
             masks[name] = baselines.residual_mask(v, theta)
             return out
 
-        def fire(name: str, x: Tensor, theta: Tensor) -> Tensor:
-            v = baselines.offset_start(x, theta, self.presteps, work) if self.method == "cos" else None
-            out, _ = integrate_and_fire(x, theta, v, work)
+        def fire(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
+            v = baselines.offset_start(x, theta, self.presteps, plus, work) if self.method == "cos" else None
+            out, _ = integrate_and_fire(x, theta, v, plus, work)
             return out.mul_(masks[name]) if name in masks else out
 
         if self.method == "srp":
-            _Simulation(self.graph, self.presteps, before, observer, "pre").run(x)
+            Simulation(self.graph, self.presteps, before, observer, "pre").run(x)
         # COS looks at rho steps of each layer's input, so shorter runs are the beginning of one of rho steps
         steps = max(T, self.presteps) if self.method == "cos" else T
-        out = _Simulation(self.graph, steps, fire, observer, "run").run(x)[:T]
+        out = Simulation(self.graph, steps, fire, observer, "run").run(x)[:T]
         return out.cumsum(0) / torch.arange(1, T + 1, device=out.device).view(-1, 1, 1)
 
 
@@ -147,72 +134,6 @@ def _keep_freed_memory(device: torch.device) -> None:
         torch.empty((1 << 23) - (1 << 12))
 
 
-class _Simulation(fx.Interpreter):
-    """Runs the graph for T steps; values that depend on neurons carry time in their batch dimension, [T N, ...]."""
-
-    def __init__(self, graph: fx.GraphModule, T: int, fire: Callable, observer: Observer | None, phase: str):
-        super().__init__(graph)
-        self.T, self.fire, self.observer, self.phase = T, fire, observer, phase
-        self.N = 0
-        self.constant, self.timed = _dependence(graph)
-
-    def run(self, x: Tensor) -> Tensor:
-        self.N = len(x)
-        out = super().run(x)
-        return out.unflatten(0, (self.T, self.N))
-
-    def run_node(self, node: fx.Node):
-        if node not in self.timed:
-            return super().run_node(node)
-        module = self.module.get_submodule(node.target) if node.op == "call_module" else None
-        args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: self._over_time(n, isinstance(module, IF)))
-        if isinstance(module, IF):
-            x = args[0]
-            out = self.fire(node.target, x, module.threshold)
-            if self.observer is not None:
-                self.observer(node.target, module, x, out, self.phase)
-            return out.flatten(0, 1)
-        if node.op == "output":
-            return args[0]
-        if node.op == "call_method" and node.target in ("view", "reshape"):
-            args = (args[0], *self._new_batch(args[1:]))
-        elif node.target is torch.reshape:
-            args = (args[0], *self._new_batch(args[1:]), *args[2:])
-        out = getattr(self, node.op)(node.target, args, kwargs)
-        if self.observer is not None and module is not None:
-            steps = (self.T, self.N)
-            self.observer(node.target, module, args[0].unflatten(0, steps), out.unflatten(0, steps), self.phase)
-        return out
-
-    def _over_time(self, node: fx.Node, for_neurons: bool):
-        """The value of ``node`` at every step: [T, N, ...] for neurons (a view if constant), else [T N, ...]."""
-        value = self.env[node]
-        if not isinstance(value, Tensor):
-            return value
-        if node in self.constant:
-            value = value.expand(self.T, *value.shape)
-            return value if for_neurons else value.flatten(0, 1)
-        return value.unflatten(0, (self.T, self.N)) if for_neurons and node in self.timed else value
-
-    def _new_batch(self, sizes: tuple) -> tuple:
-        """Target sizes of a reshape, where the batch size was read off a value without time."""
-        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-        return (self.T * self.N if sizes[0] == self.N else sizes[0], *sizes[1:])
-
-
-def _dependence(graph: fx.GraphModule) -> tuple[set[fx.Node], set[fx.Node]]:
-    """Nodes that depend on the image alone, and nodes that depend on spikes (and the output)."""
-    constant: set[fx.Node] = set()
-    timed: set[fx.Node] = set()
-    for node in graph.graph.nodes:
-        neurons = node.op == "call_module" and isinstance(graph.get_submodule(node.target), IF)
-        if neurons or node.op == "output" or any(parent in timed for parent in node.all_input_nodes):
-            timed.add(node)
-        elif node.op == "placeholder" or any(parent in constant for parent in node.all_input_nodes):
-            constant.add(node)
-    return constant, timed
-
-
 def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
     """Elements of the largest value of one image at one step, found by running one."""
     largest = 1
@@ -222,7 +143,7 @@ def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
         largest = max(largest, x.numel(), out.numel())
 
     try:
-        _Simulation(graph, 1, lambda name, x, theta: integrate_and_fire(x, theta)[0], observe, "run").run(x)
+        Simulation(graph, 1, lambda name, x, plus, theta: integrate_and_fire(x, theta, None, plus)[0], observe, "run").run(x)
     except RuntimeError as error:
         reason = (str(error).splitlines() or ["it does not run"])[0]
         raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error
