@@ -23,6 +23,14 @@ def digest_of(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _whole_to_float(instance: Any, *names: str) -> None:
+    """Store 4 as 4.0 where a number is meant, so that equal settings have equal digests."""
+    for name in names:
+        value = getattr(instance, name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            object.__setattr__(instance, name, float(value))
+
+
 @dataclass(frozen=True)
 class Stage:
     """One call of `fit`: with which activation, how long, and from which learning rate."""
@@ -30,6 +38,9 @@ class Stage:
     activation: str
     epochs: int
     lr: float
+
+    def __post_init__(self):
+        _whole_to_float(self, "lr")
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,9 @@ class Training:
     augment: Augment = field(default_factory=Augment)
     precision: str = "float32"
     compiled: bool = False
+
+    def __post_init__(self):
+        _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing")
 
     @property
     def parent(self) -> Training | None:
