@@ -22,7 +22,8 @@ PLAIN = dataclasses.replace(QUANTIZED, stages=(Stage(RELU, 15, 0.2),))
 OTHER = {
     "dataset": "cifar10", "network": "vgg16", "width": 1.0, "L": 8, "threshold": 8.0, "seed": 1, "val": 100,
     "stages": QUANTIZED.stages[:1], "batch_size": 64, "momentum": 0.8, "weight_decay": 1e-4,
-    "schedule": "onecycle", "label_smoothing": 0.1, "augment": Augment(cutout=0), "precision": "bfloat16", "compiled": True,
+    "schedule": "onecycle", "label_smoothing": 0.1, "augment": Augment(cutout=0), "precision": "bfloat16",
+    "compiled": True,
 }
 
 
@@ -42,8 +43,8 @@ def test_digest_is_the_same_in_another_process():
 
     training = profiles.get("quick").training("cifar10", "resnet20")
     environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": str(paths.REPOSITORY / "lib")}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True,
-                           timeout=120)
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True,
+                           text=True, timeout=120)
     assert found.stdout.split() == [training.digest, Run.of("accuracy", training, images=7, method="cos").digest]
 
 
@@ -119,7 +120,8 @@ def test_runs():
     assert run == Run.of("accuracy", QUANTIZED, images=100, method="cos") and len({run, run}) == 1
     assert run.name == f"accuracy-{run.digest}"
     others = [Run.of("training", QUANTIZED), Run.of("accuracy", PLAIN, method="cos", images=100),
-              Run.of("accuracy"), Run.of("accuracy", QUANTIZED, method="srp", images=100), Run.of("accuracy", QUANTIZED, method="cos")]
+              Run.of("accuracy"), Run.of("accuracy", QUANTIZED, method="srp", images=100),
+              Run.of("accuracy", QUANTIZED, method="cos")]
     assert len({r.digest for r in (run, *others)}) == 6
     assert run.settings() == {"kind": "accuracy", "training": QUANTIZED.settings(),
                               "options": {"method": "cos", "images": 100}}
