@@ -74,3 +74,6 @@ def accuracy(trained: Trained, method: str, images: int | None = None, allow_non
                   surgery.sites(trained.model).items()}
     return {"images": len(test), "ann": evaluate(trained.model, test), "snn": evaluate_snn(snn, test, T_MAX),
             "presteps": snn.presteps, "thresholds": thresholds}
+
+
+from . import measure_spikes  # noqa: E402,F401  (kinds register on import)
