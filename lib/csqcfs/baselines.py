@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .kernels import fastest
-from .neurons import along_channels, as_neurons, from_neurons, if_step, start
+from .neurons import Layout, along_channels, current, if_step
 
 RESIDUE = 1e-3  # of theta: a membrane potential above this marks a neuron as active (SRP)
 MARGIN = 1e-3  # of theta: how far a shift goes past the point where the spike count changes (COS)
@@ -46,24 +46,23 @@ def offset_start(
         theta: threshold, [] or [C].
         plus, work: as in `neurons.integrate_and_fire`.
     """
-    rows, level, channel_dim = as_neurons(x[:rho], theta)
-    begin = as_neurons(start(x, theta)[None], theta)[0][0]
-    more = None if plus is None else as_neurons(plus[:rho], theta)[0]
-    shifted = fastest(shift, work or x.numel(), x.device)(rows, more, begin, level, rho)
-    return from_neurons(shifted, x.shape[1:], channel_dim)
+    layout = Layout(x)
+    more = None if plus is None else layout.train(plus[:rho])
+    run = fastest(shift, work or x.numel(), x.device)
+    return layout.back(run(layout.train(x[:rho]), more, layout.per_neuron(theta), rho))
 
 
-def shift(x: Tensor, plus: Tensor | None, begin: Tensor, theta: Tensor, rho: int) -> Tensor:
-    """`offset_start` for ``x`` and ``plus`` as in `neurons.if_block`; ``theta`` broadcasts."""
-    v, fired, silent = begin, torch.full_like(begin, torch.inf), torch.full_like(begin, NO_SILENT_STEP)
+def shift(x: Tensor, plus: Tensor | None, theta: Tensor, rho: int) -> Tensor:
+    """`offset_start` [n] for ``x`` and ``plus`` as in `neurons.if_block`, and the threshold of each neuron."""
+    begin = v = theta / 2
+    fired, silent = torch.full_like(v, torch.inf), torch.full_like(v, NO_SILENT_STEP)
     for t in range(rho):
-        current = x[t if len(x) > 1 else 0]
-        current = current if plus is None else current + plus[t]
-        h = (v + current) / theta
+        step = current(x, plus, t)
+        h = (v + step) / theta
         spike = h >= 1
         fired = torch.where(spike, torch.minimum(fired, h), fired)
         silent = torch.where(spike, silent, torch.maximum(silent, h))
-        v = if_step(v, current, theta)[1]
+        v = if_step(v, step, theta)[1]
     residual = v / theta
     down = torch.where((residual < 0) & fired.isfinite(), (fired - 1 + MARGIN).clamp_min(1), 0)
     up = torch.where(residual >= 1, (1 + MARGIN - silent).clamp_min(1), 0)

@@ -79,14 +79,8 @@ def compiler_available() -> bool:
 
 @functools.cache
 def _compiled(function: Callable) -> Callable:
-    compiled = torch.compile(function, dynamic=True, fullgraph=True, options=OPTIONS)
-
-    def call(*args):
-        # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
-        with torch._dynamo.config.patch(recompile_limit=VARIANTS):
-            return compiled(*args)
-
-    return call
+    # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
+    return torch.compile(function, dynamic=True, fullgraph=True, options=OPTIONS, recompile_limit=VARIANTS)
 
 
 def fastest(function: Callable, elements: int, device: torch.device) -> Callable:

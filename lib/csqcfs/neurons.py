@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .kernels import as_rows, fastest, from_rows
+from .kernels import fastest
 
 BLOCK = 32  # most time-steps in one kernel, which keeps v in registers throughout
 
@@ -29,47 +29,63 @@ def if_step(v: Tensor, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     ``theta`` broadcasts against ``x``; a negative one is simulated as the equations say.
     """
     h = v + x
-    out = torch.where(h >= theta, theta, 0)
-    return out, h - out
+    spike = h >= theta
+    # not h - s theta, which would wait for the comparison: steps follow each other, so latency counts
+    return torch.where(spike, theta, 0), torch.where(spike, h - theta, h)
 
 
 def if_block(x: Tensor, plus: Tensor | None, v: Tensor, theta: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """``steps`` of `if_step` from ``v``: outputs [steps, ...] and the last membrane potential.
+    """``steps`` of `if_step` from ``v``: outputs [steps, n] and the last membrane potential [n].
 
-    ``x`` is [steps, ...], or [1, ...] where the input is constant; ``plus`` is added to it, [steps, ...].
+    ``x`` is [steps, n], or [1, n] where the input is constant; ``plus`` [steps, n] is added to it.
     """
     outputs = []
     for t in range(steps):
-        current = x[t if len(x) > 1 else 0]
-        out, v = if_step(v, current if plus is None else current + plus[t], theta)
+        out, v = if_step(v, current(x, plus, t), theta)
         outputs.append(out)
     return torch.stack(outputs), v
 
 
-def start(x: Tensor, theta: Tensor) -> Tensor:
-    """v(0) = theta / 2 in the shape and memory order of one step of ``x`` [T, N, C, ...]."""
-    return torch.empty_like(x[0]).copy_(along_channels(theta, x.dim() - 1) / 2)
+def current(x: Tensor, plus: Tensor | None, t: int) -> Tensor:
+    """Input of step ``t``, as in `if_block`."""
+    x = x[t if len(x) > 1 else 0]
+    return x if plus is None else x + plus[t]
 
 
-def as_neurons(x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, int]:
-    """``x`` [T, N, C, ...] in memory order, ``theta`` to broadcast against one step of it, and the channels' place.
+class Layout:
+    """The memory order of ``x`` [T, N, C, ...], in which neurons are written as one axis.
 
-    [T, rows, C] where channels lie last in memory or ``x`` is [T, N, C], else [T, N, C, rows]. No other shapes
-    occur, since a size of 1 would have a kernel of its own. A constant ``x`` keeps its one step, [1, ...].
+    One axis serves every rank, both memory formats and both kinds of threshold, so that they share a kernel.
     """
-    constant = len(x) > 1 and x.stride(0) == 0
-    rows, channel_dim = as_rows(x[0] if constant else x.flatten(0, 1))
-    if channel_dim == 2:
-        rows = rows.reshape(1 if constant else len(x), -1, rows.shape[2])
-        return rows, theta.reshape(-1), channel_dim
-    return rows.unflatten(0, (1 if constant else len(x), -1)), theta.reshape(-1, 1), channel_dim
 
+    def __init__(self, x: Tensor):
+        self.shape = x.shape[1:]
+        self.constant = len(x) > 1 and x.stride(0) == 0
+        self.channels_last = x.dim() > 3 and self._steps(x).movedim(1, -1).is_contiguous()
 
-def from_neurons(rows: Tensor, shape: torch.Size, channel_dim: int) -> Tensor:
-    """Undo `as_neurons` for one step, ``shape`` [N, C, ...], or for several merged into N."""
-    if channel_dim == 2:
-        return from_rows(rows.reshape(shape[0], -1, shape[1]), shape, 2) if len(shape) > 2 else rows.reshape(shape)
-    return rows.reshape(shape)
+    def _steps(self, x: Tensor) -> Tensor:
+        """[M, C, ...] with M the images of all steps, or those of one step where the input is constant."""
+        return x[0] if self.constant else x.flatten(0, 1)
+
+    def flat(self, z: Tensor) -> Tensor:
+        """[M, C, ...] as one axis."""
+        return (z.movedim(1, -1) if self.channels_last else z).reshape(-1)
+
+    def train(self, x: Tensor) -> Tensor:
+        """[T, N, C, ...] as [T, n]; [1, n] where it is constant."""
+        return self.flat(self._steps(x)).reshape(1 if self.constant else len(x), -1)
+
+    def per_neuron(self, theta: Tensor) -> Tensor:
+        """theta, [] or [C], of each neuron: [n]."""
+        return self.flat(along_channels(theta, len(self.shape)).expand(self.shape))
+
+    def back(self, flat: Tensor) -> Tensor:
+        """[n] as [N, C, ...], or [T, n] as [T, N, C, ...]."""
+        number, channels, *size = self.shape
+        lead = flat.shape[:-1]
+        if self.channels_last:
+            return flat.view(*lead, number, *size, channels).movedim(-1, len(lead) + 1)
+        return flat.view(*lead, *self.shape)
 
 
 def integrate_and_fire(
@@ -81,34 +97,33 @@ def integrate_and_fire(
         x: input of each step, [T, N, C, ...]; a constant input may be an expanded view of one step.
         theta: threshold, [] or [C].
         v: membrane potential at the start, [N, C, ...]; theta / 2 by default.
-        plus: added to ``x``, of the same shape and strides: a residual sum without a pass over memory.
+        plus: added to ``x``, of the same shape: a residual sum without a pass over memory.
         work: elements of the simulation to which ``x`` belongs, which decide whether a compiler pays; those of
             ``x`` by default.
     """
-    T, shape = len(x), x.shape[1:]
-    v = start(x, theta) if v is None else torch.empty_like(x[0]).copy_(v)
-    rows, level, channel_dim = as_neurons(x, theta)
-    potential = as_neurons(v[None], theta)[0][0]
-    more = None if plus is None else as_neurons(plus, theta)[0]
+    T, layout = len(x), Layout(x)
+    level, inputs = layout.per_neuron(theta), layout.train(x)
+    potential = level / 2 if v is None else layout.flat(v)
+    more = None if plus is None else layout.train(plus)
     run = fastest(if_block, work or x.numel(), x.device)
     parts = []
     for t in range(0, T, BLOCK):
         steps = slice(t, min(t + BLOCK, T))
-        current = rows if len(rows) < T else rows[steps]
-        out, potential = run(current, more if more is None else more[steps], potential, level, steps.stop - t)
+        out, potential = run(
+            inputs if layout.constant else inputs[steps], more if more is None else more[steps], potential, level,
+            steps.stop - t,
+        )
         parts.append(out)
-    out = parts[0] if len(parts) == 1 else torch.cat(parts)
-    out = from_neurons(out, torch.Size((T * shape[0], *shape[1:])), channel_dim)
-    return out.unflatten(0, (T, -1)), from_neurons(potential, shape, channel_dim)
+    return layout.back(parts[0] if len(parts) == 1 else torch.cat(parts)), layout.back(potential)
 
 
 def trace(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Outputs and membrane potentials after each reset, both [T, N, C, ...]; the same dynamics, kept whole."""
     level = along_channels(theta, x.dim() - 1)
-    v = start(x, theta) if v is None else v
+    v = level / 2 if v is None else v
     steps = []
-    for current in x:
-        out, v = if_step(v, current, level)
+    for step in x:
+        out, v = if_step(v, step, level)
         steps.append((out, v))
     outputs, potentials = zip(*steps)
     return torch.stack(outputs), torch.stack(potentials)
