@@ -76,4 +76,4 @@ def accuracy(trained: Trained, method: str, images: int | None = None, allow_non
             "presteps": snn.presteps, "thresholds": thresholds}
 
 
-from . import measure_spikes  # noqa: E402,F401  (kinds register on import)
+from . import measure_channels, measure_error, measure_spikes  # noqa: E402,F401  (kinds register on import)
