@@ -179,3 +179,12 @@ def test_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         tables.write(pd.DataFrame({"a": [1]}), tmp_path / "file", "t", "c", NOTE)
+
+
+def test_prose_is_to_the_left_and_not_padded():
+    long = "a finding of many words, " * 4
+    frame = pd.DataFrame({"Found": [long, "short"], "Share": [0.5, 12.25]},
+                         index=pd.Index(["one", "two"], name="Check"))
+    assert tables.to_markdown(frame).splitlines()[1:] == [
+        "| ----- | --- | ----: |", f"| one   | {long} |  0.50 |", "| two   | short | 12.25 |"]
+    assert r"\begin{tabular}{lp{7cm}r}" in tables.to_latex(frame, "x", "caption")

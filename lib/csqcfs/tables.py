@@ -144,21 +144,32 @@ def _without_repeats(lines: list[list[str]], labels: int) -> list[list[str]]:
     return shown
 
 
+PARAGRAPH = "7cm"  # width of a column of prose in LaTeX
+PROSE = 40  # characters from which a cell makes its column one of prose: to the left, wrapped, never padded
+
+
+def _prose(lines: list[list[str]]) -> list[bool]:
+    """Which columns hold prose."""
+    return [any(len(cell) > PROSE for cell in column) for column in zip(*lines)]
+
+
 def to_markdown(frame: pd.DataFrame, digits: int = 2) -> str:
-    """A pipe table; labels to the left, values to the right, repeated labels shown once."""
+    """A pipe table; labels and prose to the left, values to the right, repeated labels shown once."""
     names, columns, lines, labels = _parts(frame, digits)
 
     def escape(text: str) -> str:
         return re.sub(r"\s*\n\s*", "<br>", re.sub(r"([\\|])", r"\\\1", text))
 
     rows = [[escape(text) for text in row] for row in [names + columns, *_without_repeats(lines, labels)]]
-    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    rule = ["-" * width if i < labels else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    prose = _prose(lines) or [False] * len(rows[0])
+    widths = [3 if prose[i] else max(3, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    left = [i < labels or prose[i] for i in range(len(rows[0]))]
+    rule = ["-" * width if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, left)]
 
     def line(cells: list[str]) -> str:
-        left = [text.ljust(width) for text, width in zip(cells[:labels], widths)]
-        right = [text.rjust(width) for text, width in zip(cells[labels:], widths[labels:], strict=True)]
-        return "| " + " | ".join(left + right) + " |"
+        padded = [text.ljust(width) if is_left else text.rjust(width)
+                  for text, width, is_left in zip(cells, widths, left, strict=True)]
+        return "| " + " | ".join(padded) + " |"
 
     return "\n".join(line(row) for row in [rows[0], rule, *rows[1:]]) + "\n"
 
@@ -194,13 +205,15 @@ def to_latex(frame: pd.DataFrame, label: str, caption: str, note: str = "", digi
     for i in range(len(body) - 1, 0, -1):
         if labels > 1 and lines[i][:1] != lines[i - 1][:1]:
             body.insert(i, r"\addlinespace")
+    prose = _prose(lines) or [False] * len(names + columns)
+    kinds = [f"p{{{PARAGRAPH}}}" if is_prose else "l" if i < labels else "r" for i, is_prose in enumerate(prose)]
     small = r"\newline ".join(map(escape_latex, note.splitlines()))
     notes = [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright {small}}}"]
     return "\n".join([
         r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape_latex(caption)}}}",
         rf"\label{{tab:{label}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{'l' * labels}{'r' * len(columns)}}}", r"\toprule", head, r"\midrule", *body,
+        rf"\begin{{tabular}}{{{''.join(kinds)}}}", r"\toprule", head, r"\midrule", *body,
         r"\bottomrule", r"\end{tabular}}", *(notes if note else []), r"\end{table}", ""])
 
 
