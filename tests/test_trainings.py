@@ -35,7 +35,7 @@ def ending(*activations: str, **changes) -> Training:
 
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
-    """A home of this test's own, 220 of the digits, and the CPU, on which alone results are promised bit by bit."""
+    """A home of this test's own, 220 of the digits, and the CPU, where results are promised bit by bit."""
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 

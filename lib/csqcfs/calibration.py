@@ -44,7 +44,8 @@ def calibrate(model: fx.GraphModule, x: Tensor, sample: int = 1 << 18) -> fx.Gra
         x: normalised images [N, C, H, W].
 
     Raises:
-        InputError: no quantized activation, or a site that no image activates, by name; ``model`` is left as it was.
+        InputError: no quantized activation, or a site that no image activates, by name; ``model`` is left as
+            it was.
     """
     found = sites(model)
     if not found:

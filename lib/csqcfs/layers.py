@@ -108,8 +108,8 @@ def as_module(node: fx.Node, model: fx.GraphModule) -> nn.Module:
         if kind in (nn.Dropout, nn.Dropout2d):
             return kind(arguments.get("p", 0.5))
         if any(isinstance(value, fx.Node) for value in arguments.values()):
-            raise InputError(f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on the "
-                             "input; give it a fixed kernel size")
+            raise InputError(f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on "
+                             "the input; give it a fixed kernel size")
         module = kind(**arguments)
     dilation = torch.atleast_1d(torch.tensor(getattr(module, "dilation", 1)))
     if module.return_indices or bool((dilation != 1).any()):
