@@ -76,4 +76,5 @@ def accuracy(trained: Trained, method: str, images: int | None = None, allow_non
             "presteps": snn.presteps, "thresholds": thresholds}
 
 
-from . import measure_channels, measure_error, measure_spikes  # noqa: E402,F401  (kinds register on import)
+# kinds register on import
+from . import measure_channels, measure_error, measure_operations, measure_spikes  # noqa: E402,F401
