@@ -5,9 +5,10 @@ The format is safetensors, with the JSON data and a checksum of the tensors in i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,35 @@ def load_state(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         InputError: the file is absent, truncated, damaged, or not of this kind.
     """
+    with _opened(path) as file:
+        header = json.loads((file.metadata() or {})[HEADER])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        intact, metadata = header["checksum"] == checksum(tensors), header["metadata"]
+    if not intact:
+        raise InputError(f"{path} is damaged, its checksum does not match: delete it and run again")
+    return tensors, metadata
+
+
+def load_metadata(path: Path | str) -> dict[str, Any]:
+    """The metadata alone; tensors are neither read nor checked.
+
+    Raises:
+        InputError: as `load_state`.
+    """
+    with _opened(path) as file:
+        return json.loads((file.metadata() or {})[HEADER])["metadata"]
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str) -> Iterator[safe_open]:
+    """The file, with whatever is wrong with it as one `InputError`."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"checkpoint {path} does not exist: expected a file of save_state; check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        intact, metadata = header["checksum"] == checksum(tensors), header["metadata"]
+            yield file
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is truncated or not a checkpoint: delete it and run again") from error
-    if not intact:
-        raise InputError(f"{path} is damaged, its checksum does not match: delete it and run again")
-    return tensors, metadata

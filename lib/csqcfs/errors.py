@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class InputError(ValueError):
     """A value from outside is wrong. The message is one line: the value, what was expected, the remedy."""
+
+
+class Unwritable(InputError):
+    """Results cannot be written, so that no further run can succeed either."""

@@ -10,11 +10,30 @@ from torch import nn
 
 from . import data, models, paths, surgery
 from .calibration import calibrate
+from .checkpoint import load_metadata
 from .configs import RELU, Training
+from .errors import InputError
+from .evaluation import device_of
 from .images import ImageSet
-from .train import fit
+from .train import TrainingDiverged, fit
 
 CALIBRATION_IMAGES = 512
+
+
+class StageDiverged(TrainingDiverged):
+    """A stage of a training diverged; every training that goes on from it would do so again."""
+
+    def __init__(self, training: Training, reason: str):
+        super().__init__(training, reason)
+        self.training = training
+
+    def __str__(self) -> str:
+        return f"stage {len(self.training.stages)} of {self.training} diverged: {self.args[1]}"
+
+
+def chain(training: Training | None) -> list[Training]:
+    """``training`` and all that it goes on from, the first stage first; empty for None."""
+    return [] if training is None else [*chain(training.parent), training]
 
 
 def checkpoint_path(training: Training) -> Path:
@@ -22,12 +41,20 @@ def checkpoint_path(training: Training) -> Path:
     return paths.checkpoints() / f"{training.network}-{training.activation}-{training.digest}.safetensors"
 
 
+def history(training: Training) -> list[dict[str, Any]]:
+    """The epochs done of the last stage of ``training``; empty without a checkpoint that can be read."""
+    try:
+        return load_metadata(checkpoint_path(training))["history"]
+    except (InputError, KeyError):
+        return []
+
+
 def train(
     training: Training, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
 ) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
     """The trained network in evaluation mode, the history of all its stages, and the data.
 
-    Finished stages are loaded from their checkpoints; an interrupted one goes on.
+    It is trained on the GPU where there is one. Finished stages are loaded from their checkpoints; an interrupted one goes on.
 
     Args:
         root: folder of the data sets, see `paths.data_root`.
@@ -35,11 +62,12 @@ def train(
 
     Raises:
         InputError: settings or data that do not fit.
+        StageDiverged: the loss of a stage became infinite or NaN.
         OutOfTime: ``deadline``.
     """
     splits = data.load(training.dataset, root, training.val)
-    model, history = _stages(training, splits, deadline, progress)
-    return model.eval(), history, splits
+    model, epochs = _stages(training, splits, deadline, progress)
+    return model.eval(), epochs, splits
 
 
 def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
@@ -50,25 +78,29 @@ def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
 
 def _stages(training: Training, splits: data.Splits, deadline: float | None, progress: bool
             ) -> tuple[nn.Module, list[dict[str, Any]]]:
-    history: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = []
     if training.parent is None:
         with torch.random.fork_rng([]):
             torch.manual_seed(training.seed)
             channels = splits.train.images.shape[1]
             model = models.build(training.network, len(splits.train.classes), training.width, channels)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
     else:
-        model, history = _stages(training.parent, splits, deadline, progress)
+        model, before = _stages(training.parent, splits, deadline, progress)
     model = _with_activation(model, training, splits.train)
     stage = training.stages[-1]
-    trained = fit(
-        model, splits.train, epochs=stage.epochs, lr=stage.lr, batch_size=training.batch_size,
-        momentum=training.momentum, weight_decay=training.weight_decay, schedule=training.schedule,
-        label_smoothing=training.label_smoothing, augment=training.augment, seed=training.seed,
-        precision=training.precision, compiled=training.compiled, val_set=splits.val if training.val else None,
-        checkpoint=checkpoint_path(training), deadline=deadline, progress=progress,
-    )
+    try:
+        trained = fit(
+            model, splits.train, epochs=stage.epochs, lr=stage.lr, batch_size=training.batch_size,
+            momentum=training.momentum, weight_decay=training.weight_decay, schedule=training.schedule,
+            label_smoothing=training.label_smoothing, augment=training.augment, seed=training.seed,
+            precision=training.precision, compiled=training.compiled, val_set=splits.val if training.val else None,
+            checkpoint=checkpoint_path(training), deadline=deadline, progress=progress,
+        )
+    except TrainingDiverged as error:
+        raise StageDiverged(training, str(error)) from error
     number = len(training.stages)
-    return model, history + [{"stage": number, "activation": stage.activation, **record} for record in trained]
+    return model, before + [{"stage": number, "activation": stage.activation, **record} for record in trained]
 
 
 def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> nn.Module:
@@ -77,7 +109,7 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
     if before == now:
         return model
     if before == RELU:
-        x = initial_images(training, images)
+        x = initial_images(training, images).to(device_of(model))
         threshold = 1.0 if training.threshold is None else training.threshold
         model = surgery.quantize_activations(model, training.L, threshold, x[:2])
         if training.threshold is None:
