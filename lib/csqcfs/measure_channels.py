@@ -1,4 +1,4 @@
-"""What the channels of each layer do in a trained network: means, largest values, and a few histograms (Fig. 3)."""
+"""What the channels of each layer do in a trained network: means, maxima, and a few histograms (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def channels(trained: Trained, images: int = 500) -> dict[str, Any]:
     ranked = {name: statistic["preactivation"].argsort() for name, statistic in statistics.items()}
     few = {name: order[every(len(order), RIDGES)].tolist() for name, order in ranked.items()}
     thresholds = {name: site.threshold.detach().flatten() for name, site in surgery.sites(trained.model).items()}
-    ridges = histograms(trained.model, test, few, {name: float(theta.mean()) for name, theta in thresholds.items()})
+    scales = {name: float(theta.mean()) for name, theta in thresholds.items()}
+    ridges = histograms(trained.model, test, few, scales)
     sites = {}
     for name, statistic in statistics.items():
         count, theta = len(statistic["mean"]), thresholds[name]

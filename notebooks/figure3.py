@@ -1,0 +1,69 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: jupytext,kernelspec,-all
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Fig. 3: activations of each channel
+#
+# Do the channels of one layer need different thresholds?
+#
+# The paper shows "the average activation values for each channel of VGG-16" on CIFAR-10 and reads from it that channels
+# of one layer differ so much that one threshold cannot suit them all (section 4.2.1). It names values near 0.2 and near
+# -0.5. A QCFS output is never negative, so the latter must be inputs of the activation. Both are shown here.
+#
+# **Normalisation.** The paper says "normalised maximum" and not how. Here every value is divided by the largest
+# activation of its layer, on the same images. With QCFS that is the layer's threshold wherever a neuron saturates.
+
+# %% tags=["parameters"]
+profile = "demo"
+seeds = None
+
+# %%
+from csqcfs import page
+from csqcfs.plots import channels
+
+figure3 = page.open("figure3", profile, seeds)
+
+# %% [markdown]
+# ## Spread across channels
+#
+# (a) and (b): one column for each layer, in it the channels from the most to the least active. If all channels were
+# alike, a column would have one colour. (c): histograms of the pre-activations of five channels of the first layer, from
+# the lowest to the highest mean; what lies beyond ±2 thresholds is in the outer bins. Dotted lines are at 0 and at the
+# threshold: the activation clips what is outside. (d): what fine-tuning made of it, the thresholds of the CS-QCFS network
+# relative to the layer's threshold in the QCFS network from which it started.
+
+# %%
+figure3.figure(channels.overview(figure3))
+
+# %% [markdown]
+# ## Ours beside the paper's
+#
+# The paper prints no table here. Its two statements: channels of the first layer have values around 0.2, others
+# approximately -0.5, and "a similar trend is observable in other convolutional layers". The first line below is that
+# layer; the columns give the range over its channels.
+
+# %% tags=["nbval-check-output"]
+frame = channels.spread(figure3)
+figure3.table(frame, "Mean of a channel over images and positions / largest activation of the layer (QCFS network)")
+
+# %% [markdown]
+# ## What deviates
+#
+# - Which quantity the paper averages is not stated. The range of the pre-activations includes its values; that of the
+#   activations cannot.
+# - Means over test images and all positions of a channel; the paper does not say over which images it averages.
+# - A layer with more than 128 channels is shown by 128 of them, evenly spaced.
+# - That channels differ in their *means* does not by itself show that they need different *thresholds*: (d) shows how far
+#   apart training puts them, and Table 5 measures it.
+
+# %%
+figure3.provenance()
