@@ -26,17 +26,20 @@ class Convention(NamedTuple):
     """What counts as MAC, and how often the layers before the first neurons are computed."""
 
     label: str
+    short: str
     macs: frozenset[str]  # of the kinds of input "analog", "averaged", "spikes"
     analog_each_step: bool
 
 
 CONVENTIONS = {
-    "folded": Convention("theta folded, first layer once", frozenset({"analog"}), False),
-    "each step": Convention("theta folded, first layer at every step", frozenset({"analog"}), True),
-    "averages": Convention("averaged spikes are MACs, first layer at every step",
-                           frozenset({"analog", "averaged"}), True),
-    "unfolded": Convention("every input worth theta is a MAC, first layer at every step",
-                           frozenset({"analog", "averaged", "spikes"}), True),
+    "folded": Convention("theta folded, first layer once", "folded", frozenset({"analog"}), False),
+    "each step": Convention(
+        "theta folded, first layer at every step", "first layer each step", frozenset({"analog"}), True),
+    "averages": Convention(
+        "averaged spikes are MACs, first layer at every step", "averages MACs", frozenset({"analog", "averaged"}), True),
+    "unfolded": Convention(
+        "every input worth theta is a MAC, first layer at every step", "all MACs",
+        frozenset({"analog", "averaged", "spikes"}), True),
 }
 DEFAULT = "folded"
 
@@ -105,18 +108,21 @@ def depth_steps(method: str, presteps: int, T: int, sites: int) -> int:
     return presteps * sites + T if method == "cos" else presteps + T
 
 
-def matching_time(metrics: Mapping[str, Any], per_synapse: float) -> float | None:
-    """The T, interpolated, at which accumulations per synapse reach ``per_synapse``; None beyond the counted ones.
-
-    Synapses are the MACs of all layers that see spikes. Where the first step has more already, the T is a
-    fraction below 1: no whole run is so short.
-    """
+def additions_per_synapse(metrics: Mapping[str, Any], T: int) -> float:
+    """Accumulations of ``T`` steps over the synapses of all layers that see spikes."""
     layers = [layer for layer in metrics["layers"] if layer["kind"] != "analog"]
-    synapses = sum(layer["macs"] for layer in layers)
+    return sum(layer["ac"][T - 1] for layer in layers) / sum(layer["macs"] for layer in layers)
+
+
+def matching_time(metrics: Mapping[str, Any], per_synapse: float) -> float | None:
+    """The T, interpolated, at which `additions_per_synapse` reach a value; None beyond the counted steps.
+
+    A T below 1 means that the first step has more already: no run is so short.
+    """
     before = 0.0
-    for t in range(metrics["T"]):
-        now = sum(layer["ac"][t] for layer in layers) / synapses
+    for T in range(1, metrics["T"] + 1):
+        now = additions_per_synapse(metrics, T)
         if now >= per_synapse:
-            return t + (per_synapse - before) / (now - before)
+            return T - 1 + (per_synapse - before) / (now - before)
         before = now
     return None
