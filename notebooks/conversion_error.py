@@ -54,8 +54,8 @@ errors.figure(error.over_depth(errors, "resnet20"), "conversion_error-resnet20")
 
 # %% [markdown]
 # Three things follow from the definitions and can be seen in every profile: the first layer has no propagated error and
-# no unevenness, since its input is the same at every step; at T = 1 no layer has unevenness, since there is no order of
-# one spike; at T = L nothing is floored.
+# no unevenness, since its input is the same at every step; at T = 1 no layer has unevenness, since one step has no order;
+# at T = L nothing is floored. In ResNet-20 every second layer follows a sum of two paths and adds up the errors of both.
 #
 # ## All layers in one number
 
@@ -67,7 +67,7 @@ errors.table(frame, "RMS error over layers in % of the threshold, at the paper's
 # ## Over L
 #
 # The same over the quantization step, where the profile trains several. Flooring at T > L is the SNN being *finer* than
-# its ANN: a difference, but not a loss. It may be why SNNs at T = 32 are often more accurate than their ANN in Tables 1-4.
+# its ANN: a difference, but not a loss. It may be why SNNs at T = 32 are often more accurate than their ANN (Tables 1-4).
 
 # %%
 errors.figure(error.over_L(errors, "vgg16"), "conversion_error-L-vgg16")

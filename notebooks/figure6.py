@@ -32,9 +32,9 @@ figure6 = page.open("figure6", profile, seeds)
 # %% [markdown]
 # ## Traces
 #
-# Thin lines: the smallest threshold of each layer (with QCFS it has only one). Thick: the smallest of the network. A cross
-# marks the epoch in which it first is not positive. CS-QCFS is used **from the start** here, with thresholds per channel,
-# so that the two differ from the first step on. Where a threshold runs away, the axis is logarithmic beyond ±1.
+# Thin lines: the smallest threshold of each layer (with QCFS it has only one). Thick: the smallest of the network. A
+# cross marks the epoch in which it first is not positive. CS-QCFS is used **from the start** here, with thresholds per
+# channel, so that the two differ from the first step on. Where a threshold runs away, the axis is logarithmic beyond ±1.
 
 # %%
 figure6.figure(thresholds.figure6(figure6))

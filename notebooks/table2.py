@@ -15,8 +15,8 @@
 #
 # How accurate are the spiking networks of each method at T = 1, 2, 4, ..., 32 on the data set with 100 classes?
 #
-# The methods are those of Table 1: **QCFS**, **SRP** and **COS** convert the network trained with one threshold per layer,
-# **Ours** is CS-QCFS *with the offset spikes of COS*. ResNet-20 is trained with L = 8 and initial threshold 8 here.
+# The methods are those of Table 1: **QCFS**, **SRP** and **COS** convert the network trained with one threshold per
+# layer, **Ours** is CS-QCFS *with the offset spikes of COS*. ResNet-20 has L = 8 and an initial threshold of 8 here.
 
 # %% tags=["parameters"]
 profile = "demo"
@@ -31,8 +31,8 @@ table2 = page.open("table2", profile, seeds)
 # %% [markdown]
 # ## Ours beside the paper's
 #
-# A cell of ours is the accuracy in % on the test images of the profile, the mean ± standard deviation where there is more
-# than one seed. A network that this profile does not run has an empty line.
+# A cell of ours is the accuracy in % on the test images of the profile, the mean ± standard deviation where there is
+# more than one seed. A network that this profile does not run has an empty line.
 
 # %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(table2, paper.TABLE2, labels=("Architecture", "Method"))

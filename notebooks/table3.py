@@ -15,9 +15,9 @@
 #
 # What does each part of CS-QCFS bring?
 #
-# "w/o channel" is S-QCFS (one threshold per layer, through Softplus, Eq. 16), "w/o Softplus" is C-QCFS (per channel, used
-# directly, Eq. 17), "Full" is CS-QCFS (Eq. 18). Each is a second stage of training that starts from the same QCFS network.
-# All on CIFAR-10, and all with offset spikes: the paper's rows for "Full" are those of "Ours" in Table 1.
+# "w/o channel" is S-QCFS (one threshold per layer, through Softplus, Eq. 16), "w/o Softplus" is C-QCFS (per channel,
+# used directly, Eq. 17), "Full" is CS-QCFS (Eq. 18). Each is a second stage of training that starts from the same QCFS
+# network. All on CIFAR-10, and all with offset spikes: the paper's rows for "Full" are those of "Ours" in Table 1.
 
 # %% tags=["parameters"]
 profile = "demo"

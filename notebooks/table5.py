@@ -57,6 +57,9 @@ table5.figure(spread.figure(table5))
 #   (max - min) / min grows without bound as it gets there: C-QCFS's large values may say that, and not that its channels
 #   differ more.
 # - The spread of θ is smaller than that of λ, most where thresholds are small, because Softplus flattens there.
+# - Both activations start from the same network. Where thresholds are well above 1, Softplus has slope 1, and C-QCFS and
+#   CS-QCFS should spread alike; the paper's factor of 2 to 15 between them needs small thresholds, or something else that
+#   differs between the two trainings.
 # - The paper prints 99.5 without its % sign.
 # - Where one data set stands in for both, a network with the same settings for both has the same rows and is drawn once.
 

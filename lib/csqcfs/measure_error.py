@@ -86,8 +86,12 @@ class _Moments:
 def conversion_error(trained: Trained, images: int = 200) -> dict[str, Any]:
     """Root mean square ("rms") and mean ("bias") of each part at each site, in units of the neuron's threshold.
 
-    For plain IF neurons, over all neurons and ``images`` test images. ``own`` holds the activation's own parts
-    and its value ("activation"), [site]; ``snn`` those of the SNN, {T: {part or "total": [site]}}.
+    For plain IF neurons, over all neurons and ``images`` test images: "rms_own" and "bias_own" are {part:
+    [site]} of the activation's own parts and of its value ("activation"); "rms" and "bias" are {T: {part or
+    "total": [site]}} of the SNN.
+
+    Raises:
+        InputError: a threshold that is not positive, as `snn.convert`.
     """
     test = sample(trained.splits.test, images)
     snn, activations = convert(trained.model), surgery.sites(trained.model)

@@ -49,9 +49,12 @@ def over_depth(page, network: str) -> Figure:
 
 
 def over_L(page, network: str) -> Figure:
-    """Error of the whole network, root mean square over its layers, over L; gaps where there is no record."""
+    """Error of the whole network, root mean square over its layers, over L; gaps where there is no record.
+
+    Empty for a profile that has one L alone.
+    """
     steps = sorted({key[2] for key in page.rows if key[0] == network and page.metrics(key)})
-    if not steps:
+    if len(steps) < 2:
         return style.nothing_yet()
     found = {(end, L): _metrics(page, network, end, L) for end in ENDS for L in steps}
     fig, axes = _grid(steps, {T: {end: {part: [

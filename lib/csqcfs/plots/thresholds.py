@@ -71,13 +71,14 @@ def figure6(page, ncols: int = 3) -> Figure:
         histories[ENDS[end]] = page.metrics((*key, "trace"))[0]["history"]
     if not found:
         return style.nothing_yet()
+    ncols = min(ncols, len(found))
     nrows = -(-len(found) // ncols)
     fig, axes = plt.subplots(nrows, ncols, figsize=(style.PAGE, 0.3 + 1.9 * nrows), squeeze=False)
     for ax, ((panel, dataset, network, L, threshold), histories) in zip(axes.flat, found.items()):
         trace(ax, histories, threshold)
         used = page.profile.datasets.get(dataset, dataset)
-        ax.set_title(f"({panel}) {tables.NAMES.get(network, network)}, {tables.NAMES.get(used, used)}\n"
-                     f"L = {L}, from {threshold:g}", loc="left", fontsize=style.FONT)
+        ax.set_title(f"({panel}) {_name(network)}, {_name(used)}\nL = {L}, from {threshold:g}", loc="left",
+                     fontsize=style.FONT)
     for ax in axes.flat[len(found):]:
         ax.remove()
     fig.legend(handles=_colours(ENDS.values()), loc="outside upper center", ncols=2)
@@ -117,13 +118,13 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
             ax.plot(line[name], row, marker, color=look.colour, markersize=4.5,
                     markerfacecolor=look.colour if T == 32 else "white")
     ax.set_yticks(range(len(lines)), [
-        f"({line['panel']}) {tables.NAMES.get(line['network'], line['network'])}, L = {line['L']}, "
+        f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
         f"{line['initial']:g} → {line['last']:.2g}" for line in lines])
     ax.set_ylim(len(lines) - 0.5, -0.5)
     for label, line in zip(ax.get_yticklabels(), lines):
         label.set_fontweight("bold" if line["last"] <= 0 else "normal")
     ax.set_xlabel("accuracy (%)")
-    ax.text(-0.02, 1.03, "network, L, smallest threshold: initial → trained", transform=ax.transAxes, ha="right")
+    ax.text(-0.02, 1.03, "L, smallest threshold: initial → trained", transform=ax.transAxes, ha="right")
     ax.grid(axis="x")
     return ax
 
@@ -141,6 +142,10 @@ def effect_figure(page) -> Figure:
     return fig
 
 
+def _name(key: str) -> str:
+    return tables.NAMES.get(key, key)
+
+
 def _colours(methods: Iterable[str]) -> list[plt.Line2D]:
     """Keys of a legend for the colours of ``methods``."""
     return [plt.Line2D([], [], color=look.colour, label=look.label)
@@ -150,10 +155,10 @@ def _colours(methods: Iterable[str]) -> list[plt.Line2D]:
 def effect_table(page) -> pd.DataFrame:
     """The numbers of `effect_figure`, and the epoch in which the smallest threshold crosses zero."""
     lines = [(
-        f"({line['panel']})", tables.NAMES.get(line["network"], line["network"]), str(line["L"]),
-        f"{line['initial']:g}", tables.NAMES[line["method"]], f"{line['last']:.3g}", str(line["sites"]),
+        f"({line['panel']})", _name(line["dataset"]), _name(line["network"]), str(line["L"]),
+        f"{line['initial']:g}", _name(line["method"]), f"{line['last']:.3g}", str(line["sites"]),
         "never" if line["crossing"] is None else str(line["crossing"]), *(line[name] for name in EFFECT),
     ) for line in effects(page)]
-    labels = ["Panel", "Architecture", "L", "Initial θ", "Activation"]
+    labels = ["Panel", "Dataset", "Architecture", "L", "Initial θ", "Activation"]
     columns = ["smallest θ", "layers with θ ≤ 0", "θ ≤ 0 from epoch", *EFFECT]
     return pd.DataFrame(lines, columns=[*labels, *columns]).set_index(labels)
