@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from csqcfs import page, paths, records
-from csqcfs.errors import InputError
+from csqcfs import page, paths, records, runner
+from csqcfs.errors import InputError, NonpositiveThreshold
 
 METRICS = {"ann": 90.0, "snn": [float(t) for t in range(1, 33)], "presteps": 0, "images": 10, "thresholds": {}}
 
@@ -61,3 +61,15 @@ def test_bad_input_is_one_line(monkeypatch, folders):
     monkeypatch.setenv("CSQCFS_FIGURES", str(blocked))
     with pytest.raises(InputError, match="^cannot write .*choose a writable folder"):
         page.open("table1").table(pd.DataFrame({"T": [1.0]}), "caption")
+
+
+def test_a_refused_run_is_a_result_without_numbers(monkeypatch):
+    def refuse(run, root, **options):
+        raise NonpositiveThreshold("threshold -2 at act: expected a positive one")
+
+    monkeypatch.setattr(runner, "measure", refuse)
+    run = page.open("table1").rows["vgg16", "ours"][0]
+    runner.execute(run)
+    shown = page.open("table1")
+    assert records.is_done(run) and shown.metrics(("vgg16", "ours")) == []
+    assert "\nrefused: threshold -2 at act" in shown.note()

@@ -31,8 +31,16 @@ class Page:
         }
 
     def metrics(self, key: tuple) -> list[dict[str, Any]]:
-        """Metrics of one row, a dict for each seed with a record; empty where the profile has no such row."""
-        return [record.metrics for record in self.records.get(key, [])]
+        """Metrics of one row, a dict for each seed with a result; empty where the profile has no such row.
+
+        A run that was refused, because training had left a threshold that is not positive, has none.
+        """
+        return [record.metrics for record in self.records.get(key, []) if "refused" not in record.metrics]
+
+    def refused(self) -> list[str]:
+        """Why runs of this page were refused, each reason once."""
+        found = [record.metrics for group in self.records.values() for record in group]
+        return list(dict.fromkeys(metrics["refused"] for metrics in found if "refused" in metrics))
 
     @property
     def folder(self):
@@ -51,6 +59,7 @@ class Page:
             found = [record for group in self.records.values() for record in group]
             missing = sum(len(runs) for runs in self.rows.values()) - len(found)
             lines.append(records.origin(found) + (f"; {missing} not run" if missing else ""))
+        lines += [f"refused: {reason}" for reason in self.refused()]
         return "\n".join([*lines, f"command: {self.command}"])
 
     def table(self, frame: pd.DataFrame, caption: str, name: str | None = None, digits: int = 2):

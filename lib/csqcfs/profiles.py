@@ -131,7 +131,7 @@ DEMO = Profile(
     datasets={"cifar10": "digits", "cifar100": "digits"},
     networks=("resnet18", "vgg16", "resnet20", "resnet50"),
     widths={"vgg16": 0.25, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.125},
-    epochs=16, finetune_epochs=6, lr={"vgg16": 0.05, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
+    epochs=16, finetune_epochs=6, lr={"vgg16": 0.03, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
     finetune_factor=0.2, batch_size=64, schedule="onecycle",
     augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )

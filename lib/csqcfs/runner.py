@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from . import data, estimate, paths, records, trainings
 from .configs import Run, Training
-from .errors import InputError, Unwritable
+from .errors import InputError, NonpositiveThreshold, Unwritable
 from .measures import measure
 from .train import OutOfTime
 
@@ -64,7 +64,10 @@ def execute(run: Run, root: str | None = None, deadline: float | None = None, pr
     """
     if not records.is_done(run):
         begin = time.monotonic()
-        metrics = measure(run, root, deadline=deadline, progress=progress)
+        try:
+            metrics = measure(run, root, deadline=deadline, progress=progress)
+        except NonpositiveThreshold as error:
+            metrics = {"refused": str(error)}
         if not records.is_done(run):  # another worker may have taken the run up where this one seemed lost
             records.write(run, metrics, time.monotonic() - begin)
     return run.name

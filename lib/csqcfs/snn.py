@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from . import baselines, surgery
-from .errors import InputError
+from .errors import InputError, NonpositiveThreshold
 from .folding import fold_batchnorm
 from .neurons import integrate_and_fire
 from .simulation import IF, Observer, Simulation
@@ -162,7 +162,7 @@ def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
         return
     bad = (theta <= 0).nonzero().flatten().tolist()
     where = f", channels {', '.join(map(str, bad[:5]))}{' ...' if len(bad) > 5 else ''}" if theta.dim() else ""
-    raise InputError(
+    raise NonpositiveThreshold(
         f"threshold {float(theta.min()):.4g} of {name}{where}: expected positive ones, since an IF neuron with "
         "another does not follow its activation; train with CS-QCFS, or pass allow_nonpositive=True with "
         "method='plain' to see what happens"

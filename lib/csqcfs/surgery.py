@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from . import layers
 from .activations import CQCFS, CSQCFS, QCFS, SQCFS, ThresholdActivation
-from .errors import InputError
+from .errors import InputError, NonpositiveThreshold
 
 ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
     "qcfs": QCFS, "sqcfs": SQCFS, "cqcfs": CQCFS, "csqcfs": CSQCFS,
@@ -159,7 +159,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
     for name, old in found.items():
         theta = old.threshold.detach()
         if not bool((theta > 0).all()):
-            raise InputError(
+            raise NonpositiveThreshold(
                 f"threshold {float(theta.min()):.4g} at {name}: expected a positive one, since Softplus reaches "
                 "no other; train stage 1 with a higher initial threshold or a lower rate"
             )
