@@ -17,9 +17,10 @@ from .images import ImageSet
 from .snn import SNN, convert
 from .surgery import quantize_activations, report, to_channelwise
 from .train import fit
+from .zoo import load
 
 __version__ = "0.1.0"
 __all__ = [
     "CQCFS", "CSQCFS", "QCFS", "SNN", "SQCFS", "Augment", "ImageSet", "InputError", "convert", "data", "evaluate",
-    "evaluate_snn", "fit", "models", "quantize_activations", "report", "to_channelwise",
+    "evaluate_snn", "fit", "load", "models", "quantize_activations", "report", "to_channelwise",
 ]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from . import records, trainings
 from .configs import Run, Training
-from .paths import run_records
 
 
 class Estimate(NamedTuple):
@@ -71,8 +70,8 @@ def _measurement_seconds(runs: Iterable[Run]) -> dict[tuple, float]:
     """Least seconds of finished runs that measure the same: those that found their network trained."""
     least: dict[tuple, float] = {}
     for run in runs:
-        if records.is_done(run):
-            seconds = records.read(run_records() / f"{run.name}.json", run).provenance["seconds"]
+        if record := records.here(run):
+            seconds = record.provenance["seconds"]
             least[_measurement(run)] = min(seconds, least.get(_measurement(run), seconds))
     return least
 

@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import torch
 from . import paths
 from .configs import Run, digest_of
 from .errors import InputError
-from .files import write_text
+from .files import atomic_write, write_text
 
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
 
@@ -119,14 +119,38 @@ def find(run: Run, profile: str) -> Record | None:
     return None
 
 
-def is_done(run: Run) -> bool:
-    """Whether this machine has a readable record of ``run``; references do not count.
+def here(run: Run) -> Record | None:
+    """The record of ``run`` on this machine, if there is one; references do not count.
 
     Raises:
         InputError: the record is damaged.
     """
     path = paths.run_records() / f"{run.name}.json"
-    return path.exists() and bool(read(path, run))
+    return read(path, run) if path.exists() else None
+
+
+def is_done(run: Run) -> bool:
+    """Whether this machine has a readable record of ``run``.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    return here(run) is not None
+
+
+def publish(runs: Iterable[Run], profile: str) -> list[Path]:
+    """Copy this machine's records of ``runs``, byte for byte, to the references of ``profile``.
+
+    Raises:
+        InputError: a damaged record, or a folder that cannot be written to.
+    """
+    copies = []
+    for run in runs:
+        if here(run) is not None:
+            source = paths.run_records() / f"{run.name}.json"
+            target = paths.reference_records(profile) / source.name
+            copies.append(atomic_write(target, lambda file, source=source: file.write_bytes(source.read_bytes())))
+    return copies
 
 
 def origin(records: Sequence[Record]) -> str:
