@@ -51,8 +51,13 @@ def save(model: nn.Module, path: Path | str, training: Training, images: ImageSe
                        surgery.sites(model).items()},
         "results": list(results), "provenance": provenance or {},
     }
-    tensors = model.state_dict()
-    _fill(_build(metadata), tensors, f"the {type(model).__name__} for {path}")
+    rebuilt, tensors = _build(metadata), model.state_dict()
+    _fill(rebuilt, tensors, metadata["network"], f"the network for {path}")
+    for (name, site), wanted in zip(surgery.sites(model).items(), surgery.sites(rebuilt).values()):
+        kinds = [f"{type(s).__name__} with L = {s.L} and the {s.window} window" for s in (site, wanted)]
+        if kinds[0] != kinds[1]:
+            raise InputError(f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its settings "
+                             "say; name its own training")
     return save_state(path, tensors, metadata)
 
 
@@ -75,7 +80,7 @@ def load(path_or_name: Path | str) -> fx.GraphModule:
                          f"one of {', '.join(names()) or '(none yet)'}")
     tensors, metadata = load_state(path)
     model = _build(_checked(metadata, path))
-    _fill(model, tensors, str(path))
+    _fill(model, tensors, metadata["network"], str(path))
     model.mean, model.std = tuple(metadata["mean"]), tuple(metadata["std"])
     model.meta["zoo"] = metadata
     return model.eval()
@@ -122,7 +127,7 @@ def _build(metadata: dict[str, Any]) -> fx.GraphModule:
     return model if metadata["activation"] == "qcfs" else surgery.switch(model, metadata["activation"])
 
 
-def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None:
+def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], network: str, what: str) -> None:
     """Set all tensors of ``model``.
 
     Raises:
@@ -131,7 +136,7 @@ def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        reason = " ".join(str(error).splitlines()[1].split()) if "\n" in str(error) else str(error)
+        reason = " ".join(str(error).splitlines()[1].split())  # the first line only names the class
         reason = reason if len(reason) < 160 else f"{reason[:150]} ..."
-        raise InputError(f"{what} does not hold the {type(model).__name__} that its settings describe ({reason}): "
-                         "expected the tensors of that network; name its own training") from error
+        raise InputError(f"{what} does not hold the {network} that its settings describe ({reason}): expected the "
+                         "tensors of that network; name its own training") from error
