@@ -15,10 +15,10 @@
 #
 # What do accuracies cost in real latency, operations and energy?
 #
-# Tables 1 and 2 compare methods at the same T. But T does not count all steps. **SRP** first runs τ = 4 steps of the whole
-# network to find out which neurons should be silent. **COS**, and with it the paper's **Ours**, first looks at ρ = 4 steps
-# of the input *of every layer* to shift the initial membrane potential. Plain **QCFS** and plain **CS-QCFS** need nothing
-# of the kind. No published table counts these steps; here is the comparison that does.
+# Tables 1 and 2 compare methods at the same T. But T does not count all steps. **SRP** first runs τ = 4 steps of the
+# whole network to find out which neurons should be silent. **COS**, and with it the paper's **Ours**, first looks at
+# ρ = 4 steps of the input *of every layer* to shift the initial membrane potential. Plain **QCFS** and plain
+# **CS-QCFS** need nothing of the kind. No published table counts these steps; here is the comparison that does.
 
 # %% tags=["parameters"]
 profile = "demo"
@@ -33,12 +33,12 @@ latency = page.open("latency", profile, seeds)
 # %% [markdown]
 # ## How latency is counted
 #
-# - **Steps of each layer**: how many steps every layer computes until the score at T is known. T for plain neurons,
-#   τ + T for SRP. A layer of COS looks at ρ steps of its input before it answers, and the layer after it looks at ρ of its
+# - **Steps of each layer**: how many steps every layer computes until the score at T is known. Plain neurons: T. SRP:
+#   τ + T. A layer of COS looks at ρ steps of its input before it answers, and the layer after it looks at ρ of its
 #   answers, so that no run is shorter than ρ: ρ + max(T, ρ). *T = 1, 2, 3 and 4 take the same time.*
-# - **Steps on one clock**: until the answer, where all layers work at the same time, as on a neuromorphic chip. A spike
-#   of a plain network passes all layers within its step. Each layer of COS holds its first answer back for ρ steps, so
-#   that a network of S layers answers after S ρ + T.
+# - **Steps on one clock**: until the answer, where all layers work at the same time, as on a neuromorphic chip. A
+#   spike of a plain network passes all layers within its step. Each layer of COS holds its first answer back for ρ
+#   steps, so that a network of S layers answers after S ρ + T.
 # - **Additions** and **energy**: synaptic operations as in *Table 7* (θ folded, first layer once), those of the extra
 #   steps included. A layer of COS sees its first ρ inputs twice; storing its sums would save the second time, at ρ
 #   times the memory.
@@ -71,8 +71,8 @@ latency.table(costs.front_frame(latency), "Points on a Pareto front of accuracy 
 # %% [markdown]
 # ## Ours beside the paper's
 #
-# The paper has no such table. Its claim "ultra-low latency, e.g. 1 time-step" is a statement about the column T = 1 of
-# "Ours", whose real place on the axes above is that of the first point of *CS-QCFS + offset*.
+# The paper has no such table. Its claim "ultra-low latency, e.g. 1 time-step" is a statement about the column T = 1
+# of "Ours", whose real place on the axes above is that of the first point of *CS-QCFS + offset*.
 
 # %% [markdown]
 # ## What deviates
@@ -80,7 +80,8 @@ latency.table(costs.front_frame(latency), "Points on a Pareto front of accuracy 
 # - Accuracies are of one number of test images and few seeds: on the front, differences below about one percentage
 #   point are noise in the profiles `demo` and `quick`. The note below says how many records there are.
 # - Latency on one clock assumes that layers hand on what they have in the same step, the best case for every method.
-# - Operations are counted on fewer images than accuracies (the record says how many); they vary little between images.
+# - Operations are counted on fewer images than accuracies (the record says how many); they vary little between
+#   images.
 
 # %%
 latency.provenance()

@@ -15,9 +15,9 @@
 #
 # How much energy does an inference take, by which counting?
 #
-# Section 5.7 counts accumulations (AC) and multiply-accumulations (MAC) for one image of CIFAR-100 through ResNet-50 and
-# multiplies them by 0.9 pJ and 4.6 pJ (45 nm, Horowitz 2014). The time-step T and the convention of counting are not
-# stated. Both decide the result, so this page shows all of them side by side.
+# Section 5.7 counts accumulations (AC) and multiply-accumulations (MAC) for one image of CIFAR-100 through ResNet-50
+# and multiplies them by 0.9 pJ and 4.6 pJ (45 nm, Horowitz 2014). The time-step T and the convention of counting are
+# not stated. Both decide the result, so this page shows all of them side by side.
 
 # %% tags=["parameters"]
 profile = "demo"
@@ -32,13 +32,13 @@ table7 = page.open("table7", profile, seeds)
 # %% [markdown]
 # ## How we count
 #
-# A synaptic operation is one weight that meets one input that is not zero, counted exactly: a neuron near the border of
-# a padded or strided convolution has a smaller fan-out than one in the middle. Averages over test images. The ANN's MACs
-# follow from the layers' shapes. Three choices are open, and counting tools differ in them:
+# A synaptic operation is one weight that meets one input that is not zero, counted exactly: a neuron near the border
+# of a padded or strided convolution has a smaller fan-out than one in the middle. Averages over test images. The
+# ANN's MACs follow from the layers' shapes. Three choices are open, and counting tools differ in them:
 #
 # - The image is analog and constant, so its layer needs to be computed once; most counts have it once per step.
-# - Behind average pooling, values are sums of spikes. With θ folded into the next weights they cost additions; NeuroBench
-#   and SpikingJelly call every input that is not 0 or 1 a MAC.
+# - Behind average pooling, values are sums of spikes. With θ folded into the next weights they cost additions;
+#   NeuroBench and SpikingJelly call every input that is not 0 or 1 a MAC.
 # - Where θ is *not* folded, a spike is worth θ, and the same tools count **every** layer as MAC.
 #
 # | convention | first layer | averaged spikes | spikes worth θ |
@@ -73,14 +73,14 @@ table7.figure(plots.energy_over_time(table7))
 
 # %% [markdown]
 # Left: additions for each synapse up to T; the grey lines are the paper's accumulations over its synapses, which fit
-# ResNet-50's size whatever ours is. Right: the same network by the four conventions. The two lines in the middle lie on
-# each other where only the classifier sees averaged spikes.
+# ResNet-50's size whatever ours is. Right: the same network by the four conventions. The two lines in the middle lie
+# on each other where only the classifier sees averaged spikes.
 
 # %% [markdown]
 # ## Which T would give the paper's counts?
 #
-# The paper's accumulations imply one T, its MACs another: in an SNN with analog coding they can only come from the first
-# convolution (and from averaged spikes), and should be a whole number of times it.
+# The paper's accumulations imply one T, its MACs another: in an SNN with analog coding they can only come from the
+# first convolution (and from averaged spikes), and should be a whole number of times it.
 
 # %% tags=["nbval-check-output"]
 table7.table(costs.matching_frame(table7), "The T that the paper's counts imply", "table7-T")
@@ -88,8 +88,8 @@ table7.table(costs.matching_frame(table7), "The T that the paper's counts imply"
 # %% [markdown]
 # ## What deviates
 #
-# - A T below 1 in the last table means that our networks have more additions in their *first* step than the paper's in
-#   all of theirs: its networks would have to be sparser, or its count is of something else.
+# - A T below 1 in the last table means that our networks have more additions in their *first* step than the paper's
+#   in all of theirs: its networks would have to be sparser, or its count is of something else.
 # - The printed MACs differ between two SNNs of one structure, which no convention above explains; see *Audit of the
 #   paper*, which also recomputes the printed increase.
 # - The paper's "Ours" uses offset spikes, whose ρ steps in every layer cost operations too; they are not part of this

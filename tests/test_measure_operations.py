@@ -68,8 +68,8 @@ def test_every_layer_as_in_loops_over_all_weights(method):
     for layer in found["layers"][1:]:
         cumulative = wanted[layer["name"], "run"].cumsum(0) / 2
         assert layer["ac"] == [round(float(value), 1) for value in cumulative]
-        before = {"plain": 0, "cos": cumulative[3], "srp": wanted.get((layer["name"], "pre"), torch.zeros(1)).sum() / 2}
-        assert layer["pre"] == round(float(before[method]), 1)
+        seen = wanted.get((layer["name"], "pre"), torch.zeros(1)).sum() / 2
+        assert layer["pre"] == round(float({"plain": 0, "cos": cumulative[3], "srp": seen}[method]), 1)
     assert found["neurons"] == 4 * 64 + 6 * 16 + 3 * 4 + 5 and found["sites"] == 4
 
 
@@ -91,7 +91,8 @@ def test_all_inputs_active_give_the_dense_count_without_padding():
 def test_macs_of_the_networks_by_their_formulas(network, macs):
     torch.manual_seed(0)
     x = torch.randn(1, 3, 32, 32)
-    found = count(convert(surgery.quantize_activations(models.build(network, 100, 1.0, 3).eval(), 4, 1.0, x)), x, 1)
+    ann = surgery.quantize_activations(models.build(network, 100, 1.0, 3).eval(), 4, 1.0, x)
+    found = count(convert(ann), x, 1)
     assert energy.ann(found) == (0, pytest.approx(macs, rel=1e-12))
     assert [layer["kind"] for layer in found["layers"]].count("analog") == 1
     assert found["layers"][-1]["kind"] == "averaged"  # behind the global average

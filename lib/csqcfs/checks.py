@@ -26,16 +26,16 @@ class Check:
     id: str
     place: str
     claim: str
-    run: Callable[[], Outcome]
+    run: Callable[..., Outcome]
 
 
 class Checks(list[Check]):
     """A list of checks, filled by decorating the functions that recompute them."""
 
-    def add(self, place: str, claim: str) -> Callable[[Callable[[], Outcome]], Callable[[], Outcome]]:
+    def add(self, place: str, claim: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
         """Decorator: append the function as a check; its name, with hyphens, becomes the id."""
 
-        def append(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
+        def append(run: Callable[..., Outcome]) -> Callable[..., Outcome]:
             self.append(Check(run.__name__.replace("_", "-"), place, claim, run))
             return run
 

@@ -73,7 +73,8 @@ def front_frame(page) -> pd.DataFrame:
         chosen = [point for point in candidates if any(point in members for members in on.values())]
         for point in sorted(chosen, key=lambda point: (point.latency, point.ac)):
             lines.append((tables.NAMES[network], tables.NAMES[point.method], str(point.T), point.accuracy,
-                          str(point.latency), str(point.clock), _millions(point.ac), _microjoules(point.millijoules),
+                          str(point.latency), str(point.clock), f"{point.ac / 1e6:.3f}",
+                          f"{1e3 * point.millijoules:.3f}",
                           ", ".join(name for name, members in on.items() if point in members)))
     return pd.DataFrame(lines, columns=[
         "Architecture", "Method", "T", "accuracy (%)", "steps of each layer", "steps on one clock",
@@ -95,6 +96,34 @@ def first_step_frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[
         "Architecture", "Method", "accuracy at T = 1 (%)", "steps of each layer", "steps on one clock",
         "additions (QCFS = 1)", "plain CS-QCFS in as many steps (%)"]).set_index(["Architecture", "Method"])
+
+
+# Table 6
+
+TIME_COLUMNS = ("epoch (s)", "step (ms)", "more than QCFS (%)", "lower quartile (%)", "upper quartile (%)")
+
+
+def table6_frame(page) -> pd.DataFrame:
+    """The paper's seconds of an epoch, our milliseconds of a step, and both ratios."""
+    printed: dict[str, dict[str, float | None]] = {
+        name: {"epoch (s)": value} for name, value in paper.TABLE6.items()}
+    printed["csqcfs"]["more than QCFS (%)"] = paper.TABLE6_INCREASE
+    ours: dict[str, dict[str, list[float]]] = {}
+    for metrics in page.metrics(()):
+        for name, ratio in metrics["against_qcfs"].items():
+            row = ours.setdefault(name, {"step (ms)": [1e3 * metrics["seconds"][name]["median"]]})
+            if name != "qcfs":
+                row |= dict(zip(TIME_COLUMNS[2:], ([100 * (ratio[key] - 1)] for key in ("median", "low", "high"))))
+    return tables.beside(printed, ours, labels=("Activation",), columns=TIME_COLUMNS, profile=page.profile.name,
+                         names=tables.NAMES | {"relu": "ReLU"})
+
+
+def timed(page) -> str:
+    """What was timed, in one sentence."""
+    return "; ".join(
+        f"{tables.NAMES[m['network']]}, width {m['width']:g}, images {'x'.join(map(str, m['image']))}, batch "
+        f"{m['batch_size']}, {m['precision']}{', compiled' if m['compiled'] else ''}, on {m['device']}, "
+        f"{m['rounds']} rounds of one step of each network" for m in page.metrics(())) or "not run in this profile"
 
 
 # Table 7
@@ -142,8 +171,8 @@ def conventions_frame(page, times: Sequence[int] = paper.TIMESTEPS) -> pd.DataFr
         for model in ("qcfs", "csqcfs"):
             whole = [one.millijoules for one in counted(page, network, "ann", 1)]
             for name, convention in energy.CONVENTIONS.items():
-                shares = [[100 * one.millijoules / ann for one, ann in zip(counted(page, network, model, T, name), whole)]
-                          for T in times]
+                found = [counted(page, network, model, T, name) for T in times]
+                shares = [[100 * one.millijoules / ann for one, ann in zip(seeds, whole)] for seeds in found]
                 if whole and shares[0]:
                     lines.append((tables.NAMES[network], MODELS[model], convention.label,
                                   *(tables.cell(share, 1) for share in shares)))
@@ -170,13 +199,5 @@ def matching_frame(page) -> pd.DataFrame:
                       tables.cell(times) if None not in times else "more than 32",
                       f"{printed.macs / audit_costs.STEM_MACS:.2f}"))
     return pd.DataFrame(lines, columns=[
-        "Architecture", "Model", "additions per synapse, paper", "ours at T = 1", "T at which ours reach the paper's",
-        "T that the paper's MACs imply"]).set_index(["Architecture", "Model"])
-
-
-def _millions(count: float) -> str:
-    return f"{count / 1e6:.3f}"
-
-
-def _microjoules(millijoules: float) -> str:
-    return f"{1e3 * millijoules:.3f}"
+        "Architecture", "Model", "additions per synapse, paper", "ours at T = 1",
+        "T at which ours reach the paper's", "T that the paper's MACs imply"]).set_index(["Architecture", "Model"])

@@ -36,7 +36,8 @@ CONVENTIONS = {
     "each step": Convention(
         "theta folded, first layer at every step", "first layer each step", frozenset({"analog"}), True),
     "averages": Convention(
-        "averaged spikes are MACs, first layer at every step", "averages MACs", frozenset({"analog", "averaged"}), True),
+        "averaged spikes are MACs, first layer at every step", "averages MACs",
+        frozenset({"analog", "averaged"}), True),
     "unfolded": Convention(
         "every input worth theta is a MAC, first layer at every step", "all MACs",
         frozenset({"analog", "averaged", "spikes"}), True),

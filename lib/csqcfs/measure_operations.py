@@ -54,8 +54,8 @@ def kinds_of_input(graph: fx.GraphModule) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in graph.graph.nodes:
         if node.op == "call_function" and node.target in UNCOUNTED:
-            raise InputError(f"{node.target.__name__} in the forward: expected layers as modules; use nn.Conv2d or "
-                             "nn.Linear, whose operations can be counted")
+            raise InputError(f"{node.target.__name__} in the forward: expected layers as modules; use nn.Conv2d "
+                             "or nn.Linear, whose operations can be counted")
         if node.op == "call_module" and isinstance(graph.get_submodule(node.target), SYNAPSES):
             source = "analog" if node.args[0] in constant else _source(node.args[0], graph)
             # a layer called twice counts as the less favourable of both

@@ -101,8 +101,8 @@ def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
     printed, look = costs.paper_additions_per_synapse(), style.METHODS["paper"]
     for value in printed.values():
         ax.axhline(value, color=look.colour, linestyle=look.line, linewidth=0.8)
-    ax.annotate("paper: CS-QCFS above QCFS, T not stated", (32, printed["qcfs"]), (0, -3), textcoords="offset points",
-                ha="right", va="top", fontsize=style.FONT - 1, color=look.colour)
+    ax.annotate("paper: CS-QCFS above QCFS, T not stated", (32, printed["qcfs"]), (0, -3), ha="right", va="top",
+                textcoords="offset points", fontsize=style.FONT - 1, color=look.colour)
     ax.set_ylabel("additions per synapse")
     ax.legend(loc="upper left")
     _time_axis(ax).set_ylim(bottom=0.4 * printed["qcfs"])
@@ -121,6 +121,36 @@ def shares(ax: Axes, seeds: Sequence[dict]) -> Axes:
     ax.set_ylabel("energy (% of the ANN's)")
     ax.legend(loc="lower right", fontsize=style.FONT - 1)
     return _time_axis(ax)
+
+
+def epoch_time(page) -> Figure:
+    """Each round's step times over that of QCFS (dots), their median and quartiles (black), the paper's ratio."""
+    if not page.metrics(()):
+        return style.nothing_yet()
+    metrics = page.metrics(())[0]
+    fig, ax = plt.subplots(figsize=(style.COLUMN, 1.6))
+    names = [name for name in metrics["ratios"] if name != "qcfs"]
+    for place, name in enumerate(names):
+        values, middle = metrics["ratios"][name], metrics["against_qcfs"][name]
+        look = style.METHODS[name]
+        jitter = 0.3 * np.modf(np.arange(len(values)) * 0.618)[0] - 0.15  # evenly spread, the same each time
+        ax.scatter(values, place + jitter, s=6, color=look.colour, alpha=0.4, linewidths=0)
+        reach = [[middle["median"] - middle["low"]], [middle["high"] - middle["median"]]]
+        ax.errorbar(middle["median"], place, xerr=reach, color="black", marker="|", markersize=9, capsize=3,
+                    linewidth=1)
+    ax.axvline(1, color=style.METHODS["qcfs"].colour, linewidth=0.8)
+    ax.plot(1 + paper.TABLE6_INCREASE / 100, names.index("csqcfs") + 0.32, marker="v", clip_on=False,
+            color=style.METHODS["paper"].colour)
+    ax.annotate("paper", (1 + paper.TABLE6_INCREASE / 100, names.index("csqcfs") + 0.32), (5, 0), va="center",
+                textcoords="offset points", color=style.METHODS["paper"].colour)
+    ax.set_yticks(range(len(names)), [style.METHODS[name].label for name in names])
+    ax.set_ylim(-0.5, len(names) - 0.5)
+    everything = [value for name in names for value in metrics["ratios"][name]]
+    low, high = np.quantile(everything, [0.02, 0.98])  # a step may be hit by other work
+    ax.set_xlim(low - 0.05, high + 0.05)
+    ax.set_xlabel("time of a training step, QCFS of the same round = 1")
+    ax.grid(axis="x")
+    return fig
 
 
 def _time_axis(ax: Axes) -> Axes:
