@@ -16,13 +16,13 @@ from csqcfs.records import RUN, Record
 ALL = {claim.id: claim for claim in claims.CLAIMS}
 
 
-def record(ann: float, snn, presteps: int = 0, thresholds=(1.0, 2.0), end: str = "qcfs", images: int = 10000) -> Record:
+def record(ann: float, snn, presteps: int = 0, thresholds=(1.0, 2.0), end: str = "qcfs") -> Record:
     """Of the kind "accuracy"; ``snn`` at the tables' time-steps, straight lines between."""
     values = [10.0 if value is None else value for value in snn]
     curve = np.interp(range(1, 33), paper.TIMESTEPS, values).tolist()
-    settings = {"kind": "accuracy", "options": {},
-                "training": {"dataset": "cifar10", "L": 4, "stages": [{"activation": end, "epochs": 1, "lr": 0.1}]}}
-    return Record(settings, {"ann": ann, "snn": curve, "images": images, "presteps": presteps,
+    training = {"dataset": "cifar10", "L": 4, "stages": [{"activation": end, "epochs": 1, "lr": 0.1}]}
+    settings = {"kind": "accuracy", "options": {}, "training": training}
+    return Record(settings, {"ann": ann, "snn": curve, "images": 10000, "presteps": presteps,
                              "thresholds": {"act": list(thresholds)}}, {}, RUN)
 
 
@@ -84,13 +84,14 @@ def test_levels_are_not_judged_where_data_or_training_differ():
 
 
 def cell(snn, seeds: int = 1, images: int | None = 400) -> Cell:
-    return Cell(90.0, np.interp(range(1, 33), paper.TIMESTEPS, snn).tolist(), seeds, images, frozenset({"digits"}), [])
+    curve = np.interp(range(1, 33), paper.TIMESTEPS, snn).tolist()
+    return Cell(90.0, curve, seeds, images, frozenset({"digits"}), [])
 
 
 def test_a_lead_names_its_least_margin_its_noise_and_its_size():
     outcome = lead(cell([50] * 5 + [90]), {"A": cell([40] * 6), "B": cell([49] * 6)}, [(1, 1), (32, 32)])
-    assert outcome == Outcome(True, "ahead in 4 of 4, least: B +1.00 (T = 1); 1 within the noise of the test images; "
-                                    "digits, n = 1, 400 images")
+    assert outcome == Outcome(True, "ahead in 4 of 4, least: B +1.00 (T = 1); 1 within the noise of the test "
+                                    "images; digits, n = 1, 400 images")
     assert lead(cell([50] * 6), {"A": cell([50] * 6)}, [(1, 1)]).holds is False
     assert lead(None, {"A": cell([50] * 6)}, [(1, 1)]).holds is None
     assert "against 32" in lead(cell([50] * 6), {"A": cell([60] * 6)}, [(1, 32)]).found

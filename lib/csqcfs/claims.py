@@ -1,9 +1,9 @@
 """The claims ledger: what the paper says in abstract, text and tables, and whether it held on our records.
 
 Each claim has its place in the paper and a check as code, a function of the `Ledger` in one of the modules
-claims_accuracy, claims_thresholds, claims_networks and claims_costs. Words as "comparable" and "marginal" are given numbers there.
-A verdict is about the means of our records; where a difference is smaller than the test images can tell, the
-finding says so.
+claims_accuracy, claims_thresholds, claims_networks and claims_costs. Words as "comparable" and "marginal" are
+given numbers there. A verdict is about the means of our records; where a difference is smaller than the test
+images can tell, the finding says so.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def one_step(ledger: Ledger) -> Outcome:
     if not found:
         return NOT_RUN
     steps = {energy.steps("cos", record.metrics["presteps"], 1) for record in found}
-    return Outcome(steps == {1}, f"offset spikes: each layer computes {max(steps)} steps before the score at T = 1 is "
-                                 f"known (ρ = {found[0].metrics['presteps']}, {len(found)} records)")
+    return Outcome(steps == {1}, f"offset spikes: each layer computes {max(steps)} steps before the score at T = 1 "
+                                 f"is known (ρ = {found[0].metrics['presteps']}, {len(found)} records)")
 
 
 @CLAIMS.add("Introduction", "outperforms the other conversion methods in the same time-steps, on both data sets")

@@ -20,7 +20,7 @@ NOT_RUN = Outcome(None, "no records in this profile")
 
 @dataclass(frozen=True)
 class Cell:
-    """Accuracy in % of one row, means over seeds: the ANN's and, where it was simulated, the SNN's at T = 1..32."""
+    """Accuracy in % of one row, means over seeds: the ANN's, and the SNN's at T = 1..32 where it was simulated."""
 
     ann: float
     snn: Sequence[float]
