@@ -13,6 +13,7 @@ from .tables import NAMES
 CLAIMS = Checks()
 DISPARITY = 0.5  # of the mean: standard deviation of channel means that we call notable
 SPREAD = 10.0  # % of the smallest threshold: a mean difference that we call large
+SOFTPLUS = {"sqcfs", "csqcfs"}
 CLASSES = {"cifar100": 100}  # ten elsewhere
 
 
@@ -102,6 +103,18 @@ def softplus_moderates(ledger: Ledger) -> Outcome:
                  lambda ratio: ratio > 1, "times the AvgDiff without it")
 
 
+@CLAIMS.add("Abstract, Algorithm 1", "maintains positive thresholds; implied: also stage 1, with plain QCFS")
+def second_stage_starts(ledger: Ledger) -> Outcome:
+    runs = {record.digest: record for found in ledger.page.records.values() for record in found
+            if (training := record.settings.get("training")) and len(training["stages"]) > 1
+            and training["stages"][-1]["activation"] in SOFTPLUS}
+    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
+    if not runs:
+        return NOT_RUN
+    text = f"{len(refused)} of {len(runs)} runs could not start stage 2"
+    return Outcome(not refused, "; ".join([text, *dict.fromkeys(refused[:3])]))
+
+
 def lowest_by_end(ledger: Ledger, end: str, panels: tuple[str, ...]) -> list[tuple[str, float]]:
     """The smallest threshold at any epoch of each training of Fig. 6."""
     found = []
@@ -142,7 +155,7 @@ def softplus_positive(ledger: Ledger) -> Outcome:
     for id in ("table1", "table2", "table3", "table4", "table5", "figure5"):
         for key in ledger.keys(id):
             ends = {record.settings["training"]["stages"][-1]["activation"] for record in ledger.records(id, *key)}
-            if ends <= {"sqcfs", "csqcfs"}:
+            if ends <= SOFTPLUS:
                 found.append((f"{id}: {', '.join(map(str, key))}", ledger.cell(id, *key).lowest))
     if not found:
         return NOT_RUN

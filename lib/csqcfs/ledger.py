@@ -49,11 +49,12 @@ class Ledger:
         self.page, self.profile = page, page.profile
 
     def records(self, id: str, *key: Any) -> list[Record]:
-        return self.page.records.get((id, *key), [])
+        """Records with a result; a run that a threshold <= 0 stopped has none."""
+        return [record for record in self.page.records.get((id, *key), []) if "refused" not in record.metrics]
 
     def keys(self, id: str) -> list[tuple]:
-        """Rows of an artefact that have records."""
-        return [key[1:] for key, found in self.page.records.items() if key[0] == id and found]
+        """Rows of an artefact that have results."""
+        return [key[1:] for key in self.page.records if key[0] == id and self.records(*key)]
 
     def cell(self, id: str, *key: Any) -> Cell | None:
         """Accuracies of one row; None where it was not run."""
