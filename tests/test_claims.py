@@ -129,7 +129,8 @@ def test_runs_that_a_threshold_stopped_count_against_stage_one_only():
         one.settings["training"]["stages"].insert(0, {"activation": "qcfs", "epochs": 1, "lr": 0.1})
     bad.settings["training"]["seed"] = 1
     bad = Record(bad.settings, {"refused": "threshold -2.5 at act1: expected a positive one"}, {}, RUN)
-    ledger = Ledger(page_of({("figure5", "cifar10", "vgg16", 2): [bad], ("figure5", "cifar10", "vgg16", 4): [good]}))
+    place = ("figure5", "cifar10", "vgg16")
+    ledger = Ledger(page_of({(*place, 2): [bad], (*place, 4): [good]}))
     assert ledger.keys("figure5") == [("cifar10", "vgg16", 4)]
     assert ALL["second-stage-starts"].run(ledger) == Outcome(
         False, "1 of 2 runs could not start stage 2; threshold -2.5 at act1")

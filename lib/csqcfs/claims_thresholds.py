@@ -88,7 +88,7 @@ def average_differences(ledger: Ledger) -> dict[tuple, float]:
             for key, cell in cells.items()}
 
 
-@CLAIMS.add("Section 5.6.1, Table 5", f"channel thresholds differ much, Softplus or not (AvgDiff above {SPREAD:g} %)")
+@CLAIMS.add("Section 5.6.1, Table 5", f"channel thresholds differ much, also with Softplus (above {SPREAD:g} %)")
 def thresholds_differ(ledger: Ledger) -> Outcome:
     found = [(f"{NAMES[end]}, {where(*place)}", value)
              for (end, *place), value in average_differences(ledger).items()]
@@ -108,7 +108,8 @@ def second_stage_starts(ledger: Ledger) -> Outcome:
     runs = {record.digest: record for found in ledger.page.records.values() for record in found
             if (training := record.settings.get("training")) and len(training["stages"]) > 1
             and training["stages"][-1]["activation"] in SOFTPLUS}
-    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
+    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values()
+               if "refused" in record.metrics]
     if not runs:
         return NOT_RUN
     text = f"{len(refused)} of {len(runs)} runs could not start stage 2"
@@ -162,6 +163,6 @@ def softplus_positive(ledger: Ledger) -> Outcome:
     failed = [name for name, low in found if low < 2 * SMALLEST]
     text = f"smallest of {len(found)} rows: {min(low for _, low in found):.3g}"
     if failed:
-        text += (f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows to 0: "
+        text += (f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows: "
                  f"{'; '.join(failed[:3])}")
     return Outcome(not failed, text)
