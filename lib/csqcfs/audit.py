@@ -37,3 +37,16 @@ def table() -> pandas.DataFrame:
         },
         index=pandas.Index([check.id for check in CHECKS], name="id"),
     )
+
+
+def counts() -> pandas.DataFrame:
+    """Number of checks by part of the paper and verdict."""
+    import pandas
+
+    parts = {"Eqs. 1-14, Figs. 2-3": audit_neuron, "Eqs. 15-20, Algorithm 1": audit_training,
+             "Tables 1-2": audit_tables, "Tables 3-4": audit_ablations, "Tables 5-7": audit_costs}
+    verdicts = ("holds", "does not hold", "not defined")
+    lines = [[sum(check.run().verdict == verdict for check in part.CHECKS) for verdict in verdicts]
+             for part in parts.values()]
+    index = pandas.Index([*parts, "all"], name="Part")
+    return pandas.DataFrame([*lines, [sum(column) for column in zip(*lines)]], index, list(verdicts))

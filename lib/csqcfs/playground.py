@@ -1,0 +1,76 @@
+"""Activation, neuron and error for one setting, as a still figure and under sliders."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from . import response, style
+
+RANGE = np.linspace(-1.0, 2.5, 701)  # inputs, in the units of the threshold's sliders
+# (L, T, v(0) in thresholds): T below, at and above L, and a neuron that starts empty
+SETTINGS = ((4, 2, 0.5), (4, 4, 0.5), (4, 16, 0.5), (4, 4, 0.0))
+NEURON, ACTIVATION = style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour
+
+
+def draw(axes: np.ndarray, threshold: float, L: int, T: int, z: float, start: float) -> np.ndarray:
+    """Three views of one setting on three axes: curves, one spike train, error over the input.
+
+    Args:
+        threshold: theta; a negative one is simulated as Eqs. 1-3 say.
+        z: the constant input of the spike train.
+        start: v(0) in units of the threshold.
+    """
+    curves, train, error = axes
+    _curves(curves, threshold, L, T, z, start)
+    spikes, potential = response.trace(np.array([z]), threshold, T, start * threshold)
+    fired = np.flatnonzero(spikes[:, 0]) + 1
+    train.plot(range(T + 1), [start * threshold, *potential[:, 0]], color=NEURON, marker=".", markersize=4)
+    train.axhline(threshold, color="black", linestyle="--", linewidth=0.8)
+    train.plot(fired, np.full(len(fired), threshold), "|", color="black", markersize=9)
+    train.set(xlabel=f"time-step t (input {z:g}, {len(fired)} spikes)", ylabel="potential v")
+    gap = response.neuron(RANGE, threshold, T, start * threshold) - response.qcfs(RANGE, threshold, L)
+    error.plot(RANGE, gap, color="black", linewidth=0.9)
+    error.axvline(z, color="#999999", linewidth=0.8, linestyle=":")
+    error.set(xlabel="input z", ylabel="IF − QCFS")
+    return axes
+
+
+def _curves(ax: Axes, threshold: float, L: int, T: int, z: float, start: float) -> None:
+    ax.plot(RANGE, response.relu(RANGE), color="#bbbbbb", linewidth=0.9, label="ReLU")
+    ax.plot(RANGE, response.qcfs(RANGE, threshold, L), color=ACTIVATION, label="QCFS")
+    ax.plot(RANGE, response.neuron(RANGE, threshold, T, start * threshold), color=NEURON, linestyle="--", label="IF")
+    at = response.neuron(np.array([z]), threshold, T, start * threshold)[0]
+    ax.plot([z], [at], "o", color=NEURON, markersize=5)
+    low, high = sorted((0.0, threshold))
+    ax.set(title=f"θ = {threshold:g}, L = {L}, T = {T}, v(0) = {start:g} θ", ylim=(low - 0.3, high + 0.5), ylabel="output")
+
+
+def grid(threshold: float = 1.0, z: float = 0.6) -> Figure:
+    """`draw` for each of SETTINGS, a column each."""
+    fig, axes = plt.subplots(3, len(SETTINGS), figsize=(1.25 * style.PAGE, 5.4), sharey="row")
+    for column, (L, T, start) in zip(axes.T, SETTINGS):
+        draw(column, threshold, L, T, z, start)
+    for row in axes:
+        for ax in row[1:]:
+            ax.set_ylabel("")
+    axes[0, 0].legend(loc="upper left", fontsize=7)
+    return fig
+
+
+def sliders():
+    """`draw` under sliders for threshold, L, T, input and initial membrane potential; needs a running kernel."""
+    from ipywidgets import FloatSlider, IntSlider, interactive
+
+    def show(threshold: float, L: int, T: int, z: float, start: float) -> None:
+        _, axes = plt.subplots(1, 3, figsize=(1.25 * style.PAGE, 2.6))
+        draw(axes, threshold or 0.05, L, T, z, start)  # no neuron has threshold 0
+        plt.show()
+
+    return interactive(
+        show, threshold=FloatSlider(1.0, min=-2, max=2, step=0.05, description="threshold"),
+        L=IntSlider(4, min=1, max=32), T=IntSlider(4, min=1, max=32),
+        z=FloatSlider(0.6, min=-1, max=2.5, step=0.01, description="input z"),
+        start=FloatSlider(0.5, min=-0.5, max=1.5, step=0.05, description="v(0) / θ"))

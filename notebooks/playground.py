@@ -1,0 +1,56 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: jupytext,kernelspec,-all
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Playground
+#
+# How do threshold, quantization step L, time-steps T, input and initial membrane potential play together?
+#
+# Move the sliders; activation curve, spike train and error move together. Without a running kernel the picture below shows
+# the same three views for a few settings.
+
+# %% tags=["parameters"]
+profile = "demo"
+seeds = None
+
+# %%
+from csqcfs import page, playground
+from csqcfs.plots import activation
+
+play = page.open("playground", profile, seeds)
+
+# %% [markdown]
+# ## A few settings
+#
+# Columns: T below, equal to and above L, and a neuron that starts empty. Rows: activation and mean output over the input,
+# with the chosen input marked; the membrane potential and spikes for it; the error over the input.
+
+# %%
+play.figure(playground.grid())
+
+# %% [markdown]
+# ## Sliders
+#
+# Things to try: T = L = 4 and any input: the dot lies on the curve. v(0) = 0: the output is too low by half a step on
+# average. A negative threshold: see Fig. 2.
+
+# %%
+playground.sliders()
+
+# %% [markdown]
+# ## Where to go from here
+#
+# - *Fig. 1* and *Fig. 2* are two still pictures of this page.
+# - *Where conversion error lives* does the same for every layer of a trained network, whose inputs are not constant.
+
+# %%
+play.provenance()
