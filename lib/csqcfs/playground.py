@@ -45,7 +45,8 @@ def _curves(ax: Axes, threshold: float, L: int, T: int, z: float, start: float) 
     at = response.neuron(np.array([z]), threshold, T, start * threshold)[0]
     ax.plot([z], [at], "o", color=NEURON, markersize=5)
     low, high = sorted((0.0, threshold))
-    ax.set(title=f"θ = {threshold:g}, L = {L}, T = {T}, v(0) = {start:g} θ", ylim=(low - 0.3, high + 0.5), ylabel="output")
+    ax.set_title(f"θ = {threshold:g}, L = {L},\nT = {T}, v(0) = {start:g} θ")
+    ax.set(ylim=(low - 0.3, high + 0.5), ylabel="output")
 
 
 def grid(threshold: float = 1.0, z: float = 0.6) -> Figure:

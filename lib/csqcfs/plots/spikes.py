@@ -52,10 +52,10 @@ def membranes(found: Sequence[Mapping[str, Any]]) -> Figure:
         fired = np.flatnonzero(train(neuron["spikes"])) + 1
         ax.plot(np.arange(len(potential)), potential, color=LINE)
         ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8)
-        ax.vlines(fired, 1.1, 1.35, color=TARGET, linewidth=1)
-        ax.set_ylim(-1.6, 1.5)
-    panels[0].annotate("threshold", (0.2, 1), (0, -3), textcoords="offset points", va="top", color="#666666")
-    fig.supylabel("membrane potential v / θ", fontsize=style.FONT)
+        ax.vlines(fired, 0.92, 1, transform=ax.get_xaxis_transform(), color=TARGET, linewidth=1)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, high + 0.15 * (high - low))  # room for the spikes
+    fig.supylabel("membrane potential v / θ (dashed: threshold; ticks: spikes)", fontsize=style.FONT)
     return fig
 
 
@@ -73,7 +73,7 @@ def raster(found: Sequence[Mapping[str, Any]]) -> Figure:
     right.barh(range(len(rates)), rates, color="#bbbbbb", height=0.8)
     right.plot([train(neuron["spikes"]).mean() for neuron in layer["neurons"]], range(len(rates)), "o", color=LINE,
                markersize=3)
-    right.set(xlabel="activation / θ (bars), firing rate (dots)", xlim=(0, 1.05), title="ANN and SNN")
+    right.set(xlabel="rate: ANN bars, SNN dots", xlim=(0, 1.05), title="ANN and SNN")
     return fig
 
 

@@ -1,0 +1,61 @@
+"""Playground and spike plots: what is drawn is what the neuron does."""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+
+from csqcfs import playground, response
+from csqcfs.plots import spikes
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.25, 2), st.integers(1, 8), st.integers(1, 16), st.floats(-1, 2.5))
+def test_spikes_drawn_are_those_of_the_mean_output(threshold, L, T, z):
+    _, axes = plt.subplots(1, 3)
+    playground.draw(axes, threshold, L, T, z, 0.5)
+    ticks = axes[1].get_lines()[-1].get_xdata()
+    assert len(ticks) * threshold / T == pytest.approx(response.neuron(np.array([z]), threshold, T)[0])
+    plt.close("all")
+
+
+def test_no_error_is_drawn_where_activation_and_neuron_agree():
+    _, axes = plt.subplots(1, 3)
+    playground.draw(axes, 1.0, 4, 4, 0.5, 0.5)
+    gap = axes[2].get_lines()[0].get_ydata()
+    # the inputs are not dyadic, so that ties may fall to either side
+    assert np.mean(gap != 0) < 0.02
+    assert len(playground.grid().axes) == 3 * len(playground.SETTINGS)
+
+
+def test_sliders_exist_without_a_kernel():
+    assert [child.description for child in playground.sliders().children[:2]] == ["threshold", "L"]
+
+
+def neuron(site: str, train: str) -> dict:
+    return {"site": site, "channel": 1, "threshold": 2.0, "z": 1.0, "target": 1.0, "input": [1.0] * 4,
+            "potential": [1.0, 2.0, 1.0, 0.5], "spikes": train}
+
+
+def test_spike_plots_and_running_mean():
+    found = [{"T": 4, "L": 4, "depth": 2, "sites": {"a": 1, "b": 2},
+              "neurons": [neuron("a", "0101"), neuron("a", "0001"), neuron("b", "1111"), neuron("b", "0000")],
+              "raster": {"site": "b", "neurons": [{"rate": 0.5, "spikes": "0101"}, {"rate": 1.0, "spikes": "1111"}]}}]
+    assert spikes.running_mean(found[0]["neurons"][0]).tolist() == pytest.approx([0, 0.5, 1 / 3, 0.5])
+    for figure in (spikes.membranes(found), spikes.raster(found), spikes.means(found)):
+        assert figure.axes and "no records" not in str(figure.axes[0].texts)
+    assert spikes.raster(found).axes[0].collections  # a collection of spikes for each row
+    assert "no records" in spikes.means([]).axes[0].texts[0].get_text()
