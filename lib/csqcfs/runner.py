@@ -170,7 +170,7 @@ def _start_worker(threads: int) -> None:
 
 
 def _in_process(*group) -> Outcome:
-    """`execute_group` in a worker, which SIGTERM ends after temporary files are gone, without torch's slow exit."""
+    """`execute_group` in a worker; SIGTERM ends it once temporary files are gone, without torch's slow exit."""
     try:
         return execute_group(*group)
     except SystemExit as ended:

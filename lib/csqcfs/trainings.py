@@ -54,7 +54,8 @@ def train(
 ) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
     """The trained network in evaluation mode, the history of all its stages, and the data.
 
-    It is trained on the GPU where there is one. Finished stages are loaded from their checkpoints; an interrupted one goes on.
+    It is trained on the GPU where there is one. Finished stages are loaded from their checkpoints; an interrupted
+    one goes on.
 
     Args:
         root: folder of the data sets, see `paths.data_root`.
@@ -112,7 +113,7 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
         x = initial_images(training, images).to(device_of(model))
         threshold = 1.0 if training.threshold is None else training.threshold
         model = surgery.quantize_activations(model, training.L, threshold, x[:2])
-        if training.threshold is None:
+        if training.threshold is None and not checkpoint_path(training).exists():  # else its thresholds are there
             calibrate(model, x)
         if now == "qcfs":
             return model

@@ -56,8 +56,8 @@ def save(model: nn.Module, path: Path | str, training: Training, images: ImageSe
     for (name, site), wanted in zip(surgery.sites(model).items(), surgery.sites(rebuilt).values()):
         kinds = [f"{type(s).__name__} with L = {s.L} and the {s.window} window" for s in (site, wanted)]
         if kinds[0] != kinds[1]:
-            raise InputError(f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its settings "
-                             "say; name its own training")
+            raise InputError(f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its "
+                             "settings say; name its own training")
     return save_state(path, tensors, metadata)
 
 
@@ -76,8 +76,8 @@ def load(path_or_name: Path | str) -> fx.GraphModule:
     if not path.is_file() and (shipped := WEIGHTS / f"{path_or_name}.safetensors").is_file():
         path = shipped
     if not path.is_file():
-        raise InputError(f"{str(path_or_name)!r} is neither a file nor a network of the package: expected a path or "
-                         f"one of {', '.join(names()) or '(none yet)'}")
+        raise InputError(f"{str(path_or_name)!r} is neither a file nor a network of the package: expected a path "
+                         f"or one of {', '.join(names()) or '(none yet)'}")
     tensors, metadata = load_state(path)
     model = _build(_checked(metadata, path))
     _fill(model, tensors, metadata["network"], str(path))
@@ -105,8 +105,8 @@ def _checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError):
         complete = False
     if not complete:
-        raise InputError(f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of a "
-                         "training is published by python -m csqcfs.zoo publish")
+        raise InputError(f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of "
+                         "a training is published by python -m csqcfs.zoo publish")
     differing = [f"{key} {expected[key]!r}, of a training with {found[key]!r}" for key in DESCRIBED
                  if expected[key] != found[key]]
     if digest != metadata["digest"] and not differing:

@@ -2,8 +2,8 @@
 
     python -m csqcfs.zoo publish --profile quick
 
-copies the profile's records to paper_figures/<profile>/records, and its trained ResNet-20 networks on CIFAR
-(1 MB each, seed 0) to the package. Larger networks stay here; their digests are in the records.
+copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
+have a record (1 MB each, seed 0) to the package. Larger networks stay here; their digests are in the records.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 
 
 def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str | None = None) -> list[Path]:
-    """Write the trained ResNet-20 of each data set and end that is finished here, with what was measured of it.
+    """Write the ResNet-20 of each data set and end that is trained and measured here, with what was measured.
 
     A network of the same name, such as one of a shorter profile, is replaced.
     """
@@ -31,9 +31,9 @@ def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str |
     for dataset in (name for name in data.CIFAR if profile.datasets.get(name, name) == name):
         for end in ENDS if SMALL in profile.networks else ():
             training = profile.training(dataset, SMALL, end)
-            if len(trainings.history(training)) == training.stages[-1].epochs:
+            results, provenance = _results(training, runs)
+            if results and len(trainings.history(training)) == training.stages[-1].epochs:
                 model, _, splits = trainings.train(training, root, progress=False)
-                results, provenance = _results(training, runs)
                 path = WEIGHTS / f"{SMALL}-{dataset}-{end}.safetensors"
                 written.append(save(model, path, training, splits.test, results, provenance))
     return written
