@@ -57,14 +57,16 @@ class Simulation(fx.Interpreter):
             return args[0]
         if node in self.sums and _alike(*args):
             return args
-        if node.op == "call_method" and node.target in ("view", "reshape"):
-            args = (args[0], *self._new_batch(args[1:]))
-        elif node.target is torch.reshape:
-            args = (args[0], *self._new_batch(args[1:]), *args[2:])
+        if node.target in ("view", "reshape", torch.reshape):
+            args = (args[0], self._new_batch(*args[1:]))
         out = getattr(self, node.op)(node.target, args, kwargs)
         if self.observer is not None and module is not None:
             self.observer(node.target, module, self._steps(args[0]), self._steps(out), self.phase)
         return out
+
+    def call_method(self, target: str, args: tuple, kwargs: dict):
+        # images are in channels_last order, of which a view may not exist
+        return super().call_method("reshape" if target == "view" else target, args, kwargs)
 
     def _neurons(self, node: fx.Node, module: IF) -> Tensor:
         value, plus = self.env[node.args[0]], None
@@ -89,9 +91,9 @@ class Simulation(fx.Interpreter):
     def _steps(self, value: Tensor) -> Tensor:
         return value.unflatten(0, (self.T, self.N))
 
-    def _new_batch(self, sizes: tuple) -> tuple:
+    def _new_batch(self, *sizes) -> tuple:
         """Target sizes of a reshape, where the batch size was read off a value without time."""
-        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        sizes = sizes[0] if isinstance(sizes[0], (tuple, list)) else sizes
         return (self.T * self.N if sizes[0] == self.N else sizes[0], *sizes[1:])
 
     def _ends_in_neurons(self, node: fx.Node) -> bool:
