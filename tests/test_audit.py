@@ -114,6 +114,15 @@ def test_table_has_one_row_per_check():
     assert not table.isna().any().any()
 
 
+def test_counts_and_tables_of_parts_cover_every_check_once():
+    counts = audit.counts()
+    assert counts.loc["all"].to_dict() == {verdict: list(VERDICTS.values()).count(verdict) for verdict in counts}
+    assert (counts.iloc[:-1].sum() == counts.loc["all"]).all()
+    shown = audit.shown(audit.select("eq13-uneven-input", "eq6-balance"))
+    assert list(shown.index.get_level_values("Verdict")) == ["does not hold", "holds"]
+    assert shown["Found"].str.contains("unevenness error").tolist() == [True, False]
+
+
 def test_added_function_becomes_a_check():
     checks = Checks()
 

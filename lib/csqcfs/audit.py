@@ -8,6 +8,7 @@ and audit_costs (Tables 5-7).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from csqcfs import audit_ablations, audit_costs, audit_neuron, audit_tables, audit_training
@@ -16,11 +17,11 @@ from csqcfs.checks import Check
 if TYPE_CHECKING:
     import pandas
 
-CHECKS: list[Check] = [
-    check
-    for part in (audit_neuron, audit_training, audit_tables, audit_ablations, audit_costs)
-    for check in part.CHECKS
-]
+PARTS = {
+    "Eqs. 1-14, Figs. 2-3": audit_neuron.CHECKS, "Eqs. 15-20, Algorithm 1": audit_training.CHECKS,
+    "Tables 1-2": audit_tables.CHECKS, "Tables 3-4": audit_ablations.CHECKS, "Tables 5-7": audit_costs.CHECKS,
+}
+CHECKS: list[Check] = [check for part in PARTS.values() for check in part]
 
 
 def table() -> pandas.DataFrame:
@@ -39,14 +40,28 @@ def table() -> pandas.DataFrame:
     )
 
 
+def shown(checks: Iterable[Check]) -> pandas.DataFrame:
+    """These checks as a table to read: place, claim and verdict, and what was found."""
+    import pandas
+
+    outcomes = [(check, check.run()) for check in checks]
+    index = pandas.MultiIndex.from_tuples(
+        [(check.place, check.claim, outcome.verdict) for check, outcome in outcomes],
+        names=["Place", "Claim", "Verdict"])
+    return pandas.DataFrame({"Found": [outcome.found for _, outcome in outcomes]}, index=index)
+
+
+def select(*ids: str) -> list[Check]:
+    """Checks by id, in the order asked for."""
+    found = {check.id: check for check in CHECKS}
+    return [found[id] for id in ids]
+
+
 def counts() -> pandas.DataFrame:
     """Number of checks by part of the paper and verdict."""
     import pandas
 
-    parts = {"Eqs. 1-14, Figs. 2-3": audit_neuron, "Eqs. 15-20, Algorithm 1": audit_training,
-             "Tables 1-2": audit_tables, "Tables 3-4": audit_ablations, "Tables 5-7": audit_costs}
     verdicts = ("holds", "does not hold", "not defined")
-    lines = [[sum(check.run().verdict == verdict for check in part.CHECKS) for verdict in verdicts]
-             for part in parts.values()]
-    index = pandas.Index([*parts, "all"], name="Part")
-    return pandas.DataFrame([*lines, [sum(column) for column in zip(*lines)]], index, list(verdicts))
+    found = [[check.run().verdict for check in checks] for checks in PARTS.values()]
+    lines = [[verdict.count(name) for name in verdicts] for verdict in (*found, sum(found, []))]
+    return pandas.DataFrame(lines, pandas.Index([*PARTS, "all"], name="Part"), list(verdicts))

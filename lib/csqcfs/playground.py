@@ -6,8 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from . import response, style
+from .plots.spikes import sawtooth
 
 RANGE = np.linspace(-1.0, 2.5, 701)  # inputs, in the units of the threshold's sliders
 # (L, T, v(0) in thresholds): T below, at and above L, and a neuron that starts empty
@@ -27,10 +29,12 @@ def draw(axes: np.ndarray, threshold: float, L: int, T: int, z: float, start: fl
     _curves(curves, threshold, L, T, z, start)
     spikes, potential = response.trace(np.array([z]), threshold, T, start * threshold)
     fired = np.flatnonzero(spikes[:, 0]) + 1
-    train.plot(range(T + 1), [start * threshold, *potential[:, 0]], color=NEURON, marker=".", markersize=4)
+    train.plot(*sawtooth(spikes[:, 0], potential[:, 0], threshold, start * threshold), color=NEURON, linewidth=1)
     train.axhline(threshold, color="black", linestyle="--", linewidth=0.8)
     train.plot(fired, np.full(len(fired), threshold), "|", color="black", markersize=9)
-    train.set(xlabel=f"time-step t (input {z:g}, {len(fired)} spikes)", ylabel="potential v")
+    train.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    train.set(xlabel="time-step t", ylabel="potential v")
+    train.set_title(f"z = {z:g} fires {len(fired)} of {T}", fontsize=style.FONT)
     gap = response.neuron(RANGE, threshold, T, start * threshold) - response.qcfs(RANGE, threshold, L)
     error.plot(RANGE, gap, color="black", linewidth=0.9)
     error.axvline(z, color="#999999", linewidth=0.8, linestyle=":")
@@ -51,7 +55,7 @@ def _curves(ax: Axes, threshold: float, L: int, T: int, z: float, start: float) 
 
 def grid(threshold: float = 1.0, z: float = 0.6) -> Figure:
     """`draw` for each of SETTINGS, a column each."""
-    fig, axes = plt.subplots(3, len(SETTINGS), figsize=(1.25 * style.PAGE, 5.4), sharey="row")
+    fig, axes = plt.subplots(3, len(SETTINGS), figsize=(style.PAGE, 5.4), sharey="row")
     for column, (L, T, start) in zip(axes.T, SETTINGS):
         draw(column, threshold, L, T, z, start)
     for row in axes:
@@ -62,7 +66,7 @@ def grid(threshold: float = 1.0, z: float = 0.6) -> Figure:
 
 
 def sliders():
-    """`draw` under sliders for threshold, L, T, input and initial membrane potential; needs a running kernel."""
+    """`draw` under sliders for threshold, L, T, input and initial membrane potential; they need a running kernel."""
     from ipywidgets import FloatSlider, IntSlider, interactive
 
     def show(threshold: float, L: int, T: int, z: float, start: float) -> None:
@@ -75,3 +79,11 @@ def sliders():
         L=IntSlider(4, min=1, max=32), T=IntSlider(4, min=1, max=32),
         z=FloatSlider(0.6, min=-1, max=2.5, step=0.01, description="input z"),
         start=FloatSlider(0.5, min=-0.5, max=1.5, step=0.05, description="v(0) / θ"))
+
+
+def show_sliders() -> None:
+    """Show `sliders`; a page without a kernel has a line of text in their place."""
+    from IPython.display import display
+
+    bundle = sliders()._repr_mimebundle_()
+    display(bundle | {"text/plain": "sliders: open this notebook in Jupyter and run it to move them"}, raw=True)

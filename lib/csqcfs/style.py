@@ -121,6 +121,12 @@ def nothing_yet() -> Figure:
     return fig
 
 
+def darker(colour: str) -> tuple[float, float, float]:
+    """A shade for text: light hues are hard to read."""
+    red, green, blue = to_rgb(colour)
+    return 0.75 * red, 0.75 * green, 0.75 * blue
+
+
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
     """Positions in the order of ``wanted``, at least ``gap`` apart, within [low, high], nearest in squares.
 
@@ -172,8 +178,7 @@ def label_lines(ax: Axes, pad: float = 6.0) -> list[Annotation]:
     for (line, end), move, leads in zip(ends, moves, moved, strict=True):
         leader = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3,
                   "relpos": (0, 0.5)}
-        dark = tuple(0.75 * part for part in to_rgb(line.get_color()))  # light hues are hard to read as text
         texts.append(ax.annotate(
             line.get_label(), end, (across, move), textcoords="offset points", va="center", fontsize=FONT,
-            color=dark, annotation_clip=False, arrowprops=leader if leads else None))
+            color=darker(line.get_color()), annotation_clip=False, arrowprops=leader if leads else None))
     return texts

@@ -187,7 +187,10 @@ def to_csv(frame: pd.DataFrame, note: str = "", digits: int = 2) -> str:
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#",
     "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "λ": r"$\lambda$", "θ": r"$\theta$", "\n": " ",
+    ">": r"\textgreater{}", "|": r"\textbar{}", "`": "", "\n": " ",
+    "±": r"$\pm$", "−": "$-$", "×": r"$\times$", "←": r"$\leftarrow$", "≤": r"$\le$", "≥": r"$\ge$",
+    "∂": r"$\partial$", "ε": r"$\varepsilon$", "θ": r"$\theta$", "λ": r"$\lambda$", "ρ": r"$\rho$",
+    "τ": r"$\tau$", "φ": r"$\phi$",
     "[": "{[}", "*": "{*}",  # either would be an argument of a line break just before it
 })
 

@@ -40,9 +40,9 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
     ax.plot(z, relu, color=style.METHODS["relu"].colour)
     ax.plot(z, output, color=SNN)
     ax.annotate("ReLU", (1.35, 1.35), (-4, 2), textcoords="offset points", ha="right", va="bottom")
-    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top", color="#ad7700")
-    ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color="#8f5576")
-    ax.annotate("flooring\nerror", (0.6, 0.56), (0.98, 0.17), ha="left", va="bottom", color="#006b4e",
+    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top", color=style.darker(SNN))
+    ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color=style.darker(CLIPPING))
+    ax.annotate("flooring\nerror", (0.6, 0.56), (0.98, 0.17), ha="left", va="bottom", color=style.darker(FLOORING),
                 arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6})
     ax.set_xlabel(r"input $z$ (thresholds)")
     return axes_through_zero(ax)
@@ -56,8 +56,8 @@ def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
     shades = plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(timesteps)))
     for T, shade in zip(timesteps, shades, strict=True):
         ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"T = {T}")
-    ax.text(0.5, 0.62, "flooring", ha="center", color="#006b4e")
-    ax.text(1.5, 0.62, "clipping", ha="center", color="#8f5576")
+    ax.text(0.5, 0.62, "flooring", ha="center", color=style.darker(FLOORING))
+    ax.text(1.5, 0.62, "clipping", ha="center", color=style.darker(CLIPPING))
     ax.set(xlabel=r"input $z$ (thresholds)", ylim=(-1.08, 0.75))
     return axes_through_zero(ax)
 
@@ -71,7 +71,7 @@ def conversion_errors(timesteps: Sequence[int] = (1, 2, 4, 16), shown: int = 4) 
         errors_over_input(bottom, timesteps, start)
     axes[0, 0].set_ylabel("output (thresholds)")
     axes[1, 0].set_ylabel("error, Eq. 10 (thresholds)")
-    axes[1, 1].legend(*axes[1, 1].get_legend_handles_labels(), loc="lower left", handlelength=1.2)
+    axes[1, 1].legend(loc="upper right", bbox_to_anchor=(0.95, 0.93), handlelength=1.2, labelspacing=0.2)
     return fig
 
 
@@ -127,7 +127,7 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
                                       {"color": style.METHODS["paper"].colour, "linestyle": "--"}), strict=True):
             top.plot(z / theta, found[name].by_input, label=name, **look)
             bottom.plot(z / theta, found[name].by_raw, label=name, **look)
-        top.set_title(rf"$\lambda$ = {raw:g}, $\theta$ = {theta:.2f}")
+        top.set_title(rf"$\lambda = {raw:g}$, $\theta = {theta:.2f}$")
         bottom.set_yscale("symlog", linthresh=1, linscale=1.5)
         bottom.set_yticks([-10, -1, -0.5, 0, 0.5, 1], ["−10", "−1", "−0.5", "0", "0.5", "1"])
         for ax in (top, bottom):
@@ -150,7 +150,7 @@ def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
         passes = z[found[window].by_input > 0]
         height = -0.2 * (place + 1)
         left.plot([passes[0], passes[-1]], [height, height], color=colour, linewidth=4, solid_capstyle="butt")
-        left.annotate(names[window], (1.18, height), va="center", color=colour)
+        left.annotate(names[window], (1.18, height), va="center", color=style.darker(colour))
         right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.2 - place, label=names[window])
     left.set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$f(z)$, and where $\partial f/\partial z = 1$",
              ylim=(-0.75, 1.2), yticks=[0, 0.5, 1])

@@ -28,11 +28,22 @@ def running_mean(neuron: Mapping[str, Any]) -> np.ndarray:
     return spikes.cumsum() / np.arange(1, len(spikes) + 1)
 
 
+def sawtooth(spikes: np.ndarray, potential: np.ndarray, theta: float, start: float) -> tuple[np.ndarray, np.ndarray]:
+    """Time and membrane potential as a line: up to v(t-1) + x(t), which decides the spike, then the reset to v(t).
+
+    Args:
+        spikes, potential: 0 or 1, and v(t) after the reset, at steps 1..T.
+        start: v(0).
+    """
+    time = np.append(0, np.repeat(np.arange(1, len(spikes) + 1), 2))
+    return time, np.append(start, np.column_stack([potential + theta * spikes, potential]).ravel())
+
+
 def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, np.ndarray]:
     """One panel for each neuron, a column for each layer; titles say which."""
     columns = len(depths)
     fig, axes = plt.subplots(-(-len(neurons) // columns), columns, figsize=(style.PAGE, 3.6), sharex=True,
-                             sharey=True, squeeze=False)
+                             sharey="col", squeeze=False)
     panels = axes.T.flatten()
     for ax, neuron in zip(panels, neurons):
         ax.set_title(f"layer {depths[neuron['site']]}, channel {neuron['channel']}", loc="left")
@@ -42,19 +53,20 @@ def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tu
 
 
 def membranes(found: Sequence[Mapping[str, Any]]) -> Figure:
-    """Membrane potential after each reset, threshold and spikes of single neurons, in units of the threshold."""
+    """Membrane potential, threshold and spikes of single neurons, in units of the threshold."""
     if not found:
         return style.nothing_yet()
     neurons, depths = found[0]["neurons"], found[0]["sites"]
     fig, panels = _grid(neurons, depths)
     for ax, neuron in zip(panels, neurons):
-        potential = np.array([0.5 * neuron["threshold"], *neuron["potential"]]) / neuron["threshold"]
-        fired = np.flatnonzero(train(neuron["spikes"])) + 1
-        ax.plot(np.arange(len(potential)), potential, color=LINE)
+        spikes, potential = train(neuron["spikes"]), np.array(neuron["potential"]) / neuron["threshold"]
+        time, level = sawtooth(spikes, potential, 1.0, 0.5)
+        ax.plot(time, level, color=LINE, linewidth=1)
         ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8)
-        ax.vlines(fired, 0.92, 1, transform=ax.get_xaxis_transform(), color=TARGET, linewidth=1)
-    low, high = panels[0].get_ylim()
-    panels[0].set_ylim(low, high + 0.15 * (high - low))  # room for the spikes
+        ax.vlines(np.flatnonzero(spikes) + 1, 0.93, 1, transform=ax.get_xaxis_transform(), color=TARGET, linewidth=1)
+    for ax in panels[:: len(panels) // len(depths)]:  # one of each column, which share their limits
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.12 * (high - low))  # room for the spikes
     fig.supylabel("membrane potential v / θ (dashed: threshold; ticks: spikes)", fontsize=style.FONT)
     return fig
 
@@ -78,14 +90,16 @@ def raster(found: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def means(found: Sequence[Mapping[str, Any]]) -> Figure:
-    """Mean output over steps 1..t and the level of the quantized activation, in units of the threshold."""
+    """Mean output over steps 1..t, the level f(z), and clip(z, 0, theta), in units of the threshold."""
     if not found:
         return style.nothing_yet()
     neurons, depths = found[0]["neurons"], found[0]["sites"]
     fig, panels = _grid(neurons, depths)
     for ax, neuron in zip(panels, neurons):
         ax.axhline(neuron["target"] / neuron["threshold"], color=TARGET, linestyle="--", linewidth=0.8)
+        ax.axhline(np.clip(neuron["z"] / neuron["threshold"], 0, 1), color="#999999", linestyle=":", linewidth=1)
+        ax.axvline(found[0]["L"], color="#cccccc", linewidth=0.6, zorder=0)
         ax.plot(np.arange(1, found[0]["T"] + 1), running_mean(neuron), color=LINE, marker=".", markersize=4)
         ax.set_ylim(-0.05, 1.05)
-    fig.supylabel("mean output / θ", fontsize=style.FONT)
+    fig.supylabel("mean output / θ (dashed: f(z); dotted: z, clipped)", fontsize=style.FONT)
     return fig
