@@ -233,14 +233,19 @@ def test_a_killed_process_is_explained_and_waited_for_by_nobody():
     assert trainings.history(runs[0].training)  # from which the next command goes on
 
 
-def test_a_defect_is_one_line():
+@pytest.mark.parametrize(("error", "message"), [
+    (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by; run again with --workers 1 to see where"),
+    (runner.CancelledError(), "the Dask scheduler has ended: start it again, then the same command goes on from "
+                              "what was written"),
+])
+def test_what_an_engine_reports_is_one_line(error, message):
     def submit(group, root, until):
         future = runner.Future()
-        future.set_exception(ZeroDivisionError("division\nby zero"))
+        future.set_exception(error)
         return future
 
     outcome = runner.Outcome()
+    records.write(Run.of("written"), {}, 1.0)
     with tqdm(disable=True) as bar:
-        runner._spread(submit, [[Run.of("a")], [Run.of("b")]], None, None, outcome, bar)
-    assert outcome.failed == dict.fromkeys(
-        [Run.of("a"), Run.of("b")], "ZeroDivisionError: division; run again with --workers 1 to see where")
+        runner._spread(submit, [[Run.of("written"), Run.of("a")], [Run.of("b")]], None, None, outcome, bar)
+    assert outcome.failed == dict.fromkeys([Run.of("a"), Run.of("b")], message)

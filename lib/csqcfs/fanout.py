@@ -8,6 +8,7 @@ folder. A task whose worker is lost goes to another one, which continues from th
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def workers(address: str) -> Iterator[runner.Submit]:
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"no Dask scheduler answers at {address!r}: expected an address like "
                          "tcp://scheduler:8786; start one with: dask scheduler") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told in one line
     home = paths.home().absolute()
     lease = home / "fanout" / uuid.uuid4().hex
     files.write_text(lease, "Workers go on while this file is here.\n")

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -237,5 +237,7 @@ def _explained(error: Exception) -> str:
     if isinstance(error, BrokenProcessPool):
         return ("a worker process was killed, probably for lack of memory: run again with fewer --workers, "
                 "it goes on from the last finished epoch")
+    if isinstance(error, CancelledError):
+        return "the Dask scheduler has ended: start it again, then the same command goes on from what was written"
     reason = (str(error).strip().splitlines() or ["no reason given"])[0]
     return f"{type(error).__name__}: {reason}; run again with --workers 1 to see where"
