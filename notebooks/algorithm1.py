@@ -15,31 +15,33 @@
 #
 # How does a ReLU network become a spiking one?
 #
-# | line of Algorithm 1 | what happens | our call |
-# |---|---|---|
-# | 1-5 | QCFS at every ReLU, one threshold per layer | `ann = csqcfs.quantize_activations(network, L=4, threshold=4.0, example=x)` |
-# | 6 | train | `csqcfs.fit(ann, train_set, epochs=300, lr=0.1)` |
-# | 7-11 | switch to CS-QCFS, one threshold per channel | `fine = csqcfs.to_channelwise(ann)` |
-# | 12 | fine-tune at a tenth of the rate | `csqcfs.fit(fine, train_set, epochs=100, lr=0.01)` |
-# | 13-19 | copy weights; thresholds; v(0) = θ/2 | `snn = csqcfs.convert(fine)` |
-# | 20 | use it | `scores = snn(x, T=8)` |
+# Twenty lines of the paper turn one into the other: quantize the activations, train, switch to thresholds per channel,
+# fine-tune, convert. Here each line stands beside the call that does it, and then a network made in this way is at work.
 
 # %% tags=["parameters"]
 profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
+from csqcfs import algorithm, audit, page
 from csqcfs.plots import spikes
 
 algorithm1 = page.open("algorithm1", profile, seeds)
 found = algorithm1.metrics(("csqcfs",))
 
 # %% [markdown]
+# ## Line by line
+
+# %% tags=["nbval-check-output"]
+algorithm1.table(algorithm.table(), "Algorithm 1 and the calls of this package", "algorithm1-lines")
+
+# %% [markdown]
 # ## Neurons at work
 #
 # One test image, the first one, on the ResNet-20 of this profile after both stages. Two neurons each of the first, a middle
-# and the last layer: the membrane potential after each step (line), its threshold (dashed), and spikes (ticks).
+# and the last layer, at the median and the 90th percentile of the active ones. The membrane potential rises by the input
+# of each step; at or above the threshold (dashed) the neuron fires (tick) and loses θ, not everything: what is left over
+# stays (soft reset). In the first layer the input is the same at every step, further in it is not.
 
 # %%
 algorithm1.figure(spikes.membranes(found))
@@ -56,10 +58,22 @@ algorithm1.figure(spikes.raster(found), "algorithm1-raster")
 # %% [markdown]
 # ## From spikes to the ANN's number
 #
-# The mean output over steps 1..t approaches the level of CS-QCFS (dashed), from either side.
+# The mean output over steps 1..t, the level f(z) of CS-QCFS (dashed) and the ANN's input z itself, clipped to the threshold
+# (dotted). In the first layer, where the input is constant, the mean is f(z) exactly after T = L steps (grey line) and tends
+# to the dotted line after that: the longer run is finer than the activation it stands for. Deeper neurons follow with
+# errors, since their inputs arrive unevenly and their mean is not the ANN's.
 
 # %%
 algorithm1.figure(spikes.means(found), "algorithm1-means")
+
+# %% [markdown]
+# ## The corrections in numbers
+#
+# What lines 9, 16 and 17 do as printed (from the *Audit of the paper*).
+
+# %% tags=["nbval-check-output"]
+algorithm1.table(audit.shown(audit.select("alg1-line9", "alg1-negative-start", "alg1-line16", "half-threshold")),
+                 "Algorithm 1: claims recomputed", "algorithm1-claims")
 
 # %% [markdown]
 # ## What deviates from the paper

@@ -19,14 +19,14 @@
 #
 # $$\frac{\partial f}{\partial z} = 1 \text{ for } -\frac{\theta}{2L} < z < \theta - \frac{\theta}{2L}, \text{ else } 0
 # \qquad
-# \frac{\partial f}{\partial \lambda} = \mathrm{Sigmoid}(\lambda) \cdot \begin{cases} (f - z)/\theta & \text{inside} \ 1 & \text{above} \ 0 & \text{below} \end{cases}$$
+# \frac{\partial f}{\partial \lambda} = \mathrm{Sigmoid}(\lambda) \cdot \begin{cases} (f - z)/\theta & \text{inside} \\ 1 & \text{above} \\ 0 & \text{below} \end{cases}$$
 
 # %% tags=["parameters"]
 profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import gradient_check, kernels, page
+from csqcfs import audit, gradient_check, kernels, page
 from csqcfs.plots import activation
 
 gradients = page.open("gradients", profile, seeds)
@@ -35,7 +35,8 @@ gradients = page.open("gradients", profile, seeds)
 # ## Over the input
 #
 # A wide pale line is the finite difference with the floor frozen, the thin line what PyTorch's autograd gets through
-# `csqcfs.CSQCFS`, the dashed line the printed formula.
+# `csqcfs.CSQCFS`, the dashed line the printed formula. The lower axis is logarithmic beyond ±1. At λ = -1 the printed range
+# is empty, so that no gradient would reach the weights at all.
 
 # %%
 gradients.figure(activation.gradients())
@@ -43,22 +44,35 @@ gradients.figure(activation.gradients())
 # %% [markdown]
 # ## Largest deviations
 #
-# From the finite difference, over the inputs of the figure, in each of the equations' cases.
+# From the finite difference, over the inputs of the figure, and at what share of them there is a deviation.
 
 # %% tags=["nbval-check-output"]
-gradients.table(gradient_check.deviations(), "Largest difference from finite differences: as printed, and as implemented")
+gradients.table(gradient_check.deviations(), "Largest difference from finite differences: as implemented, derived and printed")
 
 # %% [markdown]
 # ## Three windows in use
 #
 # Same values forward, different training: public codes disagree on where the input gradient passes. The paper's Eq. 19 is
-# our default; the other two are one named argument, `window=`.
+# our default; the other two are one named argument, `window=`. Above the window the gradient goes to the threshold alone:
+# between 0.875 and 1.125 thresholds the three disagree on which of the two should move.
 
 # %%
-gradients.figure(activation.windows({name: name.replace("_", ", then ") for name in kernels.WINDOWS}), "gradients-windows")
+gradients.figure(activation.windows({name: name.replace("_", ", then ") for name in kernels.WINDOWS}),
+                 "gradients-windows")
 
 # %% tags=["nbval-check-output"]
-gradients.table(gradient_check.window_table(), "Gradients at a few inputs for each window (threshold 1, L = 4)", "gradients-windows")
+gradients.table(gradient_check.window_table(), "Gradients at a few inputs for each window (threshold 1, L = 4)",
+                "gradients-windows")
+
+# %% [markdown]
+# ## What the paper says about it
+#
+# Its statements on Softplus and on Eqs. 19-20, recomputed (from the *Audit of the paper*).
+
+# %% tags=["nbval-check-output"]
+gradients.table(audit.shown(audit.select("softplus-range", "softplus-scale", "eq19-window", "eq20-middle-case",
+                                         "eq20-upper-case", "eq20-lower-case", "eq19-eq20-boundary")),
+                "Eqs. 15-20: claims recomputed", "gradients-claims")
 
 # %% [markdown]
 # ## What deviates from the paper

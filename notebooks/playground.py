@@ -24,7 +24,6 @@ seeds = None
 
 # %%
 from csqcfs import page, playground
-from csqcfs.plots import activation
 
 play = page.open("playground", profile, seeds)
 
@@ -38,13 +37,19 @@ play = page.open("playground", profile, seeds)
 play.figure(playground.grid())
 
 # %% [markdown]
+# The same in numbers, at the input that is marked:
+
+# %% tags=["nbval-check-output"]
+play.table(playground.table(), "Outputs for an input of 0.6 and threshold 1", digits=4)
+
+# %% [markdown]
 # ## Sliders
 #
 # Things to try: T = L = 4 and any input: the dot lies on the curve. v(0) = 0: the output is too low by half a step on
 # average. A negative threshold: see Fig. 2.
 
 # %%
-playground.sliders()
+playground.show_sliders()
 
 # %% [markdown]
 # ## Where to go from here

@@ -45,6 +45,25 @@ def test_sliders_exist_without_a_kernel():
     assert [child.description for child in playground.sliders().children[:2]] == ["threshold", "L"]
 
 
+def test_the_table_at_the_marked_input():
+    frame = playground.table()
+    assert frame["IF, mean output"].tolist() == [0.5, 0.5, 0.625, 0.5]
+    assert set(frame["QCFS"]) == {0.5} and frame["Spikes"].tolist() == ["1", "2", "10", "2"]
+
+
+def test_a_page_without_a_kernel_has_text_in_place_of_the_sliders(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    playground.show_sliders()
+    assert shown[0]["text/plain"].startswith("sliders: ")
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+
+
+def test_potential_is_drawn_before_and_after_the_reset():
+    time, level = spikes.sawtooth(np.array([0, 1]), np.array([0.75, 0.25]), 1.0, 0.5)
+    assert time.tolist() == [0, 1, 1, 2, 2] and level.tolist() == [0.5, 0.75, 0.75, 1.25, 0.25]
+
+
 def neuron(site: str, train: str) -> dict:
     return {"site": site, "channel": 1, "threshold": 2.0, "z": 1.0, "target": 1.0, "input": [1.0] * 4,
             "potential": [1.0, 2.0, 1.0, 0.5], "spikes": train}
@@ -53,7 +72,8 @@ def neuron(site: str, train: str) -> dict:
 def test_spike_plots_and_running_mean():
     found = [{"T": 4, "L": 4, "depth": 2, "sites": {"a": 1, "b": 2},
               "neurons": [neuron("a", "0101"), neuron("a", "0001"), neuron("b", "1111"), neuron("b", "0000")],
-              "raster": {"site": "b", "neurons": [{"rate": 0.5, "spikes": "0101"}, {"rate": 1.0, "spikes": "1111"}]}}]
+              "raster": {"site": "b", "neurons": [{"rate": 0.5, "spikes": "0101"},
+                                                  {"rate": 1.0, "spikes": "1111"}]}}]
     assert spikes.running_mean(found[0]["neurons"][0]).tolist() == pytest.approx([0, 0.5, 1 / 3, 0.5])
     for figure in (spikes.membranes(found), spikes.raster(found), spikes.means(found)):
         assert figure.axes and "no records" not in str(figure.axes[0].texts)

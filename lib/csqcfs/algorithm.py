@@ -23,8 +23,8 @@ STEPS = (
     Step("6", "train the layer-wise λ in QCFS with rate ε", "csqcfs.fit(ann, train_set, epochs=300, lr=0.1)",
          "all weights are trained, not the thresholds alone, as section 5.1 has it"),
     Step("7-11", "replace QCFS(x; L, λ0) by CS-QCFS(x; L, λ)", "fine = csqcfs.to_channelwise(ann)",
-         "line 9: the raw parameter starts at log(exp(λ) − 1), the inverse of Softplus, so that the network computes "
-         "the same before and after; as printed the threshold would become Softplus(λ)"),
+         "line 9: the raw parameter starts at log(exp(λ) − 1), the inverse of Softplus, so that the network "
+         "computes the same before and after; as printed the threshold would become Softplus(λ)"),
     Step("12", "fine-tune the channel-wise λ in CS-QCFS with rate ε_ft",
          "csqcfs.fit(fine, train_set, epochs=100, lr=0.01)", "weights too, as the text says"),
     Step("13-14", "copy the weights", "snn = csqcfs.convert(fine)",
@@ -39,6 +39,7 @@ STEPS = (
 
 def table() -> pd.DataFrame:
     """`STEPS` as a table."""
-    index = pd.MultiIndex.from_tuples([(step.lines, step.printed) for step in STEPS], names=["Lines", "Algorithm 1"])
+    places = [(step.lines, step.printed) for step in STEPS]
+    index = pd.MultiIndex.from_tuples(places, names=["Lines", "Algorithm 1"])
     return pd.DataFrame([(f"`{step.call}`" if step.call else "the same call", step.correction) for step in STEPS],
                         index=index, columns=["Call", "What differs, and why"])

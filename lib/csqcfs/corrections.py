@@ -1,4 +1,4 @@
-"""The paper's equations that need a correction, each proved by numbers: corrected and printed form against a reference.
+"""The paper's equations that need a correction, each proved by numbers: both forms against a reference.
 
 References are direct simulation of Eqs. 1-3 on dyadic numbers, where agreement means 0, and finite differences of
 Eq. 18 with the floor frozen.
@@ -83,6 +83,7 @@ def table() -> pd.DataFrame:
     proofs, lines = [make() for make in PROOFS], []
     for proof in proofs:
         gaps = [np.abs(form - proof.reference).max() for form in (proof.corrected, proof.printed)]
-        lines.append([f"{proof.reference.size:,}", *("0" if gap == 0 else "< 1e-08" if gap < 1e-8 else f"{gap:.3g}" for gap in gaps)])
+        shown = ("0" if gap == 0 else "< 1e-08" if gap < 1e-8 else f"{gap:.3g}" for gap in gaps)
+        lines.append([f"{proof.reference.size:,}", *shown])
     index = pd.MultiIndex.from_tuples([proof[:2] for proof in proofs], names=["Equation", "Compared with"])
     return pd.DataFrame(lines, index=index, columns=["Points", "Corrected form", "Printed form"])

@@ -66,7 +66,7 @@ def corrected(z: np.ndarray, raw: float) -> Gradients:
 
 
 def deviations(lambdas: Sequence[float] = LAMBDAS) -> pd.DataFrame:
-    """Largest absolute deviation from the finite difference for each lambda, and at how many inputs there is one."""
+    """Largest absolute deviation from the finite difference for each lambda, and the share of inputs with one."""
     lines = {}
     for raw in lambdas:
         z = inputs(raw)
@@ -104,5 +104,5 @@ def window_table(at: Sequence[float] = (0.0, 0.95, 1.05, 1.2), theta: float = 1.
     columns = [f"∂f/∂{name}, z = {z:g}" for z in at for name in ("z", "θ")]
     step = theta / LEVELS
     spans = [f"({(lo - 0.5) * step:g}, {(LEVELS + hi - 0.5) * step:g})" for lo, hi in kernels.WINDOWS.values()]
-    return pd.DataFrame(lines, index=pd.MultiIndex.from_arrays([list(gradients), spans], names=["Window", "passes z in"]),
-                        columns=columns)
+    index = pd.MultiIndex.from_arrays([list(gradients), spans], names=["Window", "passes z in"])
+    return pd.DataFrame(lines, index=index, columns=columns)

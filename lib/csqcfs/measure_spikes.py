@@ -116,7 +116,8 @@ def spikes(trained: Trained) -> dict[str, Any]:
     evenly = tuple(i / (RASTER - 1) for i in range(RASTER))
     return {
         "T": T, "L": activations[chosen[0]].L, "label": int(test.labels[IMAGE]), "ann": int(scores.argmax()),
-        "answers": answers.tolist(), "sites": {name: names.index(name) + 1 for name in chosen}, "depth": len(names),
+        "answers": answers.tolist(), "depth": len(names),
+        "sites": {name: names.index(name) + 1 for name in chosen},
         "neurons": [site.neuron(index) for site in layers for index in at_quantiles(site.order, TRACED)],
         "raster": {"site": middle.name,
                    "neurons": [middle.train(index) for index in at_quantiles(middle.order, evenly)]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -45,7 +46,8 @@ def draw(axes: np.ndarray, threshold: float, L: int, T: int, z: float, start: fl
 def _curves(ax: Axes, threshold: float, L: int, T: int, z: float, start: float) -> None:
     ax.plot(RANGE, response.relu(RANGE), color="#bbbbbb", linewidth=0.9, label="ReLU")
     ax.plot(RANGE, response.qcfs(RANGE, threshold, L), color=ACTIVATION, label="QCFS")
-    ax.plot(RANGE, response.neuron(RANGE, threshold, T, start * threshold), color=NEURON, linestyle="--", label="IF")
+    output = response.neuron(RANGE, threshold, T, start * threshold)
+    ax.plot(RANGE, output, color=NEURON, linestyle="--", label="IF")
     at = response.neuron(np.array([z]), threshold, T, start * threshold)[0]
     ax.plot([z], [at], "o", color=NEURON, markersize=5)
     low, high = sorted((0.0, threshold))
@@ -65,8 +67,21 @@ def grid(threshold: float = 1.0, z: float = 0.6) -> Figure:
     return fig
 
 
+def table(threshold: float = 1.0, z: float = 0.6) -> pd.DataFrame:
+    """Outputs at the input of `grid`, for each of SETTINGS."""
+    at = np.array([z])
+    lines = []
+    for L, T, start in SETTINGS:
+        spikes, _ = response.trace(at, threshold, T, start * threshold)
+        qcfs = response.qcfs(at, threshold, L)[0]
+        lines.append([str(int(spikes.sum())), threshold * spikes.mean(), qcfs, max(z, 0.0)])
+    index = pd.MultiIndex.from_tuples([(str(L), str(T), f"{start:g}") for L, T, start in SETTINGS],
+                                      names=["L", "T", "v(0) / θ"])
+    return pd.DataFrame(lines, index=index, columns=["Spikes", "IF, mean output", "QCFS", "ReLU"])
+
+
 def sliders():
-    """`draw` under sliders for threshold, L, T, input and initial membrane potential; they need a running kernel."""
+    """`draw` under sliders for threshold, L, T, input and initial membrane potential; they need a kernel."""
     from ipywidgets import FloatSlider, IntSlider, interactive
 
     def show(threshold: float, L: int, T: int, z: float, start: float) -> None:

@@ -67,8 +67,8 @@ def error_table(timesteps: Sequence[int], starts: Sequence[float] = (0.0, 0.5)) 
         for T in timesteps:
             flooring = conversion_error(inside, 1.0, T, start)["flooring"]
             twice = conversion_error(np.array([2.0]), 1.0, T, start)["clipping"][0]
-            lines[f"{start:g}", str(T)] = [flooring.mean(), np.abs(flooring).max(), 1 / T if start == 0 else 0.5 / T,
-                                           twice]
+            bound = max(start, 1 - start) / T
+            lines[f"{start:g}", str(T)] = [flooring.mean(), np.abs(flooring).max(), bound, twice]
     columns = ["Mean flooring error", "Largest", "Bound", "Clipping error at z = 2θ"]
     index = pd.MultiIndex.from_tuples(lines, names=["v(0) / θ", "T"])
     return pd.DataFrame(lines.values(), index=index, columns=columns)
@@ -99,5 +99,6 @@ def negative_table(theta: float = -1.0, L: int = 4) -> pd.DataFrame:
         agree = {form: f"{np.mean(error[form][case] == shown):.0%}" for form in ("derived", "printed")}
         span = f"{shown.min():g}" if shown.min() == shown.max() else f"{shown.min():g} to {shown.max():g}"
         lines[name] = [span, agree["derived"], agree["printed"], f"{np.abs(normalised[case]).max():g}"]
-    columns = ["QCFS − φ(T), Eqs. 1-3", "Derived form agrees", "Printed form agrees", "Error of the normalised neuron"]
+    columns = ["QCFS − φ(T), Eqs. 1-3", "Derived form agrees", "Printed form agrees",
+               "Error of the normalised neuron"]
     return pd.DataFrame(lines.values(), index=pd.Index(lines, name="Case"), columns=columns)

@@ -1,4 +1,4 @@
-"""Curves of ReLU, QCFS and IF over a constant input, the errors between them, and gradients (Figs. 1-2, Eqs. 19-20)."""
+"""Curves of ReLU, QCFS and IF over a constant input, their errors, and gradients (Figs. 1-2, Eqs. 19-20)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
     ax.plot(z, relu, color=style.METHODS["relu"].colour)
     ax.plot(z, output, color=SNN)
     ax.annotate("ReLU", (1.35, 1.35), (-4, 2), textcoords="offset points", ha="right", va="bottom")
-    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top", color=style.darker(SNN))
+    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top",
+                color=style.darker(SNN))
     ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color=style.darker(CLIPPING))
     ax.annotate("flooring\nerror", (0.6, 0.56), (0.98, 0.17), ha="left", va="bottom", color=style.darker(FLOORING),
                 arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6})
@@ -65,7 +66,8 @@ def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
 def conversion_errors(timesteps: Sequence[int] = (1, 2, 4, 16), shown: int = 4) -> Figure:
     """Fig. 1 from v(0) = 0, as Eq. 9 has it, and from half the threshold, as Algorithm 1 line 17 sets it."""
     fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 4.6), sharex=True)
-    for (top, bottom), start, name in zip(axes.T, (0.0, 0.5), (r"$v(0) = 0$ (Eq. 9)", r"$v(0) = \theta/2$ (line 17)")):
+    names = (r"$v(0) = 0$ (Eq. 9)", r"$v(0) = \theta/2$ (line 17)")
+    for (top, bottom), start, name in zip(axes.T, (0.0, 0.5), names, strict=True):
         errors_filled(top, shown, start).set_title(f"{name}, T = {shown}")
         top.set_xlabel("")
         errors_over_input(bottom, timesteps, start)
@@ -95,8 +97,8 @@ def behaviours(L: int = 4, T: int = 4) -> Figure:
     )
     for ax, (output, title, method) in zip(axes.flat, panels, strict=True):
         _panel(ax, z, output, title, method)
-    axes[1, 1].annotate("fires at every step", (0.8, -1), (0, 6), textcoords="offset points", ha="center", color=QUIET)
-    axes[1, 1].annotate("silent", (-1.05, 0), (0, 5), textcoords="offset points", ha="center", color=QUIET)
+    for text, at in (("fires at every step", (0.8, -1)), ("silent", (-1.05, 0))):
+        axes[1, 1].annotate(text, at, (0, 6), textcoords="offset points", ha="center", color=QUIET)
     fig.supxlabel(r"input $z$", fontsize=style.FONT)
     fig.supylabel(r"output: activation, or $\phi(T)$", fontsize=style.FONT)
     return fig
@@ -119,12 +121,14 @@ def negative_errors(L: int = 4) -> Figure:
 def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     """Eqs. 19-20 over the input, a column for each lambda; z in units of theta = Softplus(lambda)."""
     fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 3.9), sharex=True, sharey="row")
+    looks = ({"color": SNN, "linewidth": 4, "alpha": 0.5}, {"color": "black", "linewidth": 0.9},
+             {"color": style.METHODS["paper"].colour, "linestyle": "--"})
     for (top, bottom), raw in zip(axes.T, lambdas, strict=True):
         z, theta = gradient_check.inputs(raw), softplus(raw)
         found = {"finite differences": gradient_check.finite_differences(z, raw),
-                 "csqcfs (autograd)": gradient_check.autograd(z, raw), "as printed": gradient_check.printed(z, raw)}
-        for name, look in zip(found, ({"color": SNN, "linewidth": 4, "alpha": 0.5}, {"color": "black", "linewidth": 0.9},
-                                      {"color": style.METHODS["paper"].colour, "linestyle": "--"}), strict=True):
+                 "csqcfs (autograd)": gradient_check.autograd(z, raw),
+                 "as printed": gradient_check.printed(z, raw)}
+        for name, look in zip(found, looks, strict=True):
             top.plot(z / theta, found[name].by_input, label=name, **look)
             bottom.plot(z / theta, found[name].by_raw, label=name, **look)
         top.set_title(rf"$\lambda = {raw:g}$, $\theta = {theta:.2f}$")

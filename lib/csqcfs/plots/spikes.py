@@ -28,7 +28,9 @@ def running_mean(neuron: Mapping[str, Any]) -> np.ndarray:
     return spikes.cumsum() / np.arange(1, len(spikes) + 1)
 
 
-def sawtooth(spikes: np.ndarray, potential: np.ndarray, theta: float, start: float) -> tuple[np.ndarray, np.ndarray]:
+def sawtooth(
+    spikes: np.ndarray, potential: np.ndarray, theta: float, start: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Time and membrane potential as a line: up to v(t-1) + x(t), which decides the spike, then the reset to v(t).
 
     Args:
@@ -63,7 +65,8 @@ def membranes(found: Sequence[Mapping[str, Any]]) -> Figure:
         time, level = sawtooth(spikes, potential, 1.0, 0.5)
         ax.plot(time, level, color=LINE, linewidth=1)
         ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8)
-        ax.vlines(np.flatnonzero(spikes) + 1, 0.93, 1, transform=ax.get_xaxis_transform(), color=TARGET, linewidth=1)
+        fired, top = np.flatnonzero(spikes) + 1, ax.get_xaxis_transform()
+        ax.vlines(fired, 0.93, 1, transform=top, color=TARGET, linewidth=1)
     for ax in panels[:: len(panels) // len(depths)]:  # one of each column, which share their limits
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.12 * (high - low))  # room for the spikes
