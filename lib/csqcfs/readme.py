@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import claims, page, paper, paths, profiles, records, registry, tables
+from .bench import epoch
 from .files import write_text
 
 RESULTS = (("table1", paper.TABLE1, "CIFAR-10"), ("table2", paper.TABLE2, "CIFAR-100"))
@@ -62,8 +63,23 @@ def claim_count() -> str:
     return "\n".join(line(profile) for profile in ("demo", "quick"))
 
 
+def speed() -> str:
+    """Training steps in turns, from the record of Table 6 of each profile that has one."""
+    lines = ["| profile | network | step of ReLU | QCFS | CS-QCFS | CS-QCFS / QCFS (paper 1.0165) | hardware |",
+             "|---|---|--:|--:|--:|--:|---|"]
+    for profile in ("demo", "quick"):
+        for record in page.open("table6", profile).records[()]:
+            size, ratio = record.metrics, record.metrics["against_qcfs"]["csqcfs"]
+            times = " | ".join(f"{1000 * size['seconds'][name]['median']:.1f} ms" for name in epoch.ACTIVATIONS)
+            lines.append(f"| {profile} | {size['network']}, batch {size['batch_size']}, {size['precision']}"
+                         f"{', compiled' if size['compiled'] else ''} | {times} | {ratio['median']:.3f} "
+                         f"({ratio['low']:.3f} to {ratio['high']:.3f}) | {record.provenance['hardware']} |")
+    return "\n".join(lines)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "results": results, "map": artefact_map, "profiles": profile_list, "claims": claim_count,
+    "speed": speed,
 }
 
 
