@@ -42,8 +42,10 @@ def comparison(page, methods: Sequence[str], ncols: int = 2) -> Figure:
     networks = list(dict.fromkeys(network for network, _ in page.rows if page.metrics((network, methods[0]))))
     if not networks:
         return style.nothing_yet()
+    ncols = min(ncols, len(networks))
     nrows = -(-len(networks) // ncols)
-    fig, axes = plt.subplots(nrows, ncols, figsize=(style.PAGE, 2.4 * nrows), squeeze=False)
+    width = style.PAGE if ncols > 1 else 0.65 * style.PAGE  # a column, and room for the labels
+    fig, axes = plt.subplots(nrows, ncols, figsize=(width, 2.4 * nrows), squeeze=False)
     for ax, network in zip(axes.flat, networks):
         found = {name: page.metrics((network, name)) for name in methods}
         over_time(ax, {name: [seed["snn"] for seed in seeds] for name, seeds in found.items() if seeds},
