@@ -173,7 +173,8 @@ def _figure3(profile: Profile, seeds: Sequence[int]) -> Rows:
 def _conversion_error(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (network, end, L)."""
     return {(network, end, L): measured("conversion_error", profile, seeds[:1], "cifar10", network, end, L=L)
-            for network in swept(profile) for end in ("qcfs", "csqcfs") for L in _sweep(profile, "cifar10", network)}
+            for network in swept(profile) for end in ("qcfs", "csqcfs")
+            for L in _sweep(profile, "cifar10", network)}
 
 
 def _algorithm1(profile: Profile, seeds: Sequence[int]) -> Rows:

@@ -142,8 +142,11 @@ def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
         nonlocal largest
         largest = max(largest, x.numel(), out.numel())
 
+    def fire(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
+        return integrate_and_fire(x, theta, None, plus)[0]
+
     try:
-        Simulation(graph, 1, lambda name, x, plus, theta: integrate_and_fire(x, theta, None, plus)[0], observe, "run").run(x)
+        Simulation(graph, 1, fire, observe, "run").run(x)
     except RuntimeError as error:
         reason = (str(error).splitlines() or ["it does not run"])[0]
         raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error
