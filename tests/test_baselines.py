@@ -47,7 +47,7 @@ def test_offset_of_one_neuron(sixtyfourths, theta):
 def test_the_three_cases_by_hand():
     x = torch.tensor([[1.0, 1.9, 2.6, 0.1], [-1.9, 0.2, 2.6, 0.1]]).view(2, 1, 4)  # steps x neurons, theta = 1
     found = baselines.offset_start(x, torch.tensor(1.0), 2).flatten().tolist()
-    # 0.5 + 1.0 fires, 0.5 - 1.9 ends below 0; 2.4 fires, 1.6 fires, 0.6 left; both fire, 3.7 left; silent, 0.7 left
+    # fires at 1.5 and ends at -1.4; fires twice and keeps 0.6; fires twice and keeps 3.7; never fires, keeps 0.7
     assert found == pytest.approx([0.5 - 1, 0.5, 0.5 + 1001.001, 0.5], rel=1e-6)
 
 

@@ -16,8 +16,8 @@ from csqcfs.neurons import along_channels, integrate_and_fire, trace
 
 DYADIC = torch.tensor([1.0, 0.5, 2.0, 4.0, 0.25])
 # trailing shape behind [T, N], and the memory order of one step
-LAYOUTS = {"linear": ((5,), None), "convolution": ((5, 4, 3), None), "channels_last": ((5, 4, 3), torch.channels_last),
-           "sequence": ((5, 6), None)}
+LAYOUTS = {"linear": ((5,), None), "convolution": ((5, 4, 3), None),
+           "channels_last": ((5, 4, 3), torch.channels_last), "sequence": ((5, 6), None)}
 
 
 def train_of(layout: str, T: int, N: int = 3, seed: int = 0) -> Tensor:

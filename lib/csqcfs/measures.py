@@ -78,4 +78,4 @@ def accuracy(trained: Trained, method: str, images: int | None = None, allow_non
 
 # kinds register on import
 from . import measure_channels, measure_error, measure_operations, measure_spikes  # noqa: E402,F401
-from .bench import epoch  # noqa: E402,F401
+from .bench import epoch, report  # noqa: E402,F401

@@ -1,0 +1,42 @@
+"""python -m csqcfs.bench: measure the table of speed, print it, and write its record."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from .. import records
+from ..configs import Run
+from ..errors import InputError
+from ..measures import measure
+from . import report
+
+
+def parser() -> argparse.ArgumentParser:
+    cli = argparse.ArgumentParser(prog="python -m csqcfs.bench", description=__doc__)
+    cli.add_argument("--rows", nargs="+", metavar="ROW", default=list(report.ROWS),
+                     help=f"which of {', '.join(report.ROWS)} (default: all)")
+    cli.add_argument("--quick", action="store_true", help="small sizes that show that it runs; no comparison")
+    return cli
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    run, begin = Run.of("bench", rows=",".join(options.rows), quick=options.quick), time.monotonic()
+    try:
+        metrics = measure(run)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    path = records.write(run, metrics, time.monotonic() - begin)
+    print(report.table(metrics["lines"]))
+    peers = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
+    print(f"\n{records.hardware()}, {metrics['threads']} threads; {peers}; ratios are medians over rounds in "
+          f"which the compared functions take turns, with quartiles\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The table of speed: which rows there are, how they are measured, recorded and printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..measures import kind
+from . import processes, simulation, training
+from .turns import Line
+
+ROWS: dict[str, Callable[[bool], list[Line]]] = {
+    "activation": training.activation, "kept": training.kept, "step": training.step, "input": training.pipeline,
+    "simulation": simulation.simulation, "memory": processes.memory, "import": processes.imported,
+}
+
+
+@kind
+def bench(rows: str = ",".join(ROWS), quick: bool = False) -> dict[str, Any]:
+    """Rows of the table of speed; ``rows`` are names of `ROWS` with commas between.
+
+    Returns:
+        {"lines": [one dict of the fields of `Line`, with "row" and "met"], "threads", "versions"}.
+
+    Raises:
+        InputError: a row that does not exist.
+    """
+    names = rows.split(",")
+    if unknown := [name for name in names if name not in ROWS]:
+        raise InputError(f"row {unknown[0]!r}: expected one of {', '.join(ROWS)}")
+    lines = []
+    with torch.random.fork_rng([]):
+        for name in names:
+            lines += [{"row": name, **dataclasses.asdict(found), "met": found.met} for found in ROWS[name](quick)]
+    return {"lines": lines, "threads": torch.get_num_threads(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of PyTorch and of SpikingJelly, "not installed" where it is not."""
+    try:
+        peer = importlib.metadata.version("spikingjelly")
+    except importlib.metadata.PackageNotFoundError:
+        peer = "not installed"
+    return {"torch": torch.__version__, "spikingjelly": peer}
+
+
+def table(lines: Sequence[dict[str, Any]]) -> str:
+    """The lines as a Markdown table: median (lower to upper quartile), target, and whether it is met."""
+    text = ["| what | size | measured | target | met | note |", "|---|---|---|---|---|---|"]
+    for found in lines:
+        if found["outcome"] is None:
+            measured = "-"
+        else:
+            low, median, high = (f"{found['outcome'][key]:.3g}" for key in ("low", "median", "high"))
+            unit = "" if found["unit"] == "x" else f" {found['unit']}"
+            measured = f"{median}{unit}" + (f" ({low} to {high})" if low != high else "")
+        target = f"{'>=' if found['above'] else '<='} {found['target']:g}"
+        met = {True: "yes", False: "no", None: "-"}[found["met"]]
+        times = ", ".join(f"{name} {1e3 * value:.3g} ms" for name, value in found["seconds"].items())
+        note = "; ".join(filter(None, (found["note"], times)))
+        text.append(f"| {found['what']} | {found['size']} | {measured} | {target} | {met} | {note} |")
+    return "\n".join(text)
