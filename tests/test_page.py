@@ -42,13 +42,13 @@ def test_reference_records_are_named_as_such(folders):
 def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     shown = page.open("table1", "demo")
     display = shown.table(pd.DataFrame({"T": [1.0]}), "A caption")
-    fig, ax = plt.subplots()
+    fig, _ = plt.subplots()
     shown.figure(fig, "table1-curves")
     files = {path.name for path in (folders / "figures" / "demo").iterdir()}
     assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
     assert "A caption" in display.data
     assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()
-    assert not plt.get_fignums()
+    assert not plt.fignum_exists(fig.number)
 
 
 def test_bad_input_is_one_line(monkeypatch, folders):
