@@ -66,5 +66,10 @@ figure3.table(frame, "Mean of a channel over images and positions / largest acti
 # - That channels differ in their *means* does not by itself show that they need different *thresholds*: (d) shows how far
 #   apart training puts them, and Table 5 measures it.
 
+# %% [markdown]
+# ## Where to go next
+#
+# *Table 5* measures how far the trained thresholds of a layer's channels move apart; *Table 3* asks what that brings.
+
 # %%
 figure3.provenance()

@@ -58,5 +58,10 @@ figure4.table(frame, "Accuracy (%) of the networks themselves, and differences o
 #   reaches no negative value, and its point is missing. The paper does not mention this case.
 # - The last epoch of each training counts; nothing is chosen on test images.
 
+# %% [markdown]
+# ## Where to go next
+#
+# *Fig. 5* converts the same networks and shows what L means for latency.
+
 # %%
 figure4.provenance()

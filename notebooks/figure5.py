@@ -58,5 +58,10 @@ figure5.table(frame, "Accuracy (%) of CS-QCFS networks and of their SNNs with of
 # - ρ = 4 for every L. For L > ρ the offset looks at fewer steps than the network has levels.
 # - A line can be missing for a small L: see Fig. 4.
 
+# %% [markdown]
+# ## Where to go next
+#
+# *Where conversion error lives* looks into the layers behind these curves.
+
 # %%
 figure5.provenance()

@@ -56,5 +56,10 @@ table4.table(frame, "Differences of Table 4 in percentage points, paper and ours
 #   method's in Tables 1 and 2.
 # - In a profile where one data set stands in for both, a network with the same settings for both has the same rows twice.
 
+# %% [markdown]
+# ## Where to go next
+#
+# *Fig. 5* goes on to the quantization step L.
+
 # %%
 table4.provenance()

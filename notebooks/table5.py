@@ -63,5 +63,10 @@ table5.figure(spread.figure(table5))
 # - The paper prints 99.5 without its % sign.
 # - Where one data set stands in for both, a network with the same settings for both has the same rows and is drawn once.
 
+# %% [markdown]
+# ## Where to go next
+#
+# *Fig. 6* follows the thresholds through training, to where plain ones cross zero.
+
 # %%
 table5.provenance()
