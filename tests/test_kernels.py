@@ -14,7 +14,8 @@ from csqcfs.activations import qcfs
 FORMATS = {
     "contiguous": ((3, 4, 5, 6), torch.contiguous_format), "channels_last": ((3, 4, 5, 6), torch.channels_last),
     "rows": ((6, 4), torch.contiguous_format), "sequence": ((3, 4, 7), torch.contiguous_format),
-    "volume": ((2, 4, 3, 3, 2), torch.channels_last_3d),
+    "volume": ((2, 4, 3, 3, 2), torch.channels_last_3d), "one image": ((1, 4, 5, 8), torch.contiguous_format),
+    "eight images": ((8, 4, 5, 6), torch.channels_last),
 }
 # where each window passes the gradient, as bounds on z in units of theta, from the codes that use them
 BOUNDS = {
@@ -77,7 +78,8 @@ def test_gradients_are_finite_differences_with_the_floor_frozen(layout, per_chan
 @pytest.mark.parametrize(("layout", "per_channel", "dtype", "window"), [
     ("contiguous", False, torch.float32, "paper"), ("contiguous", True, torch.float32, "paper"),
     ("channels_last", True, torch.float32, "paper"), ("channels_last", True, torch.bfloat16, "paper"),
-    ("rows", True, torch.float32, "floor_clamp"), ("channels_last", False, torch.bfloat16, "clamp_floor"),
+    ("rows", True, torch.float32, "floor_clamp"), ("sequence", True, torch.float32, "clamp_floor"),
+    ("one image", True, torch.float32, "paper"), ("eight images", True, torch.float32, "paper"), ("channels_last", False, torch.bfloat16, "clamp_floor"),
 ])
 def test_compiled_equals_eager(compiled, monkeypatch, layout, per_channel, dtype, window):
     z, theta = inputs(layout, per_channel, dtype)
@@ -136,7 +138,7 @@ def test_a_strided_view_gives_what_its_copy_gives():
 
 
 def test_small_tensors_never_meet_a_compiler(monkeypatch):
-    monkeypatch.setattr(kernels, "_compiled", lambda function: pytest.fail("compiled"))
+    monkeypatch.setattr(kernels, "_compiled", lambda *_: pytest.fail("compiled"))
     gradients(*inputs("channels_last", True), 4, "paper", weight_like(inputs("channels_last", True)[0]))
     assert kernels.fastest(kernels.quantize, kernels.COMPILE_FROM - 1, torch.device("cpu")) is kernels.quantize
 

@@ -48,7 +48,7 @@ def offset_start(
     """
     layout = Layout(x)
     more = None if plus is None else layout.train(plus[:rho])
-    run = fastest(shift, work or x.numel(), x.device)
+    run = fastest(shift, work or x.numel(), x.device, recursion=True)
     return layout.back(run(layout.train(x[:rho]), more, layout.per_neuron(theta), rho))
 
 

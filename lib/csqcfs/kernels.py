@@ -17,6 +17,7 @@ compiler is at hand and the tensor is large enough to repay it, through torch.co
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shutil
 import warnings
@@ -35,10 +36,11 @@ WINDOWS: dict[str, tuple[float, float]] = {
 
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
+PARTS = 8  # of the batch in one compiled backward kernel: more take longer to compile and are not faster
 VARIANTS = 256  # of one kernel before it falls back to an error
 # A recursion unrolled over time must keep each membrane potential, or the compiler writes out the whole past of
-# every step: 117 s instead of 4 s for 32 steps.
-OPTIONS = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
+# every step: 117 s instead of 4 s for 32 steps. It makes kernels of another kind three times slower.
+RECURSION = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
 
 
 def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
@@ -49,10 +51,8 @@ def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
     return torch.div(z, step).add_(0.5).floor_().clamp_(0, L).mul_(step).to(z.dtype)
 
 
-def quantize_backward(
-    grad: Tensor, z: Tensor, step: Tensor, L: int, window: str, dim: int
-) -> tuple[Tensor, Tensor]:
-    """Gradient for z, and for theta summed over dimension ``dim``.
+def slopes(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str) -> tuple[Tensor, Tensor]:
+    """Gradient for z, and L times that for theta before its sum, both in the precision of ``step``.
 
     Inside the window (f - z) / theta = (floor(u) - u + 1/2) / L, so u alone is enough.
     """
@@ -61,8 +61,28 @@ def quantize_backward(
     grad = grad.to(u.dtype)
     above = torch.where(u >= hi, grad, 0)
     grad_z = torch.where(u > lo, grad, 0).sub_(above)
-    slope = u.floor().sub_(u).add_(0.5).div_(L)
-    return grad_z.to(z.dtype), above.addcmul_(grad_z, slope).sum(dim)
+    return grad_z, above.mul_(L).addcmul_(grad_z, u.floor().sub_(u).add_(0.5))
+
+
+def quantize_backward(
+    grad: Tensor, z: Tensor, step: Tensor, L: int, window: str, dim: int
+) -> tuple[Tensor, Tensor]:
+    """Gradient for z, and for theta summed over dimension ``dim``."""
+    grad_z, grad_theta = slopes(grad, z, step, L, window)
+    return grad_z.to(z.dtype), grad_theta.sum(dim) / L
+
+
+def backward_by_parts(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str) -> tuple[Tensor, Tensor]:
+    """Gradient for z [parts, ...], and for theta summed over the parts only, [...].
+
+    A compiler makes one pass over memory of this, and two of `quantize_backward` where channels lie last.
+    """
+    grads, grads_theta = [], []
+    for one, at in zip(grad.unbind(), z.unbind()):
+        grad_z, grad_theta = slopes(one, at, step, L, window)
+        grads.append(grad_z.to(z.dtype))
+        grads_theta.append(grad_theta)
+    return torch.stack(grads), functools.reduce(torch.add, grads_theta) / L
 
 
 @functools.cache
@@ -78,16 +98,20 @@ def compiler_available() -> bool:
 
 
 @functools.cache
-def _compiled(function: Callable) -> Callable:
+def _compiled(function: Callable, recursion: bool) -> Callable:
     # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
-    return torch.compile(function, dynamic=True, fullgraph=True, options=OPTIONS, recompile_limit=VARIANTS)
+    return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None,
+                         recompile_limit=VARIANTS)
 
 
-def fastest(function: Callable, elements: int, device: torch.device) -> Callable:
-    """``function`` itself, or its compiled form for a tensor of so many elements on that device."""
+def fastest(function: Callable, elements: int, device: torch.device, recursion: bool = False) -> Callable:
+    """``function`` itself, or its compiled form for a tensor of so many elements on that device.
+
+    ``recursion`` says that it is a loop over time-steps, see `RECURSION`.
+    """
     if torch.compiler.is_compiling() or elements < COMPILE_FROM:
         return function
-    return _compiled(function) if device.type == "cuda" or compiler_available() else function
+    return _compiled(function, recursion) if device.type == "cuda" or compiler_available() else function
 
 
 def as_rows(z: Tensor) -> tuple[Tensor, int]:
@@ -133,8 +157,23 @@ class QuantizedClip(torch.autograd.Function):
         rows, channel_dim = as_rows(z)
         if grad.stride() != z.stride():
             grad = torch.empty_like(z, dtype=grad.dtype).copy_(grad)
-        kernel = fastest(quantize_backward, z.numel(), z.device)
-        step = _step(theta, ctx.L, channel_dim)
-        grad_z, partial = kernel(as_rows(grad)[0], rows, step, ctx.L, ctx.window, 3 - channel_dim)
+        grad_rows, step = as_rows(grad)[0], _step(theta, ctx.L, channel_dim)
+        kernel = fastest(backward_by_parts, z.numel(), z.device)
+        if kernel is backward_by_parts:  # no compiler, or one that has the whole network at hand
+            grad_z, partial = quantize_backward(grad_rows, rows, step, ctx.L, ctx.window, 3 - channel_dim)
+        else:
+            shape = _parts(rows.shape, channel_dim)
+            grad_z, partial = kernel(grad_rows.reshape(shape), rows.reshape(shape), step, ctx.L, ctx.window)
+            grad_z, partial = grad_z.view(rows.shape), partial.sum(3 - channel_dim)
         grad_theta = partial.sum(0) if theta.dim() else partial.sum()
         return from_rows(grad_z, z.shape, channel_dim), grad_theta.to(theta.dtype), None, None
+
+
+def _parts(shape: torch.Size, channel_dim: int) -> tuple[int, int, int, int]:
+    """Shape of `as_rows` cut into equal parts, none of them through the channels: parts first."""
+    first, second, third = shape
+    if first == 1 and channel_dim == 2:
+        parts = math.gcd(second, PARTS)
+        return parts, 1, second // parts, third
+    parts = math.gcd(first, PARTS)
+    return parts, first // parts, second, third

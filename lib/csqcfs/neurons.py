@@ -105,7 +105,7 @@ def integrate_and_fire(
     level, inputs = layout.per_neuron(theta), layout.train(x)
     potential = level / 2 if v is None else layout.flat(v)
     more = None if plus is None else layout.train(plus)
-    run = fastest(if_block, work or x.numel(), x.device)
+    run = fastest(if_block, work or x.numel(), x.device, recursion=True)
     parts = []
     for t in range(0, T, BLOCK):
         steps = slice(t, min(t + BLOCK, T))
