@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from . import files, paths, runner
 from .configs import Run
@@ -22,6 +24,7 @@ from .errors import InputError
 if TYPE_CHECKING:  # an optional extra
     from distributed import Client, Worker
 
+SCHEMES = ("tcp", "tls")
 ANSWER = 10  # seconds in which a scheduler must answer
 JOIN = 30  # seconds in which a first worker must have joined
 RETRIES = 2  # of a task that fails for no reason of ours, as on a card without memory
@@ -40,6 +43,7 @@ def workers(address: str) -> Iterator[runner.Submit]:
         raise InputError("--dask needs Dask distributed, which is not installed: "
                          "pip install 'dask[distributed]'") from error
     try:
+        _knock(address)
         client = Client(address, timeout=ANSWER)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"no Dask scheduler answers at {address!r}: expected an address like "
@@ -56,6 +60,18 @@ def workers(address: str) -> Iterator[runner.Submit]:
     finally:
         lease.unlink(missing_ok=True)
         client.close()
+
+
+def _knock(address: str) -> None:
+    """Open and close a connection, since a Dask client that finds nobody may wait for ever while it gives up.
+
+    Raises:
+        OSError, ValueError: nobody listens there, or it is no address.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in SCHEMES or not parts.hostname or not parts.port:
+        raise ValueError(address)
+    socket.create_connection((parts.hostname, parts.port), ANSWER).close()
 
 
 def execute_group(group: list[Run], root: str | None, until: float | None, home: Path, lease: Path
