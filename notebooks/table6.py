@@ -54,6 +54,20 @@ table6.table(costs.table6_frame(table6), caption)
 table6.figure(plots.epoch_time(table6))
 
 # %% [markdown]
+# ## Speed of the library, beyond the paper
+#
+# What the ratio of Table 6 rests on: the activation alone, a training step of ResNet-20, its input, and the simulation
+# against SpikingJelly, against as many passes of the ANN, and with offset spikes. All ratios are medians over rounds in
+# one process; thick lines span the quartiles. `python -m csqcfs.bench` measures it. It is no part of the demo, which has
+# an empty table here.
+
+# %%
+table6.figure(plots.speed(table6), "table6-speed")
+
+# %% tags=["nbval-check-output"]
+table6.table(costs.speed_frame(table6), "Speed of this library against PyTorch and SpikingJelly", "table6-speed")
+
+# %% [markdown]
 # ## What deviates
 #
 # - Ours are steps on images that stay the same, without augmentation; the paper's are whole epochs, so that its ratio

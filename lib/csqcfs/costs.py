@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from . import audit_costs, energy, paper, registry, tables
+from .bench import report
 
 METHODS = registry.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
 
@@ -99,6 +100,21 @@ def first_step_frame(page) -> pd.DataFrame:
 
 
 # Table 6
+
+SPEED_COLUMNS = ("what", "size", "measured", "quartiles", "target", "met")
+
+
+def speed_frame(page) -> pd.DataFrame:
+    """The lines of the table of speed; empty where the profile has not measured it."""
+    lines = []
+    for line in (line for metrics in page.metrics(("bench",)) for line in metrics["lines"]):
+        found = line["outcome"]
+        lines.append((
+            line["what"], line["size"], report.value(line) if found else "not measured",
+            f"{found['low']:.3g} to {found['high']:.3g}" if found and found["low"] != found["high"] else "",
+            f"{'≥' if line['above'] else '≤'} {line['target']:g}", {True: "yes", False: "no", None: ""}[line["met"]]))
+    return pd.DataFrame(lines, columns=SPEED_COLUMNS)
+
 
 TIME_COLUMNS = ("epoch (s)", "step (ms)", "more than QCFS (%)", "lower quartile (%)", "upper quartile (%)")
 

@@ -18,16 +18,17 @@ def gains(
 
     Keys of ``page.rows`` and ``printed`` are (*place, method), with one part of the place for each of
     ``labels``. Ours is the mean of differences over seeds that both have, ± their standard deviation where there
-    are several; a place without records is left out.
+    are several; a place without records is left out, and so is the paper where it printed nothing.
     """
-    lines, places = [], dict.fromkeys(key[:-1] for key in printed)
+    lines, places = [], dict.fromkeys(key[:-1] for key in [*printed, *page.rows])
     for place in places:
         for first, second in pairs:
             what = (*(tables.NAMES.get(part, part) for part in place),
                     f"{names.get(first, first)} − {names.get(second, second)}")
-            one, other = (tables.accuracies(printed[*place, method]) for method in (first, second))
-            lines.append((*what, "paper", *(_signed([] if None in (one[c], other[c]) else [one[c] - other[c]])
-                                            for c in tables.ACCURACY)))
+            if {(*place, first), (*place, second)} <= printed.keys():
+                one, other = (tables.accuracies(printed[*place, method]) for method in (first, second))
+                lines.append((*what, "paper", *(_signed([] if None in (one[c], other[c]) else [one[c] - other[c]])
+                                                for c in tables.ACCURACY)))
             mine, theirs = (tables.measured_accuracies(page.metrics((*place, m))) for m in (first, second))
             if mine and theirs:
                 lines.append((*what, f"ours ({page.profile.name})", *(

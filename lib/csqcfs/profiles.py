@@ -37,7 +37,7 @@ class Profile:
         seeds: of every training.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
         low_thresholds: initial thresholds of Fig. 6a, which the paper calls "lower" without giving them.
-        trace_epochs: of the trainings of Fig. 6, which only trace thresholds; None for ``epochs``.
+        trace_epochs, trace_lr: of the trainings of Fig. 6, which only trace thresholds; None for those of stage 1.
         traced_L: quantization steps of Fig. 6b, which the paper calls "various".
     """
 
@@ -63,6 +63,7 @@ class Profile:
     low_thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
+    trace_lr: float | None = None
 
     def training(
         self, dataset: str, network: str, end: str = "csqcfs", *, seed: int = 0, L: int | None = None,
@@ -73,7 +74,7 @@ class Profile:
         Args:
             end: one of `ENDS`.
             L, threshold: instead of the paper's. A given ``threshold`` is that of a trace (Fig. 6): without the
-                warm-up stage, which would set another, and with ``trace_epochs``.
+                warm-up stage, which would set another, with ``trace_epochs`` and ``trace_lr``.
 
         Raises:
             InputError: an end, data set or network that the paper does not have.
@@ -84,8 +85,9 @@ class Profile:
         if settings is None:
             raise InputError(f"{network} on {dataset} is not in the paper: expected one of "
                              f"{', '.join(' on '.join(key[::-1]) for key in paper.PAPER_SETTINGS)}")
-        lr = self.lr.get(network, settings.learning_rate)
-        epochs = (self.trace_epochs if threshold is not None else None) or self.epochs or settings.epochs
+        lr, epochs = self.lr.get(network, settings.learning_rate), self.epochs or settings.epochs
+        if threshold is not None:
+            lr, epochs = self.trace_lr or lr, self.trace_epochs or epochs
         first = Stage(end.removesuffix("-1") if end in ONE_STAGE else "qcfs", epochs, lr)
         stages = [first]
         if self.warm_up is not None and threshold is None:
@@ -113,16 +115,16 @@ PAPER = Profile(
 )
 QUICK = Profile(
     "quick",
-    "CIFAR with a schedule for two CPU cores: 15 epochs with ReLU (one-cycle, rate 0.2), thresholds calibrated "
-    "on it, 24 epochs of QCFS (rate 0.1) and 6 of fine-tuning (rate 0.02), instead of 300 + 100; batch 128, crop "
+    "CIFAR with a schedule for two CPU cores: 30 epochs with ReLU (one-cycle, rate 0.2), thresholds calibrated "
+    "on it, 15 epochs of QCFS (rate 0.05) and 10 of fine-tuning (rate 0.04), instead of 300 + 100; batch 128, crop "
     "and flip without AutoAugment and Cutout, bfloat16; 5,000 training images held out for validation; SNNs on "
-    "2,000 test images; traces of Fig. 6 over 8 epochs from initial threshold 1",
+    "5,000 test images; traces of Fig. 6 over 8 epochs (rate 0.1) from initial threshold 1",
     networks=("resnet20",),
-    warm_up=Stage(RELU, 15, 0.2), epochs=24, finetune_epochs=6, lr={"resnet20": 0.1},
-    finetune_factor=0.2, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0),
+    warm_up=Stage(RELU, 30, 0.2), epochs=15, finetune_epochs=10, lr={"resnet20": 0.05},
+    finetune_factor=0.8, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0),
     precision="bfloat16",
-    compiled=True, val=5000, test_images=2000, L_sweep=(), low_thresholds=(1.0,), traced_L=(),
-    trace_epochs=8,
+    compiled=True, val=5000, test_images=5000, L_sweep=(), low_thresholds=(1.0,), traced_L=(),
+    trace_epochs=8, trace_lr=0.1,
 )
 DEMO = Profile(
     "demo",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import claims, page, paper, paths, profiles, records, registry, tables
-from .bench import epoch
+from .bench import report
 from .files import write_text
 
 RESULTS = (("table1", paper.TABLE1, "CIFAR-10"), ("table2", paper.TABLE2, "CIFAR-100"))
@@ -64,17 +64,12 @@ def claim_count() -> str:
 
 
 def speed() -> str:
-    """Training steps in turns, from the record of Table 6 of each profile that has one."""
-    lines = ["| profile | network | step of ReLU | QCFS | CS-QCFS | CS-QCFS / QCFS (paper 1.0165) | hardware |",
-             "|---|---|--:|--:|--:|--:|---|"]
-    for profile in ("demo", "quick"):
-        for record in page.open("table6", profile).records[()]:
-            size, ratio = record.metrics, record.metrics["against_qcfs"]["csqcfs"]
-            times = " | ".join(f"{1000 * size['seconds'][name]['median']:.1f} ms" for name in epoch.ACTIVATIONS)
-            lines.append(f"| {profile} | {size['network']}, batch {size['batch_size']}, {size['precision']}"
-                         f"{', compiled' if size['compiled'] else ''} | {times} | {ratio['median']:.3f} "
-                         f"({ratio['low']:.3f} to {ratio['high']:.3f}) | {record.provenance['hardware']} |")
-    return "\n".join(lines)
+    """The table of speed, from the record that Table 6 of the profile "quick" has."""
+    (record,) = page.open("table6", "quick").records[("bench",)]
+    versions = ", ".join(f"{name} {version}" for name, version in record.metrics["versions"].items())
+    return (f"{report.table(record.metrics['lines'], notes=False)}\n\nMeasured on {record.provenance['date']} on "
+            f"{record.provenance['hardware']} with {record.metrics['threads']} threads; {versions}; "
+            "medians (quartiles) over rounds in which the compared functions take turns.")
 
 
 SECTIONS: dict[str, Callable[[], str]] = {

@@ -20,7 +20,7 @@ from .neurons import integrate_and_fire
 from .simulation import IF, Observer, Simulation
 
 METHODS = ("plain", "srp", "cos")
-PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB, see `_keep_freed_memory`
+PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
 
 def convert(
@@ -100,7 +100,6 @@ class SNN(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         work = T * len(x) * self._largest[x.shape[1:]]
         pieces = x.tensor_split(min(len(x), -(-work // PIECE)))  # of nearly one size
-        _keep_freed_memory(x.device)
         return torch.cat([self._simulate(piece, T, observer, work) for piece in pieces], dim=1)
 
     def _simulate(self, x: Tensor, T: int, observer: Observer | None, work: int) -> Tensor:
@@ -122,16 +121,6 @@ class SNN(nn.Module):
         steps = max(T, self.presteps) if self.method == "cos" else T
         out = Simulation(self.graph, steps, fire, observer, "run").run(x)[:T]
         return out.cumsum(0) / torch.arange(1, T + 1, device=out.device).view(-1, 1, 1)
-
-
-def _keep_freed_memory(device: torch.device) -> None:
-    """Teach the C library's allocator to keep what a piece frees for the next one.
-
-    glibc gives memory back to the system beyond a limit that follows the largest block freed so far, at most
-    32 MiB; without this a quarter of the time of a simulation went into page faults.
-    """
-    if device.type == "cpu":
-        torch.empty((1 << 23) - (1 << 12))
 
 
 def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:

@@ -68,6 +68,7 @@ METHODS = {
     "ann": Method("ANN", "#000000", "s"),
     "relu": Method("ReLU", "#000000", "s"),
     "qcfs": Method("QCFS", "#0072B2", "o"),
+    "qcfs-2": Method("QCFS, two stages", "#332288", "h"),
     "sqcfs": Method("S-QCFS", "#56B4E9", "<"),
     "cqcfs": Method("C-QCFS", "#661100", ">"),
     "csqcfs": Method("CS-QCFS", "#E69F00", "D"),

@@ -22,6 +22,7 @@ NAMES = {
     "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "vgg16": "VGG-16",
     "resnet18": "ResNet-18", "resnet20": "ResNet-20", "resnet50": "ResNet-50", "resnet101": "ResNet-101",
     "qcfs": "QCFS", "sqcfs": "S-QCFS", "cqcfs": "C-QCFS", "csqcfs": "CS-QCFS",
+    "qcfs-2": "QCFS, two stages",
     "ann": "ANN", "srp": "SRP", "cos": "COS", "ours": "CS-QCFS + offset",
 }
 

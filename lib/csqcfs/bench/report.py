@@ -49,19 +49,21 @@ def versions() -> dict[str, str]:
     return {"torch": torch.__version__, "spikingjelly": peer}
 
 
-def table(lines: Sequence[dict[str, Any]]) -> str:
+def value(found: dict[str, Any]) -> str:
+    """The median of a line that has an outcome, with its unit."""
+    return f"{found['outcome']['median']:.3g}" + ("" if found["unit"] == "x" else f" {found['unit']}")
+
+
+def table(lines: Sequence[dict[str, Any]], notes: bool = True) -> str:
     """The lines as a Markdown table: median (lower to upper quartile), target, and whether it is met."""
-    text = ["| what | size | measured | target | met | note |", "|---|---|---|---|---|---|"]
+    rows = [["what", "size", "measured", "target", "met", "note"], ["---"] * 6]
     for found in lines:
-        if found["outcome"] is None:
-            measured = "-"
-        else:
-            low, median, high = (f"{found['outcome'][key]:.3g}" for key in ("low", "median", "high"))
-            unit = "" if found["unit"] == "x" else f" {found['unit']}"
-            measured = f"{median}{unit}" + (f" ({low} to {high})" if low != high else "")
+        measured = "-" if found["outcome"] is None else value(found)
+        if found["outcome"] and found["outcome"]["low"] != found["outcome"]["high"]:
+            measured += " ({low:.3g} to {high:.3g})".format_map(found["outcome"])
         target = f"{'>=' if found['above'] else '<='} {found['target']:g}"
         met = {True: "yes", False: "no", None: "-"}[found["met"]]
-        times = ", ".join(f"{name} {1e3 * value:.3g} ms" for name, value in found["seconds"].items())
+        times = ", ".join(f"{name} {1e3 * seconds:.3g} ms" for name, seconds in found["seconds"].items())
         note = "; ".join(filter(None, (found["note"], times)))
-        text.append(f"| {found['what']} | {found['size']} | {measured} | {target} | {met} | {note} |")
-    return "\n".join(text)
+        rows.append([found["what"], found["size"], measured, target, met, note])
+    return "\n".join(f"| {' | '.join(row if notes else row[:-1])} |" for row in rows)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from .. import costs, energy, paper, style, tables
+from ..bench import report
 
 AXES = {
     "latency": ("steps of each layer", lambda point: point.latency),
@@ -149,6 +150,35 @@ def epoch_time(page) -> Figure:
     low, high = np.quantile(everything, [0.02, 0.98])  # a step may be hit by other work
     ax.set_xlim(low - 0.05, high + 0.05)
     ax.set_xlabel("time of a training step, QCFS of the same round = 1")
+    ax.grid(axis="x")
+    return fig
+
+
+def speed(page) -> Figure:
+    """The table of speed: each line as a part of its target, on a logarithmic axis; left of 1 it is met."""
+    lines = [line for metrics in page.metrics(("bench",)) for line in metrics["lines"] if line["outcome"]]
+    if not lines:
+        return style.nothing_yet()
+    fig, ax = plt.subplots(figsize=(style.PAGE, 0.8 + 0.19 * len(lines)))
+    for place, line in enumerate(lines):
+        low, median, high = (line["outcome"][key] / line["target"] for key in ("low", "median", "high"))
+        if line["above"]:
+            low, median, high = 1 / high, 1 / median, 1 / low
+        colour = style.METHODS["cos" if line["met"] else "ours"].colour
+        ax.plot([low, high], [place, place], color=colour, linewidth=2, alpha=0.5)
+        ax.plot(median, place, color=colour, marker="o" if line["met"] else "X", markersize=5)
+        sign = ">=" if line["above"] else "<="
+        ax.annotate(f"{report.value(line)} ({sign} {line['target']:g})", (1.01, place), va="center",
+                    xycoords=("axes fraction", "data"), annotation_clip=False)
+    ax.axvline(1, color="black", linewidth=0.8)
+    ax.set_yticks(range(len(lines)), [", ".join(filter(None, (line["what"], line["size"]))) for line in lines],
+                  fontsize=style.FONT - 2)
+    ax.set_ylim(len(lines) - 0.5, -0.5)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("part of the target (left of 1: met)")
     ax.grid(axis="x")
     return fig
 
