@@ -58,14 +58,15 @@ table6.figure(plots.epoch_time(table6))
 #
 # What the ratio of Table 6 rests on: the activation alone, a training step of ResNet-20, its input, and the simulation
 # against SpikingJelly, against as many passes of the ANN, and with offset spikes. All ratios are medians over rounds in
-# one process; thick lines span the quartiles. `python -m csqcfs.bench` measures it. It is no part of the demo, which has
-# an empty table here.
+# one process; thick lines span the quartiles. `python -m csqcfs.bench` measures it. The demo does not, so that its page
+# shows the table of the profile "quick".
 
 # %%
-table6.figure(plots.speed(table6), "table6-speed")
+speed = page.open("table6", "quick" if profile == "demo" else profile)
+speed.figure(plots.speed(speed), "table6-speed")
 
 # %% tags=["nbval-check-output"]
-table6.table(costs.speed_frame(table6), "Speed of this library against PyTorch and SpikingJelly", "table6-speed")
+speed.table(costs.speed_frame(speed), "Speed of this library against PyTorch and SpikingJelly", "table6-speed")
 
 # %% [markdown]
 # ## What deviates

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from csqcfs import InputError, kernels, measures, records
+from csqcfs import InputError, kernels, measures, profiles, records, registry
 from csqcfs.bench import __main__ as command
 from csqcfs.bench import report, simulation, training, turns
 from csqcfs.configs import Run
@@ -80,3 +80,12 @@ def test_the_command_prints_the_table_and_writes_the_record(monkeypatch, tmp_pat
     assert record.provenance["hardware"] in out
     assert json.loads(json.dumps(record.metrics)) == record.metrics
     assert "bench" in measures.KINDS and "epoch_time" in measures.KINDS
+
+
+def test_the_whole_table_is_the_run_that_table_6_declares(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    monkeypatch.setattr(command, "measure", lambda run: {"lines": [], "threads": 1, "versions": {}})
+    assert command.main([]) == 0
+    (declared,) = registry.get("table6").rows(profiles.get("quick"), (0,))[("bench",)]
+    assert records.here(declared).metrics["threads"] == 1
+    assert ("bench",) not in registry.get("table6").rows(profiles.get("demo"), (0,))

@@ -88,12 +88,13 @@ def test_table7_beside_the_paper():
 
 def test_every_figure_and_table_has_its_place_without_records():
     empty = shown({})
-    for draw in (plots.pareto, plots.energy_over_time, plots.epoch_time):
+    for draw in (plots.pareto, plots.energy_over_time, plots.epoch_time, plots.speed):
         assert len(draw(empty).axes) == 1
     for table in (costs.front_frame, costs.first_step_frame, costs.conventions_frame, costs.matching_frame):
         assert len(table(empty)) == 0
     assert costs.timed(empty) == "not run in this profile"
     assert {source for *_, source in costs.table6_frame(empty).index} == {"paper", "ours (demo, not run)"}
+    assert len(costs.speed_frame(empty)) == 0
 
 
 def test_figures_have_a_panel_for_each_cost(latency):
@@ -130,3 +131,19 @@ def test_the_index_has_every_artefact(tmp_path, monkeypatch):
     frame = index.table("paper")
     assert len(frame) == len(registry.ARTEFACTS)
     assert [line.partition("](")[2] for line in frame["Notebook"]] == [f"{id}.ipynb)" for id in registry.IDS]
+
+
+def test_the_table_of_speed_is_drawn_as_parts_of_the_targets():
+    below = {"what": "a / b", "size": "small", "outcome": {"median": 0.6, "low": 0.5, "high": 0.8}, "target": 1.2,
+             "above": False, "unit": "x", "met": True}
+    above = {**below, "what": "b / a", "outcome": {"median": 1.5, "low": 1.2, "high": 2.0}, "target": 3,
+             "above": True, "met": False}
+    missing = {**below, "what": "peer", "outcome": None, "met": None}
+    page = shown({("bench",): [{"lines": [below, above, missing]}]})
+    (ax,) = plots.speed(page).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a / b, small", "b / a, small"]
+    medians = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    assert medians == pytest.approx([0.5, 2.0])
+    frame = costs.speed_frame(page)
+    assert frame["measured"].tolist() == ["0.6", "1.5", "not measured"]
+    assert frame["target"].tolist() == ["≤ 1.2", "≥ 3", "≤ 1.2"] and frame["met"].tolist() == ["yes", "no", ""]

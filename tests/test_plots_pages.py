@@ -211,3 +211,5 @@ def test_gains_are_differences_over_common_seeds():
         "+1.00", "", "+1.00", "+0.50", "+0.00", "-0.50", "+0.00"]
     assert frame.loc[("VGG-16", "a − b", "ours (demo)"), "ANN"] == "+2.00 ± 1.41"
     assert len(gains(FakePage({}), printed, [("a", "b")])) == 1
+    ours = gains(FakePage(metrics), {}, [("a", "b")])  # what the paper does not show
+    assert ours.index.tolist() == [("VGG-16", "a − b", "ours (demo)")]
