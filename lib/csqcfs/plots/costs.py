@@ -167,7 +167,7 @@ def speed(page) -> Figure:
         colour = style.METHODS["cos" if line["met"] else "ours"].colour
         ax.plot([low, high], [place, place], color=colour, linewidth=2, alpha=0.5)
         ax.plot(median, place, color=colour, marker="o" if line["met"] else "X", markersize=5)
-        sign = ">=" if line["above"] else "<="
+        sign = "≥" if line["above"] else "≤"
         ax.annotate(f"{report.value(line)} ({sign} {line['target']:g})", (1.01, place), va="center",
                     xycoords=("axes fraction", "data"), annotation_clip=False)
     ax.axvline(1, color="black", linewidth=0.8)
