@@ -100,6 +100,7 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
         "png": {"Software": None, **meta},
         "svg": {"Date": None, "Creator": None, "Description": description},
     }
+    fig.set_dpi(DPI)  # at another resolution, hinting makes texts wider or narrower than the room made for them
     for _ in range(2):  # the first pass moves the axes, which may change the tick labels it made room for
         fig.draw_without_rendering()
     fig.set_layout_engine("none")  # each further draw would refine the layout, and so change the bytes
@@ -110,6 +111,18 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
                 Path(folder) / f"{name}.{kind}",
                 lambda file: fig.savefig(file, format=kind, dpi=DPI, metadata=metadata)))
     return paths
+
+
+def panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels, two in a row; one alone has the width of one, and room for `label_lines`."""
+    from matplotlib import pyplot as plt
+
+    nrows, ncols = -(-count // 2), min(2, count)
+    width = PAGE if ncols > 1 else 0.65 * PAGE
+    fig, axes = plt.subplots(nrows, ncols, figsize=(width, 2.4 * nrows), squeeze=False)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return fig, list(axes.flat[:count])
 
 
 def nothing_yet() -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,23 +36,18 @@ def over_time(ax: Axes, curves: Mapping[str, Sequence[Sequence[float]]], ann: Se
     return ax
 
 
-def comparison(page, methods: Sequence[str], ncols: int = 2) -> Figure:
+def comparison(page, methods: Sequence[str]) -> Figure:
     """A panel for each network of a page with rows (network, method); labels at the lines' ends."""
     networks = list(dict.fromkeys(network for network, _ in page.rows if page.metrics((network, methods[0]))))
     if not networks:
         return style.nothing_yet()
-    ncols = min(ncols, len(networks))
-    nrows = -(-len(networks) // ncols)
-    width = style.PAGE if ncols > 1 else 0.65 * style.PAGE  # a column, and room for the labels
-    fig, axes = plt.subplots(nrows, ncols, figsize=(width, 2.4 * nrows), squeeze=False)
-    for ax, network in zip(axes.flat, networks):
+    fig, axes = style.panels(len(networks))
+    for ax, network in zip(axes, networks):
         found = {name: page.metrics((network, name)) for name in methods}
         over_time(ax, {name: [seed["snn"] for seed in seeds] for name, seeds in found.items() if seeds},
                   [seed["ann"] for seed in found[methods[0]]])
         ax.set_title(tables.NAMES.get(network, network))
         ax.set_ylabel("accuracy (%)")
-    for ax in axes.flat[len(networks):]:
-        ax.remove()
-    for ax in axes.flat[: len(networks)]:
+    for ax in axes:
         style.label_lines(ax)
     return fig

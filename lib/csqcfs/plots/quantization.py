@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -76,15 +75,6 @@ def over_T(ax: Axes, curves: Mapping[int, Sequence[Sequence[float]]]) -> Axes:
     return ax
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Two panels in a row, as many as needed."""
-    nrows = -(-count // 2)
-    fig, axes = plt.subplots(nrows, 2, figsize=(style.PAGE, 2.4 * nrows), squeeze=False)
-    for ax in axes.flat[count:]:
-        ax.remove()
-    return fig, list(axes.flat[:count])
-
-
 def networks(page) -> dict[tuple[str, str], dict[str, dict[int | None, list[float]]]]:
     """Fig. 4 from the records: {(data set, network): {method: {L: accuracy of the ANN for each seed}}}.
 
@@ -102,7 +92,7 @@ def figure4(page) -> Figure:
     found = networks(page)
     if not found:
         return style.nothing_yet()
-    fig, axes = _panels(len(found))
+    fig, axes = style.panels(len(found))
     for ax, ((dataset, network), ends) in zip(axes, found.items()):
         relu = ends.get("relu", {}).get(None, ())
         over_L(ax, {end: curve for end, curve in ends.items() if end != "relu"}, relu)
@@ -145,7 +135,7 @@ def figure5(page) -> Figure:
     found = spiking(page)
     if not found:
         return style.nothing_yet()
-    fig, axes = _panels(len(found))
+    fig, axes = style.panels(len(found))
     for ax, ((dataset, network), curves) in zip(axes, found.items()):
         over_T(ax, {L: [seed["snn"] for seed in seeds] for L, seeds in curves.items()})
         ax.set_title(title(page, network, dataset))

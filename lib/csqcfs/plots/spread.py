@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -81,13 +80,10 @@ def figure(page) -> Figure:
             found.setdefault((dataset, network), {})[end] = page.metrics(key)[0]["thresholds"]
     if not found:
         return style.nothing_yet()
-    nrows = -(-len(found) // 2)
-    fig, axes = plt.subplots(nrows, 2, figsize=(style.PAGE, 2.4 * nrows), squeeze=False)
-    for ax, ((dataset, network), ends) in zip(axes.flat, found.items()):
+    fig, axes = style.panels(len(found))
+    for ax, ((dataset, network), ends) in zip(axes, found.items()):
         over_depth(ax, ends)
         ax.set_title(title(page, network, dataset))
-    for ax in axes.flat[len(found):]:
-        ax.remove()
-    for ax in axes.flat[: len(found)]:
+    for ax in axes:
         style.label_lines(ax)
     return fig
