@@ -25,7 +25,7 @@ seeds = None
 
 # %%
 from csqcfs import gains, page, tables
-from csqcfs.plots import accuracy
+from csqcfs.plots import accuracy, spread
 
 ablation = page.open("ablation", profile, seeds)
 
@@ -49,6 +49,16 @@ ablation.figure(accuracy.comparison(ablation, ("qcfs", "qcfs-2", "sqcfs", "cqcfs
 pairs = [("qcfs-2", "qcfs"), ("sqcfs", "qcfs-2"), ("cqcfs", "qcfs-2"), ("csqcfs", "qcfs-2"), ("csqcfs", "qcfs")]
 frame = gains.gains(ablation, {}, pairs)
 ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-gains")
+
+# %% [markdown]
+# ## Thresholds
+#
+# A neuron fires in its first step if its input reaches half its threshold, so that plain accuracy at T = 1 depends on how
+# high thresholds lie. In the second stage they fall: weight decay acts on each, and a channel's threshold has only its
+# share of the layer's gradient against it. Softplus slows that: a step on λ moves θ by Sigmoid(λ)² of a step on θ.
+
+# %% tags=["nbval-check-output"]
+ablation.table(spread.levels(ablation), "Thresholds and plain accuracy", "ablation-thresholds")
 
 # %% [markdown]
 # ## Where to go next

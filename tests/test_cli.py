@@ -82,13 +82,18 @@ def test_a_folder_that_cannot_be_written_is_refused_first(places, monkeypatch, c
 
 
 def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
+    """Nothing is shown where there is no record either; records of the repository are."""
     (places / "empty").mkdir()
     monkeypatch.setattr("csqcfs.data._official", lambda name, root: (_ for _ in ()).throw(
         InputError(f"{name} is not in {root}: name another folder by --data or CSQCFS_DATA")))
     monkeypatch.setattr(notebooks, "render_all", lambda *_: pytest.fail("there is nothing to show"))
-    assert cli.main(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 2
-    assert capsys.readouterr().err == (
-        f"error: cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n")
+    reason = f"cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n"
+    assert cli.main(["--profile", "paper", "--only", "table1", "--data", str(places / "empty")]) == 2
+    assert capsys.readouterr().err == f"error: {reason}"
+    shown = []
+    monkeypatch.setattr(notebooks, "render_all", lambda artefacts, *_: shown.extend(artefacts) or [])
+    assert cli.main(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 1
+    assert [artefact.id for artefact in shown] == ["table1"] and capsys.readouterr().err.endswith(reason)
 
 
 def test_a_damaged_record_is_named(calls, capsys):

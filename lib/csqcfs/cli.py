@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import estimate, fanout, files, notebooks, paths, profiles, registry, runner
-from .errors import InputError
+from . import estimate, fanout, files, notebooks, paths, profiles, records, registry, runner
+from .errors import InputError, Unwritable
 
 DONE, FAILED, REFUSED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -90,7 +90,14 @@ def run(options: argparse.Namespace) -> int:
     elif workers > 1:
         engine = runner.processes(workers)
     until = None if options.hours is None else begin + 3600 * options.hours
-    outcome = runner.execute_all(todo, options.data, until, engine)
+    try:
+        outcome = runner.execute_all(todo, options.data, until, engine)
+    except Unwritable:
+        raise
+    except InputError as error:  # no run can start, but records of the repository can be shown
+        if not any(records.find(run, profile.name) for run in runs):
+            raise
+        outcome = runner.Outcome(dict.fromkeys(todo, str(error)))
     computed = time.time() - begin
     executed = notebooks.render_all(artefacts, profile, seeds, min(2, os.cpu_count() or 1))
     for page in executed:

@@ -54,6 +54,23 @@ def table5(page) -> pd.DataFrame:
                          profile=page.profile.name, difference=page.profile.name == "paper", digits=1)
 
 
+def levels(page) -> pd.DataFrame:
+    """How high the thresholds lie beside plain accuracy, for a page with rows (network, training); means over seeds.
+
+    "mean" is that of the layers' means, "least" the smallest of all thresholds.
+    """
+    lines = []
+    for network, end in page.rows:
+        if metrics := page.metrics((network, end)):
+            layers = [list(seed["thresholds"].values()) for seed in metrics]
+            lines.append((tables.NAMES[network], tables.NAMES[end],
+                          float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
+                          float(np.mean([min(map(min, seed)) for seed in layers])),
+                          float(np.mean([seed["snn"][0] for seed in metrics]))))
+    columns = ["Architecture", "Training", "mean threshold", "least threshold", "T = 1 (%)"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
 def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> Axes:
     """The difference within each layer over depth, a line for each method; a gap where it is undefined."""
     for method, thresholds in found.items():
