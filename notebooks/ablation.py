@@ -54,8 +54,8 @@ ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-
 # ## Thresholds
 #
 # A neuron fires in its first step if its input reaches half its threshold, so that plain accuracy at T = 1 depends on how
-# high thresholds lie. In the second stage they fall: weight decay acts on each, and a channel's threshold has only its
-# share of the layer's gradient against it. Softplus slows that: a step on λ moves θ by Sigmoid(λ)² of a step on θ.
+# high thresholds lie. A hypothesis, not tested here: weight decay acts on each threshold, and that of a channel has only
+# its share of the layer's gradient against it. Softplus slows both: a step on λ moves θ by Sigmoid(λ)² of a step on θ.
 
 # %% tags=["nbval-check-output"]
 ablation.table(spread.levels(ablation), "Thresholds and plain accuracy", "ablation-thresholds")
