@@ -24,8 +24,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import gains, page, tables
-from csqcfs.plots import accuracy, spread
+from csqcfs.paper.pages import gains, page, tables
+from csqcfs.paper.plots import accuracy, spread
 
 ablation = page.open("ablation", profile, seeds)
 

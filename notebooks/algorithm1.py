@@ -23,8 +23,9 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import algorithm, audit, page
-from csqcfs.plots import spikes
+from csqcfs.paper.claims import audit
+from csqcfs.paper.pages import algorithm, page
+from csqcfs.paper.plots import spikes
 
 algorithm1 = page.open("algorithm1", profile, seeds)
 found = algorithm1.metrics(("csqcfs",))

@@ -24,7 +24,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import audit, corrections, page
+from csqcfs.paper.claims import audit, corrections
+from csqcfs.paper.pages import page
 
 paper_audit = page.open("audit", profile, seeds)
 

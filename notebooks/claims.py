@@ -23,7 +23,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import claims, page
+from csqcfs.paper.claims import judge
+from csqcfs.paper.pages import page
 
 ledger = page.open("claims", profile, seeds)
 
@@ -42,8 +43,8 @@ ledger = page.open("claims", profile, seeds)
 # - A claim about all time-steps or all networks fails with its first exception, which the finding names.
 
 # %% tags=["nbval-check-output"]
-frame = claims.judge(ledger)
-ledger.table(claims.by_section(frame), "Claims by the part of the paper and by verdict", "claims-count")
+frame = judge.judge(ledger)
+ledger.table(judge.by_section(frame), "Claims by the part of the paper and by verdict", "claims-count")
 
 # %% [markdown]
 # ## The ledger

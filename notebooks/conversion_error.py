@@ -35,8 +35,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
-from csqcfs.plots import error
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import error
 
 errors = page.open("conversion_error", profile, seeds)
 

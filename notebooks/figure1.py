@@ -24,8 +24,9 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import audit, page, response
-from csqcfs.plots import activation
+from csqcfs.paper.claims import audit, response
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import activation
 
 figure1 = page.open("figure1", profile, seeds)
 

@@ -23,8 +23,9 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import audit, page, response
-from csqcfs.plots import activation
+from csqcfs.paper.claims import audit, response
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import activation
 
 figure2 = page.open("figure2", profile, seeds)
 

@@ -27,8 +27,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
-from csqcfs.plots import channels
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import channels
 
 figure3 = page.open("figure3", profile, seeds)
 

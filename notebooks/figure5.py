@@ -23,8 +23,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
-from csqcfs.plots import quantization
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import quantization
 
 figure5 = page.open("figure5", profile, seeds)
 

@@ -24,8 +24,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
-from csqcfs.plots import thresholds
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import thresholds
 
 figure6 = page.open("figure6", profile, seeds)
 

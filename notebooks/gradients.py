@@ -26,8 +26,10 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import audit, gradient_check, kernels, page
-from csqcfs.plots import activation
+from csqcfs.engine import kernels
+from csqcfs.paper.claims import audit, gradient_check
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import activation
 
 gradients = page.open("gradients", profile, seeds)
 

@@ -21,7 +21,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import index
+from csqcfs.paper.pages import index
 
 # %% [markdown]
 # Runs that several notebooks share are computed once and counted in each of them. The claims ledger draws on the runs

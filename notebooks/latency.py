@@ -25,8 +25,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import costs, page
-from csqcfs.plots import costs as plots
+from csqcfs.paper.pages import costs, page
+from csqcfs.paper.plots import costs as plots
 
 latency = page.open("latency", profile, seeds)
 

@@ -23,7 +23,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page, playground
+from csqcfs.paper.pages import page, playground
 
 play = page.open("playground", profile, seeds)
 

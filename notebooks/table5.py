@@ -23,8 +23,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import page
-from csqcfs.plots import spread
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import spread
 
 table5 = page.open("table5", profile, seeds)
 

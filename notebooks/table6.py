@@ -23,10 +23,9 @@ profile = "demo"
 seeds = None
 
 # %%
+from csqcfs.paper.pages import costs, page
+from csqcfs.paper.plots import costs as plots
 from IPython.display import Markdown
-
-from csqcfs import costs, page
-from csqcfs.plots import costs as plots
 
 table6 = page.open("table6", profile, seeds)
 
@@ -58,7 +57,7 @@ table6.figure(plots.epoch_time(table6))
 #
 # What the ratio of Table 6 rests on: the activation alone, a training step of ResNet-20, its input, and the simulation
 # against SpikingJelly, against as many passes of the ANN, and with offset spikes. All ratios are medians over rounds in
-# one process; thick lines span the quartiles. `python -m csqcfs.bench` measures it. The demo does not, so that its page
+# one process; thick lines span the quartiles. `python -m csqcfs.paper.bench` measures it. The demo does not, so that its page
 # shows the table of the profile "quick".
 
 # %%

@@ -24,8 +24,8 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs import costs, energy, page
-from csqcfs.plots import costs as plots
+from csqcfs.paper.pages import costs, page
+from csqcfs.paper.plots import costs as plots
 
 table7 = page.open("table7", profile, seeds)
 

@@ -8,14 +8,13 @@ from fractions import Fraction
 
 import pytest
 import torch
+from csqcfs import CQCFS, CSQCFS, QCFS, SQCFS
+from csqcfs.activations import inverse_softplus, qcfs
+from csqcfs.engine.errors import InputError
+from csqcfs.engine.kernels import WINDOWS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-
-from csqcfs import CQCFS, CSQCFS, QCFS, SQCFS
-from csqcfs.activations import inverse_softplus, qcfs
-from csqcfs.errors import InputError
-from csqcfs.kernels import WINDOWS
 
 LAYERWISE, CHANNELWISE = (QCFS, SQCFS), (CQCFS, CSQCFS)
 FAMILY = LAYERWISE + CHANNELWISE

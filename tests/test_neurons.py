@@ -6,13 +6,12 @@ from fractions import Fraction
 
 import pytest
 import torch
+from csqcfs.activations import qcfs
+from csqcfs.engine import kernels
+from csqcfs.neurons import along_channels, integrate_and_fire, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-
-from csqcfs import kernels
-from csqcfs.activations import qcfs
-from csqcfs.neurons import along_channels, integrate_and_fire, trace
 
 DYADIC = torch.tensor([1.0, 0.5, 2.0, 4.0, 0.25])
 # trailing shape behind [T, N], and the memory order of one step

@@ -6,12 +6,11 @@ import inspect
 import subprocess
 import sys
 
+import csqcfs
 import pytest
 import torch
+from csqcfs.engine import paths
 from torch import nn
-
-import csqcfs
-from csqcfs import paths
 
 PROMISED = {
     "QCFS", "SQCFS", "CQCFS", "CSQCFS", "quantize_activations", "to_channelwise", "fit", "convert", "models",

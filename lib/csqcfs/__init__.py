@@ -10,14 +10,14 @@
 
 from . import data, models
 from .activations import CQCFS, CSQCFS, QCFS, SQCFS
-from .augment import Augment
-from .errors import InputError
-from .evaluation import evaluate, evaluate_snn
-from .images import ImageSet
-from .snn import SNN, convert
-from .surgery import quantize_activations, report, to_channelwise
-from .train import fit
-from .zoo import load
+from .conversion.quantize import quantize_activations, report, to_channelwise
+from .conversion.snn import SNN, convert
+from .data.augment import Augment
+from .data.images import ImageSet
+from .engine.errors import InputError
+from .models.zoo import load
+from .training.evaluation import evaluate, evaluate_snn
+from .training.train import fit
 
 __version__ = "0.1.0"
 __all__ = [

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from .cli import main
+from .paper.cli import main
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system ends a job as Ctrl-C does

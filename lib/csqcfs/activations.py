@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import kernels
-from .errors import InputError
+from .engine import kernels
+from .engine.errors import InputError
 
 SMALLEST = 1e-30  # least threshold that Softplus returns, still far above the least normal float32
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .kernels import fastest
+from .engine.kernels import fastest
 
 BLOCK = 32  # most time-steps in one kernel, which keeps v in registers throughout
 

@@ -7,7 +7,7 @@ from numbers import Real
 
 from torch import nn
 
-from ..errors import InputError
+from ..engine.errors import InputError
 from .resnet import BasicBlock, Bottleneck, ResNet
 from .vgg import VGG
 

@@ -1,0 +1,1 @@
+"""What the method runs on: kernels, tracing, folding, the time axis, files. Nothing here knows the paper."""

@@ -1,0 +1,64 @@
+"""Where things lie. No other module builds these paths.
+
+Environment variables:
+    CSQCFS_HOME  records, checkpoints and caches made by runs (default: ``runs/`` in the repository,
+                 which git ignores; ``~/.cache/csqcfs`` when the package is installed outside one).
+    CSQCFS_DATA  data sets (default: ``data/`` in CSQCFS_HOME).
+    CSQCFS_FIGURES  figures, tables and executed notebooks (default: ``paper_figures/`` in the repository).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def in_repository() -> bool:
+    """Whether the package runs from a checkout, with its notebooks beside it."""
+    return (REPOSITORY / "notebooks").is_dir() and (REPOSITORY / "pyproject.toml").is_file()
+
+
+def home() -> Path:
+    """Folder of everything that a run makes and that can be made again."""
+    if named := os.environ.get("CSQCFS_HOME"):
+        return Path(named).expanduser()
+    return REPOSITORY / "runs" if in_repository() else Path("~/.cache/csqcfs").expanduser()
+
+
+def data_root(root: Path | str | None = None) -> Path:
+    """Folder of the data sets: the argument, else CSQCFS_DATA, else ``data/`` in :func:`home`."""
+    named = root or os.environ.get("CSQCFS_DATA")
+    return Path(named).expanduser() if named else home() / "data"
+
+
+def image_cache() -> Path:
+    """Decoded images, one file for each data set."""
+    return home() / "images"
+
+
+def checkpoints() -> Path:
+    """Trained networks and interrupted trainings, named by the digest of their configuration."""
+    return home() / "checkpoints"
+
+
+def run_records() -> Path:
+    """Records that runs on this machine wrote."""
+    return home() / "records"
+
+
+def notebooks() -> Path:
+    """The notebooks, one for each artefact."""
+    return REPOSITORY / "notebooks"
+
+
+def figures(profile: str) -> Path:
+    """Figures, tables and executed notebooks of one profile."""
+    named = os.environ.get("CSQCFS_FIGURES")
+    return (Path(named).expanduser() if named else REPOSITORY / "paper_figures") / profile
+
+
+def reference_records(profile: str) -> Path:
+    """Records committed with the repository, from which the notebooks render without a run."""
+    return REPOSITORY / "paper_figures" / profile / "records"

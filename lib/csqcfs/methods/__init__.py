@@ -1,0 +1,1 @@
+"""How a spiking network answers: plain IF neurons, and corrections that look at the input first."""

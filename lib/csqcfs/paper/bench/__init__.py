@@ -1,0 +1,1 @@
+"""Measurements of time, each in one process so that what is compared runs under the same conditions."""

@@ -1,0 +1,110 @@
+"""Training time of ReLU, QCFS and CS-QCFS (Table 6): steps of the three networks take turns in one process.
+
+Seconds of one machine say little about another's, and the load of a machine changes from minute to minute.
+Steps that alternate, in an order that rotates, share both, so that the ratio to QCFS of the same round is what
+the table needs. A step is forward, backward and SGD on images that stay the same; augmentation is left out.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ... import models
+from ...conversion import quantize
+from ...engine.errors import InputError
+from ...engine.kernels import compiler_available
+
+ACTIVATIONS = ("relu", "qcfs", "csqcfs")
+WARM_UP = 3  # steps of each network that are not timed
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is trained: as large as the profile's own trainings."""
+
+    network: str
+    width: float
+    classes: int
+    image: tuple[int, int, int]
+    batch_size: int
+    rounds: int
+    precision: str = "float32"
+    compiled: bool = False
+
+
+SIZES = {
+    "demo": Size("resnet20", 0.5, 10, (1, 8, 8), 64, 80),
+    "quick": Size("resnet20", 1.0, 10, (3, 32, 32), 128, 25, "bfloat16", True),
+    "paper": Size("resnet50", 1.0, 100, (3, 32, 32), 128, 50, "float32", True),
+}
+
+
+def quartiles(values: Sequence[float]) -> dict[str, float]:
+    """Median and quartiles, rounded: {"median", "low", "high"}."""
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {"median": round(median, 6), "low": round(low, 6), "high": round(high, 6)}
+
+
+def take_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each step in each round; the order rotates, since a step may warm caches for the next."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    for index in range(rounds):
+        for name in names[index % len(names):] + names[: index % len(names)]:
+            begin = time.perf_counter()
+            steps[name]()
+            seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def training_step(size: Size, activation: str, device: torch.device) -> Callable[[], None]:
+    """One training step of a network with ``activation``, as `train.fit` makes it."""
+    torch.manual_seed(0)
+    model: nn.Module = models.build(size.network, size.classes, size.width, size.image[0])
+    if activation != "relu":
+        model = quantize.switch(
+            quantize.quantize_activations(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
+    model.to(device=device, memory_format=torch.channels_last).train()
+    x = torch.randn(size.batch_size, *size.image, device=device).to(memory_format=torch.channels_last)
+    y = torch.randint(size.classes, (size.batch_size,), device=device)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, foreach=True)
+    network = torch.compile(model) if size.compiled and compiler_available() else model
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=size.precision == "bfloat16"):
+            logits = network(x).float()
+        loss = F.cross_entropy(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def epoch_time(profile: str) -> dict[str, Any]:
+    """Seconds of a step by activation, and the ratio to the QCFS step of the same round; medians and quartiles."""
+    if profile not in SIZES:
+        raise InputError(f"profile = {profile!r}: expected one of {', '.join(SIZES)}")
+    size = SIZES[profile]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        steps = {name: training_step(size, name, device) for name in ACTIVATIONS}
+        for step in steps.values():
+            for _ in range(WARM_UP):
+                step()
+        seconds = take_turns(steps, size.rounds)
+    ratios = {name: [own / base for own, base in zip(values, seconds["qcfs"])] for name, values in seconds.items()}
+    return {**asdict(size), "device": device.type,
+            "seconds": {name: quartiles(values) for name, values in seconds.items()},
+            "against_qcfs": {name: quartiles(values) for name, values in ratios.items()},
+            "ratios": {name: [round(value, 4) for value in values] for name, values in ratios.items()}}

@@ -1,0 +1,1 @@
+"""What is trained and measured: settings, profiles, the registry of artefacts."""

@@ -1,0 +1,133 @@
+"""What is computed, as plain values: a training, and a measurement of what it trained.
+
+Both have a digest of every setting that decides the result, by which checkpoints and records are named: the
+same settings are never computed twice, and no setting can change unnoticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...data.augment import Augment
+
+RELU = "relu"  # the activation of an ordinary stage, before thresholds exist
+
+
+def digest_of(settings: dict[str, Any]) -> str:
+    """Twelve hexadecimal digits of SHA-256 over canonical JSON."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _whole_to_float(instance: Any, *names: str) -> None:
+    """Store 4 as 4.0 where a number is meant, so that equal settings have equal digests."""
+    for name in names:
+        value = getattr(instance, name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            object.__setattr__(instance, name, float(value))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One call of `fit`: with which activation, how long, and from which learning rate."""
+
+    activation: str
+    epochs: int
+    lr: float
+
+    def __post_init__(self):
+        _whole_to_float(self, "lr")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network trained in stages; each stage goes on from the network that the one before it left.
+
+    Attributes:
+        dataset: name or folder, see `data.load`.
+        network, width: see `models.build`.
+        L: quantization step.
+        threshold: initial threshold of the first quantized stage; None to calibrate it on the ReLU network
+            of the stage before.
+        stages: the last one names the activation of the result.
+        seed: of weights, order, augmentation and dropout.
+        val: training images held out for validation, always the same ones.
+    """
+
+    dataset: str
+    network: str
+    width: float
+    L: int
+    threshold: float | None
+    stages: tuple[Stage, ...]
+    seed: int = 0
+    val: int = 0
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    label_smoothing: float = 0.0
+    augment: Augment = field(default_factory=Augment)
+    precision: str = "float32"
+    compiled: bool = False
+
+    def __post_init__(self):
+        _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing")
+
+    @property
+    def parent(self) -> Training | None:
+        """The training without its last stage."""
+        return dataclasses.replace(self, stages=self.stages[:-1]) if len(self.stages) > 1 else None
+
+    @property
+    def activation(self) -> str:
+        return self.stages[-1].activation
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
+        settings = dataclasses.asdict(self)
+        if all(stage.activation == RELU for stage in self.stages):
+            del settings["L"], settings["threshold"]
+        return json.loads(json.dumps(settings))
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.settings())
+
+    def __str__(self) -> str:
+        stages = " + ".join(f"{stage.activation} {stage.epochs}" for stage in self.stages)
+        return f"{self.network} on {self.dataset}, L = {self.L}, {stages} epochs, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measurement, the unit of computing: a kind (see `measures.KINDS`), a trained network, options."""
+
+    kind: str
+    training: Training | None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, kind: str, training: Training | None = None, **options: Any) -> Run:
+        return cls(kind, training, tuple(sorted(options.items())))
+
+    def settings(self) -> dict[str, Any]:
+        training = None if self.training is None else self.training.settings()
+        return json.loads(json.dumps({"kind": self.kind, "training": training, "options": dict(self.options)}))
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.settings())
+
+    @property
+    def name(self) -> str:
+        """Stem of the record's file."""
+        return f"{self.kind}-{self.digest}"
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key} {value}" for key, value in self.options)
+        return ": ".join(filter(None, (" ".join(filter(None, (self.kind, options))), str(self.training or ""))))

@@ -1,0 +1,122 @@
+"""Run a `Training`: its stages in order, each kept as a checkpoint that later stages and runs start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ... import data, models
+from ...conversion import quantize
+from ...conversion.calibration import calibrate
+from ...data.images import ImageSet
+from ...engine import paths
+from ...engine.checkpoint import load_metadata
+from ...engine.errors import InputError
+from ...training.evaluation import device_of
+from ...training.train import TrainingDiverged, fit
+from .configs import RELU, Training
+
+CALIBRATION_IMAGES = 512
+
+
+class StageDiverged(TrainingDiverged):
+    """A stage of a training diverged; every training that goes on from it would do so again."""
+
+    def __init__(self, training: Training, reason: str):
+        super().__init__(training, reason)
+        self.training = training
+
+    def __str__(self) -> str:
+        return f"stage {len(self.training.stages)} of {self.training} diverged: {self.args[1]}"
+
+
+def chain(training: Training | None) -> list[Training]:
+    """``training`` and all that it goes on from, the first stage first; empty for None."""
+    return [] if training is None else [*chain(training.parent), training]
+
+
+def checkpoint_path(training: Training) -> Path:
+    """Where the state of ``training`` lies, finished or interrupted."""
+    return paths.checkpoints() / f"{training.network}-{training.activation}-{training.digest}.safetensors"
+
+
+def history(training: Training) -> list[dict[str, Any]]:
+    """The epochs done of the last stage of ``training``; empty without a checkpoint that can be read."""
+    try:
+        return load_metadata(checkpoint_path(training))["history"]
+    except (InputError, KeyError):
+        return []
+
+
+def train(
+    training: Training, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
+) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
+    """The trained network in evaluation mode, the history of all its stages, and the data.
+
+    It is trained on the GPU where there is one. Finished stages are loaded from their checkpoints; an interrupted
+    one goes on.
+
+    Args:
+        root: folder of the data sets, see `paths.data_root`.
+        deadline: see `fit`.
+
+    Raises:
+        InputError: settings or data that do not fit.
+        StageDiverged: the loss of a stage became infinite or NaN.
+        OutOfTime: ``deadline``.
+    """
+    splits = data.load(training.dataset, root, training.val)
+    model, epochs = _stages(training, splits, deadline, progress)
+    return model.eval(), epochs, splits
+
+
+def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
+    """Normalised training images [512, C, H, W] at most, for shapes and for calibration; they follow the seed."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(training.seed))
+    return images.normalise(images.images[order[:CALIBRATION_IMAGES]])
+
+
+def _stages(training: Training, splits: data.Splits, deadline: float | None, progress: bool
+            ) -> tuple[nn.Module, list[dict[str, Any]]]:
+    before: list[dict[str, Any]] = []
+    if training.parent is None:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(training.seed)
+            channels = splits.train.images.shape[1]
+            model = models.build(training.network, len(splits.train.classes), training.width, channels)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+    else:
+        model, before = _stages(training.parent, splits, deadline, progress)
+    model = _with_activation(model, training, splits.train)
+    stage = training.stages[-1]
+    try:
+        trained = fit(
+            model, splits.train, epochs=stage.epochs, lr=stage.lr, batch_size=training.batch_size,
+            momentum=training.momentum, weight_decay=training.weight_decay, schedule=training.schedule,
+            label_smoothing=training.label_smoothing, augment=training.augment, seed=training.seed,
+            precision=training.precision, compiled=training.compiled, val_set=splits.val if training.val else None,
+            checkpoint=checkpoint_path(training), deadline=deadline, progress=progress,
+        )
+    except TrainingDiverged as error:
+        raise StageDiverged(training, str(error)) from error
+    number = len(training.stages)
+    return model, before + [{"stage": number, "activation": stage.activation, **record} for record in trained]
+
+
+def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> nn.Module:
+    """The network of the stage before, with the activation of the last stage."""
+    before, now = training.stages[-2].activation if len(training.stages) > 1 else RELU, training.activation
+    if before == now:
+        return model
+    if before == RELU:
+        x = initial_images(training, images).to(device_of(model))
+        threshold = 1.0 if training.threshold is None else training.threshold
+        model = quantize.quantize_activations(model, training.L, threshold, x[:2])
+        if training.threshold is None and not checkpoint_path(training).exists():  # else its thresholds are there
+            calibrate(model, x)
+        if now == "qcfs":
+            return model
+    return quantize.switch(model, now)

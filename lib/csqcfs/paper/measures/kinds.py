@@ -1,0 +1,59 @@
+"""What a `Run` measures: one function for each kind, from a trained network to numbers ready for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...conversion import quantize
+from ...conversion.snn import convert
+from ...engine.errors import InputError
+from ...training.evaluation import evaluate, evaluate_snn
+from ..bench.epoch import epoch_time
+from ..bench.report import bench
+from ..experiments import trainings
+from ..experiments.configs import Run
+from .channels import channels
+from .conversion_error import conversion_error
+from .operations import operations
+from .spikes import spikes
+from .trained import T_MAX, Trained, sample
+
+
+def training(trained: Trained) -> dict[str, Any]:
+    """Accuracy in % of the network itself on all test images, and the history of its training."""
+    return {"ann": evaluate(trained.model, trained.splits.test), "history": trained.history}
+
+
+def accuracy(trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False
+             ) -> dict[str, Any]:
+    """Accuracy in % of the ANN and of its SNN at T = 1..32, on the same test images, and the thresholds."""
+    test = sample(trained.splits.test, images)
+    snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
+    thresholds = {name: site.threshold.detach().flatten().tolist() for name, site in
+                  quantize.sites(trained.model).items()}
+    return {"images": len(test), "ann": evaluate(trained.model, test), "snn": evaluate_snn(snn, test, T_MAX),
+            "presteps": snn.presteps, "thresholds": thresholds}
+
+
+# function(trained, **options), or function(**options) for a run without a training
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "training": training, "accuracy": accuracy, "channels": channels, "conversion_error": conversion_error,
+    "operations": operations, "spikes": spikes, "epoch_time": epoch_time, "bench": bench,
+}
+
+
+def measure(run: Run, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
+            ) -> dict[str, Any]:
+    """Train what ``run`` needs, unless it is trained, and measure it.
+
+    Raises:
+        InputError: an unknown kind or option, or as `trainings.train`.
+    """
+    if run.kind not in KINDS:
+        raise InputError(f"kind {run.kind!r}: expected one of {', '.join(KINDS)}")
+    if run.training is None:
+        return KINDS[run.kind](**dict(run.options))
+    trained = Trained(*trainings.train(run.training, root, deadline=deadline, progress=progress))
+    return KINDS[run.kind](trained, **dict(run.options))

@@ -1,0 +1,1 @@
+"""Notebooks, tables and the README: records in, text and figures out."""

@@ -1,0 +1,103 @@
+"""Keep the README's tables true: they are made from the registry, the profiles and the reference records.
+
+    python -m csqcfs.paper.pages.readme
+
+rewrites what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; a test fails where that is out of date.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ...engine import paths
+from ...engine.files import write_text
+from .. import printed
+from ..bench import report
+from ..claims import judge
+from ..experiments import profiles, registry
+from ..runs import records
+from . import page, tables
+
+RESULTS = (("table1", printed.TABLE1, "CIFAR-10"), ("table2", printed.TABLE2, "CIFAR-100"))
+
+
+def artefact_map() -> str:
+    """One row for each artefact: where it stands in the paper, its notebook, its command, its time in the demo."""
+    lines = ["| paper | what it shows | notebook | command | demo |", "|---|---|---|---|--:|"]
+    profile = profiles.get("demo")
+    for artefact in registry.ARTEFACTS:
+        found = [records.find(run, profile.name) for run in artefact.runs(profile, profile.seeds)]
+        done, seconds = [r for r in found if r], sum(r.provenance["seconds"] for r in found if r)
+        state = f"{len(done)} of {len(found)} runs, {seconds:.0f} s" if found else "no runs"
+        lines.append(f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
+                     f"`./run_all.sh --only {artefact.id}` | {state} |")
+    return "\n".join(lines)
+
+
+def results() -> str:
+    """The networks of the quick profile that have records, beside the paper's."""
+    parts = []
+    for id, printed, name in RESULTS:
+        shown = page.open(id, "quick")
+        networks = list(dict.fromkeys(key[0] for key in shown.rows if shown.metrics(key)))
+        rows = {key: row for key, row in printed.items() if key[0] in networks}
+        if not networks:
+            continue
+        frame = tables.accuracy_beside(shown, rows, ("Architecture", "Method"))
+        note = records.origin([record for group in shown.records.values() for record in group])
+        parts.append(f"**{name}**, accuracy in %\n\n{tables.to_markdown(frame)}\n{note}; "
+                     f"command `{shown.command}`")
+    return "\n\n".join(parts)
+
+
+def profile_list() -> str:
+    return "\n".join(f"- `{profile.name}`: {profile.summary}." for profile in profiles.PROFILES.values())
+
+
+def claim_count() -> str:
+    """Verdicts of the claims ledger, by profile."""
+    def line(profile: str) -> str:
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in judge.count(profile).items())
+        return f"- `{profile}`: {counts} ([ledger](paper_figures/{profile}/claims.md))"
+
+    return "\n".join(line(profile) for profile in ("demo", "quick"))
+
+
+def speed() -> str:
+    """The table of speed, from the record that Table 6 of the profile "quick" has."""
+    (record,) = page.open("table6", "quick").records[("bench",)]
+    versions = ", ".join(f"{name} {version}" for name, version in record.metrics["versions"].items())
+    return (f"{report.table(record.metrics['lines'], notes=False)}\n\nMeasured on {record.provenance['date']} on "
+            f"{record.provenance['hardware']} with {record.metrics['threads']} threads; {versions}; "
+            "medians (quartiles) over rounds in which the compared functions take turns.")
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "results": results, "map": artefact_map, "profiles": profile_list, "claims": claim_count,
+    "speed": speed,
+}
+
+
+def rendered(text: str) -> str:
+    """``text`` with every marked section made anew."""
+    for name, section in SECTIONS.items():
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = marked.sub(lambda found, section=section: f"{found[1]}\n{section()}\n\n{found[2]}", text)
+    return text
+
+
+def main() -> int:
+    path = paths.REPOSITORY / "README.md"
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["CSQCFS_HOME"] = str(Path(home))  # reference records only
+        write_text(path, rendered(path.read_text(encoding="utf-8")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Curves of ReLU, QCFS and IF over a constant input, their errors, and gradients (Figs. 1-2, Eqs. 19-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...engine import kernels
+from ..claims import gradient_check, response
+from ..claims.audit_training import LEVELS, softplus
+from ..pages import style
+
+SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
+FLOORING, CLIPPING = style.METHODS["cos"].colour, style.METHODS["srp"].colour
+QUIET = "#666666"
+WINDOWS = dict(zip(kernels.WINDOWS, (style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour,
+                                     style.METHODS["cos"].colour), strict=True))
+
+
+def inputs(low: float, high: float, count: int = 2001) -> np.ndarray:
+    """Evenly spaced inputs, dense enough for jumps to look upright."""
+    return np.linspace(low, high, count)
+
+
+def axes_through_zero(ax: Axes) -> Axes:
+    for line in (ax.axhline, ax.axvline):
+        line(0, color="#bbbbbb", linewidth=0.5, zorder=0)
+    return ax
+
+
+def errors_filled(ax: Axes, T: int, start: float) -> Axes:
+    """Fig. 1: ReLU and the mean output of IF neurons, threshold 1, with both parts of Eq. 10 between them."""
+    z = inputs(-0.4, 2.0)
+    relu, output = response.relu(z), response.neuron(z, 1.0, T, start)
+    clipped = np.clip(z, 0, 1)
+    ax.fill_between(z, output, clipped, where=z <= 1, color=FLOORING, alpha=0.35, linewidth=0)
+    ax.fill_between(z, 1, relu, where=z >= 1, color=CLIPPING, alpha=0.35, linewidth=0)
+    ax.plot(z, relu, color=style.METHODS["relu"].colour)
+    ax.plot(z, output, color=SNN)
+    ax.annotate("ReLU", (1.35, 1.35), (-4, 2), textcoords="offset points", ha="right", va="bottom")
+    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top",
+                color=style.darker(SNN))
+    ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color=style.darker(CLIPPING))
+    ax.annotate("flooring\nerror", (0.6, 0.56), (0.98, 0.17), ha="left", va="bottom", color=style.darker(FLOORING),
+                arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6})
+    ax.set_xlabel(r"input $z$ (thresholds)")
+    return axes_through_zero(ax)
+
+
+def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
+    """Eq. 10 itself, phi(T) - ReLU(z), for a few T; flooring up to the threshold, clipping beyond."""
+    z = inputs(-0.4, 2.0)
+    ax.axvspan(0, 1, color=FLOORING, alpha=0.12, linewidth=0)
+    ax.axvspan(1, 2, color=CLIPPING, alpha=0.12, linewidth=0)
+    shades = plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(timesteps)))
+    for T, shade in zip(timesteps, shades, strict=True):
+        ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"T = {T}")
+    ax.text(0.5, 0.62, "flooring", ha="center", color=style.darker(FLOORING))
+    ax.text(1.5, 0.62, "clipping", ha="center", color=style.darker(CLIPPING))
+    ax.set(xlabel=r"input $z$ (thresholds)", ylim=(-1.08, 0.75))
+    return axes_through_zero(ax)
+
+
+def conversion_errors(timesteps: Sequence[int] = (1, 2, 4, 16), shown: int = 4) -> Figure:
+    """Fig. 1 from v(0) = 0, as Eq. 9 has it, and from half the threshold, as Algorithm 1 line 17 sets it."""
+    fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 4.6), sharex=True)
+    names = (r"$v(0) = 0$ (Eq. 9)", r"$v(0) = \theta/2$ (line 17)")
+    for (top, bottom), start, name in zip(axes.T, (0.0, 0.5), names, strict=True):
+        errors_filled(top, shown, start).set_title(f"{name}, T = {shown}")
+        top.set_xlabel("")
+        errors_over_input(bottom, timesteps, start)
+    axes[0, 0].set_ylabel("output (thresholds)")
+    axes[1, 0].set_ylabel("error, Eq. 10 (thresholds)")
+    axes[1, 1].legend(loc="upper right", bbox_to_anchor=(0.95, 0.93), handlelength=1.2, labelspacing=0.2)
+    return fig
+
+
+def _panel(ax: Axes, z: np.ndarray, output: np.ndarray, title: str, method: str) -> None:
+    ax.plot(z, output, color=style.METHODS[method].colour)
+    ax.set_title(title, loc="left")
+    axes_through_zero(ax).set(xlim=(z[0], z[-1]), ylim=(-1.25, 1.65))
+
+
+def behaviours(L: int = 4, T: int = 4) -> Figure:
+    """Fig. 2 (a)-(e), and as (f) the form of the neuron for which a negative threshold does no harm."""
+    z = inputs(-1.6, 1.6)
+    fig, axes = plt.subplots(2, 3, figsize=(style.PAGE, 4.2), sharex=True, sharey=True)
+    panels = (
+        (response.relu(z), "(a) ReLU", "relu"),
+        (response.qcfs(z, 1.0, L), r"(b) QCFS, $\lambda = 1$", "qcfs"),
+        (response.neuron(z, 1.0, T), r"(c) IF, $\theta = 1$", "csqcfs"),
+        (response.qcfs(z, -1.0, L), r"(d) QCFS, $\lambda = -1$", "qcfs"),
+        (response.neuron(z, -1.0, T), r"(e) IF, $\theta = -1$, Eqs. 1-3", "csqcfs"),
+        (response.normalised_neuron(z, -1.0, T), r"(f) IF, $\theta = -1$, normalised", "csqcfs"),
+    )
+    for ax, (output, title, method) in zip(axes.flat, panels, strict=True):
+        _panel(ax, z, output, title, method)
+    for text, at in (("fires at every step", (0.8, -1)), ("silent", (-1.05, 0))):
+        axes[1, 1].annotate(text, at, (0, 6), textcoords="offset points", ha="center", color=QUIET)
+    fig.supxlabel(r"input $z$", fontsize=style.FONT)
+    fig.supylabel(r"output: activation, or $\phi(T)$", fontsize=style.FONT)
+    return fig
+
+
+def negative_errors(L: int = 4) -> Figure:
+    """Eq. 12 for a negative threshold: simulated, as derived, and as Eq. 14 prints it."""
+    z = inputs(-1.8, 0.8)
+    error = response.negative_error(z, -1.0, L)
+    fig, ax = plt.subplots(figsize=(style.COLUMN, 2.6))
+    ax.plot(z, error["simulated"], color=SNN, linewidth=3.5, alpha=0.5, label="simulated")
+    ax.plot(z, error["derived"], color="black", linewidth=0.9, label="derived")
+    ax.plot(z, error["printed"], color=style.METHODS["paper"].colour, linestyle="--", label="Eq. 14, printed")
+    axes_through_zero(ax).set(xlabel=r"input $z$ ($\lambda = -1$, L = T = 4)", ylabel=r"QCFS$(z) - \phi(T)$",
+                              ylim=(-1.55, 1.75))
+    ax.legend(loc="upper left", ncols=3, handlelength=1.2, columnspacing=0.9, borderpad=0)
+    return fig
+
+
+def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
+    """Eqs. 19-20 over the input, a column for each lambda; z in units of theta = Softplus(lambda)."""
+    fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 3.9), sharex=True, sharey="row")
+    looks = ({"color": SNN, "linewidth": 4, "alpha": 0.5}, {"color": "black", "linewidth": 0.9},
+             {"color": style.METHODS["paper"].colour, "linestyle": "--"})
+    for (top, bottom), raw in zip(axes.T, lambdas, strict=True):
+        z, theta = gradient_check.inputs(raw), softplus(raw)
+        found = {"finite differences": gradient_check.finite_differences(z, raw),
+                 "csqcfs (autograd)": gradient_check.autograd(z, raw),
+                 "as printed": gradient_check.printed(z, raw)}
+        for name, look in zip(found, looks, strict=True):
+            top.plot(z / theta, found[name].by_input, label=name, **look)
+            bottom.plot(z / theta, found[name].by_raw, label=name, **look)
+        top.set_title(rf"$\lambda = {raw:g}$, $\theta = {theta:.2f}$")
+        bottom.set_yscale("symlog", linthresh=1, linscale=1.5)
+        bottom.set_yticks([-10, -1, -0.5, 0, 0.5, 1], ["−10", "−1", "−0.5", "0", "0.5", "1"])
+        for ax in (top, bottom):
+            axes_through_zero(ax)
+    axes[0, 0].set_ylabel(r"$\partial f/\partial z$ (Eq. 19)")
+    axes[1, 0].set_ylabel(r"$\partial f/\partial \lambda$ (Eq. 20)")
+    fig.supxlabel(r"input $z/\theta$", fontsize=style.FONT)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return fig
+
+
+def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
+    """The three gradient windows in use at theta = 1: where df/dz passes, and df/dtheta. ``names``: labels."""
+    z = inputs(-0.4, 1.5)
+    found = gradient_check.window_gradients(z, theta)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.5))
+    left.plot(z, response.qcfs(z, theta, LEVELS), color=QUIET, linewidth=1)
+    left.annotate(r"$f(z)$", (1.48, 1), (0, 3), textcoords="offset points", ha="right", color=QUIET)
+    for place, (window, colour) in enumerate(WINDOWS.items()):
+        passes = z[found[window].by_input > 0]
+        height = -0.2 * (place + 1)
+        left.plot([passes[0], passes[-1]], [height, height], color=colour, linewidth=4, solid_capstyle="butt")
+        left.annotate(names[window], (1.18, height), va="center", color=style.darker(colour))
+        right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.2 - place, label=names[window])
+    left.set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$f(z)$, and where $\partial f/\partial z = 1$",
+             ylim=(-0.75, 1.2), yticks=[0, 0.5, 1])
+    axes_through_zero(right).set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$\partial f/\partial\theta$")
+    right.legend(loc="upper left")
+    return fig

@@ -1,0 +1,108 @@
+"""Neurons of a spiking network over time: membrane potentials, spike raster, mean outputs (Algorithm 1).
+
+Functions take the metrics of the kind "spikes" (see `measure_spikes`), one dict for each seed, and draw the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..pages import style
+
+LINE, TARGET = style.METHODS["csqcfs"].colour, style.METHODS["ann"].colour
+
+
+def train(spikes: str) -> np.ndarray:
+    """A spike train such as "0110" as numbers [T]."""
+    return np.array([int(fired) for fired in spikes])
+
+
+def running_mean(neuron: Mapping[str, Any]) -> np.ndarray:
+    """Mean output of a neuron over steps 1..t, [T], in units of its threshold."""
+    spikes = train(neuron["spikes"])
+    return spikes.cumsum() / np.arange(1, len(spikes) + 1)
+
+
+def sawtooth(
+    spikes: np.ndarray, potential: np.ndarray, theta: float, start: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Time and membrane potential as a line: up to v(t-1) + x(t), which decides the spike, then the reset to v(t).
+
+    Args:
+        spikes, potential: 0 or 1, and v(t) after the reset, at steps 1..T.
+        start: v(0).
+    """
+    time = np.append(0, np.repeat(np.arange(1, len(spikes) + 1), 2))
+    return time, np.append(start, np.column_stack([potential + theta * spikes, potential]).ravel())
+
+
+def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, np.ndarray]:
+    """One panel for each neuron, a column for each layer; titles say which."""
+    columns = len(depths)
+    fig, axes = plt.subplots(-(-len(neurons) // columns), columns, figsize=(style.PAGE, 3.6), sharex=True,
+                             sharey="col", squeeze=False)
+    panels = axes.T.flatten()
+    for ax, neuron in zip(panels, neurons):
+        ax.set_title(f"layer {depths[neuron['site']]}, channel {neuron['channel']}", loc="left")
+    for ax in axes[-1]:
+        ax.set_xlabel("time-step t")
+    return fig, panels
+
+
+def membranes(found: Sequence[Mapping[str, Any]]) -> Figure:
+    """Membrane potential, threshold and spikes of single neurons, in units of the threshold."""
+    if not found:
+        return style.nothing_yet()
+    neurons, depths = found[0]["neurons"], found[0]["sites"]
+    fig, panels = _grid(neurons, depths)
+    for ax, neuron in zip(panels, neurons):
+        spikes, potential = train(neuron["spikes"]), np.array(neuron["potential"]) / neuron["threshold"]
+        time, level = sawtooth(spikes, potential, 1.0, 0.5)
+        ax.plot(time, level, color=LINE, linewidth=1)
+        ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8)
+        fired, top = np.flatnonzero(spikes) + 1, ax.get_xaxis_transform()
+        ax.vlines(fired, 0.93, 1, transform=top, color=TARGET, linewidth=1)
+    for ax in panels[:: len(panels) // len(depths)]:  # one of each column, which share their limits
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.12 * (high - low))  # room for the spikes
+    fig.supylabel("membrane potential v / θ (dashed: threshold; ticks: spikes)", fontsize=style.FONT)
+    return fig
+
+
+def raster(found: Sequence[Mapping[str, Any]]) -> Figure:
+    """Spikes of neurons of one layer, a row each, beside their target rates."""
+    if not found:
+        return style.nothing_yet()
+    layer = found[0]["raster"]
+    rows = [np.flatnonzero(train(neuron["spikes"])) + 1 for neuron in layer["neurons"]]
+    rates = [neuron["rate"] for neuron in layer["neurons"]]
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True, width_ratios=(3, 1))
+    left.eventplot(rows, colors=LINE, linelengths=0.8, linewidths=1.4)
+    left.set(xlabel="time-step t", xlim=(0.5, found[0]["T"] + 0.5), ylabel="neuron, by the ANN's activation",
+             title=f"spikes in layer {found[0]['sites'][layer['site']]} of {found[0]['depth']}")
+    right.barh(range(len(rates)), rates, color="#bbbbbb", height=0.8)
+    right.plot([train(neuron["spikes"]).mean() for neuron in layer["neurons"]], range(len(rates)), "o", color=LINE,
+               markersize=3)
+    right.set(xlabel="rate: ANN bars, SNN dots", xlim=(0, 1.05), title="ANN and SNN")
+    return fig
+
+
+def means(found: Sequence[Mapping[str, Any]]) -> Figure:
+    """Mean output over steps 1..t, the level f(z), and clip(z, 0, theta), in units of the threshold."""
+    if not found:
+        return style.nothing_yet()
+    neurons, depths = found[0]["neurons"], found[0]["sites"]
+    fig, panels = _grid(neurons, depths)
+    for ax, neuron in zip(panels, neurons):
+        ax.axhline(neuron["target"] / neuron["threshold"], color=TARGET, linestyle="--", linewidth=0.8)
+        ax.axhline(np.clip(neuron["z"] / neuron["threshold"], 0, 1), color="#999999", linestyle=":", linewidth=1)
+        ax.axvline(found[0]["L"], color="#cccccc", linewidth=0.6, zorder=0)
+        ax.plot(np.arange(1, found[0]["T"] + 1), running_mean(neuron), color=LINE, marker=".", markersize=4)
+        ax.set_ylim(-0.05, 1.05)
+    fig.supylabel("mean output / θ (dashed: f(z); dotted: z, clipped)", fontsize=style.FONT)
+    return fig

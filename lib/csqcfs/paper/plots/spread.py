@@ -1,0 +1,107 @@
+"""Table 5: how far the thresholds of one layer's channels lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .. import printed
+from ..pages import style, tables
+from .quantization import title
+
+COLUMNS = ("MaxDiff", "AvgDiff", "MaxDiff of λ", "AvgDiff of λ")  # in %
+
+
+def differences(thresholds: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """(max - min) / min of each site's thresholds in % (section 5.6.1); infinite where min is not positive."""
+    low, high = (np.array([choose(values) for values in thresholds.values()]) for choose in (min, max))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(low > 0, 100 * (high - low) / low, np.inf)
+
+
+def raw(thresholds: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    """The trained parameters lambda = log(exp(theta) - 1) of CS-QCFS with these effective thresholds."""
+    return {name: np.asarray(theta) + np.log(-np.expm1(-np.asarray(theta, dtype=float)))
+            for name, theta in thresholds.items()}
+
+
+def spread(page) -> dict[tuple, dict[str, list[float]]]:
+    """Table 5 from the records: {row: {column: value for each seed}}.
+
+    MaxDiff and AvgDiff of the effective thresholds, and of the parameters lambda, which for C-QCFS are the same.
+    """
+    found = {}
+    for key in page.rows:
+        by_seed = [seed["thresholds"] for seed in page.metrics(key)]
+        if by_seed:
+            parameters = [raw(thresholds) if key[0] == "csqcfs" else thresholds for thresholds in by_seed]
+            found[key] = {
+                f"{name}{of}": [float(reduce(differences(values))) for values in kind]
+                for of, kind in (("", by_seed), (" of λ", parameters))
+                for name, reduce in (("MaxDiff", np.max), ("AvgDiff", np.mean))
+            }
+    return found
+
+
+def table5(page) -> pd.DataFrame:
+    """Ours beside the paper's, in %; the paper does not say whether it took theta or lambda."""
+    printed = {key: {"MaxDiff": row.max_diff, "AvgDiff": row.avg_diff} for key, row in printed.TABLE5.items()}
+    return tables.beside(printed, spread(page), labels=("Activation", "Dataset", "Architecture"), columns=COLUMNS,
+                         profile=page.profile.name, difference=page.profile.name == "paper", digits=1)
+
+
+def levels(page) -> pd.DataFrame:
+    """How high the thresholds lie beside plain accuracy, for a page with rows (network, training); means over seeds.
+
+    "mean" is that of the layers' means, "least" the smallest of all thresholds.
+    """
+    lines = []
+    for network, end in page.rows:
+        if metrics := page.metrics((network, end)):
+            layers = [list(seed["thresholds"].values()) for seed in metrics]
+            lines.append((tables.NAMES[network], tables.NAMES[end],
+                          float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
+                          float(np.mean([min(map(min, seed)) for seed in layers])),
+                          float(np.mean([seed["snn"][0] for seed in metrics]))))
+    columns = ["Architecture", "Training", "mean threshold", "least threshold", "T = 1 (%)"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> Axes:
+    """The difference within each layer over depth, a line for each method; a gap where it is undefined."""
+    for method, thresholds in found.items():
+        values = differences(thresholds)
+        ax.plot(np.arange(1, len(values) + 1), np.where(np.isfinite(values), values, np.nan),
+                **style.METHODS[method].kwargs())
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("layer")
+    ax.set_ylabel("(max − min) / min (%)")
+    ax.grid(axis="y")
+    return ax
+
+
+def figure(page) -> Figure:
+    """A panel for each network and data set with records; the first seed. Equal panels are drawn once."""
+    found: dict[tuple, dict[str, Mapping]] = {}
+    drawn = set()
+    for key in page.rows:
+        end, dataset, network = key
+        runs = (end, tuple(page.rows[key]))
+        if page.metrics(key) and runs not in drawn:
+            drawn.add(runs)
+            found.setdefault((dataset, network), {})[end] = page.metrics(key)[0]["thresholds"]
+    if not found:
+        return style.nothing_yet()
+    fig, axes = style.panels(len(found))
+    for ax, ((dataset, network), ends) in zip(axes, found.items()):
+        over_depth(ax, ends)
+        ax.set_title(title(page, network, dataset))
+    for ax in axes:
+        style.label_lines(ax)
+    return fig

@@ -1,0 +1,164 @@
+"""Fig. 6: thresholds over training, where they cross zero, and what that does to the SNN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..pages import style, tables
+
+ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
+EFFECT = {"ANN": ("s", None), "T = 32": ("o", 32), "T = 8": ("v", 8)}  # marker and time-step
+
+
+def layer_traces(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """[epoch, site]: the smallest threshold of each site after each epoch."""
+    return np.array([[low for low, _, _ in epoch["thresholds"].values()] for epoch in history])
+
+
+def crossing(history: Sequence[Mapping[str, Any]]) -> int | None:
+    """The first epoch, from 1, after which some threshold is not positive."""
+    below = np.flatnonzero(layer_traces(history).min(1) <= 0)
+    return int(below[0]) + 1 if len(below) else None
+
+
+def trace(ax: Axes, histories: Mapping[str, Sequence[Mapping[str, Any]]], initial: float) -> Axes:
+    """The smallest threshold of each layer over epochs (thin), and that of the network (thick).
+
+    Args:
+        histories: {method: history of one training}.
+        initial: threshold before the first epoch.
+    """
+    ax.axhline(0, color="#444444", linewidth=0.8)
+    for method, history in histories.items():
+        look = style.METHODS[method]
+        layers = layer_traces(history)
+        layers = np.vstack([np.full(layers.shape[1], initial), layers])
+        epochs = np.arange(len(layers))
+        ax.plot(epochs, layers, color=look.colour, linewidth=0.4, alpha=0.35)
+        ax.plot(epochs, layers.min(1), color=look.colour, linewidth=1.6, label=look.label)
+        if (epoch := crossing(history)) is not None:
+            ax.plot(epoch, layers[epoch].min(), "X", color=look.colour, markersize=6, markeredgecolor="white")
+    low, high = ax.get_ylim()
+    if max(-low, high) > 20:  # a threshold that ran away; what happens near 0 has to stay visible
+        ax.set_yscale("symlog", linthresh=1)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(r"threshold $\theta$")
+    return ax
+
+
+def _once(page) -> list[tuple]:
+    """Row keys without their last part, of trainings with records; one that two data sets share stands once."""
+    found: dict[tuple, tuple] = {}
+    for key in page.rows:
+        if key[-1] == "trace" and page.metrics(key):
+            found.setdefault((key[3], tuple(page.rows[key])), key[:-1])
+    return list(found.values())
+
+
+def figure6(page, ncols: int = 3) -> Figure:
+    """A panel for each pair of trainings with records, QCFS and CS-QCFS from the start."""
+    found: dict[tuple, dict[str, Sequence]] = {}
+    for key in _once(page):
+        panel, dataset, network, end, L, threshold = key
+        histories = found.setdefault((panel, dataset, network, L, threshold), {})
+        histories[ENDS[end]] = page.metrics((*key, "trace"))[0]["history"]
+    if not found:
+        return style.nothing_yet()
+    ncols = min(ncols, len(found))
+    nrows = -(-len(found) // ncols)
+    fig, axes = plt.subplots(nrows, ncols, figsize=(style.PAGE, 0.3 + 1.9 * nrows), squeeze=False)
+    for ax, ((panel, dataset, network, L, threshold), histories) in zip(axes.flat, found.items()):
+        trace(ax, histories, threshold)
+        used = page.profile.datasets.get(dataset, dataset)
+        ax.set_title(f"({panel}) {_name(network)}, {_name(used)}\nL = {L}, from {threshold:g}", loc="left",
+                     fontsize=style.FONT)
+    for ax in axes.flat[len(found):]:
+        ax.remove()
+    fig.legend(handles=_colours(ENDS.values()), loc="outside upper center", ncols=2)
+    return fig
+
+
+def effects(page) -> list[dict[str, Any]]:
+    """One line for each training of Fig. 6 that has its SNN: thresholds, where they cross, and accuracies.
+
+    "smallest" is over all epochs, "last" after the last; "sites" counts those then not positive.
+    """
+    lines = []
+    for key in _once(page):
+        panel, dataset, network, end, L, threshold = key
+        for trained, snn in zip(page.metrics((*key, "trace")), page.metrics((*key, "snn"))):
+            smallest = layer_traces(trained["history"])
+            lines.append({
+                "panel": panel, "dataset": page.profile.datasets.get(dataset, dataset), "network": network, "L": L,
+                "initial": threshold, "method": ENDS[end], "smallest": float(smallest.min()),
+                "last": float(smallest[-1].min()), "sites": int((smallest[-1] <= 0).sum()),
+                "crossing": crossing(trained["history"]), "ANN": snn["ann"],
+                **{name: snn["snn"][T - 1] for name, (_, T) in EFFECT.items() if T},
+            })
+    return lines
+
+
+def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
+    """A row for each training: accuracy of the ANN and of its SNN at T = 8 and 32, named by its thresholds.
+
+    Args:
+        lines: as `effects` gives them, drawn from the top down.
+    """
+    for row, line in enumerate(lines):
+        look, values = style.METHODS[line["method"]], [line[name] for name in EFFECT]
+        ax.hlines(row, min(values), max(values), color=look.colour, linewidth=0.8, alpha=0.6)
+        for name, (marker, T) in EFFECT.items():
+            ax.plot(line[name], row, marker, color=look.colour, markersize=4.5,
+                    markerfacecolor=look.colour if T == 32 else "white")
+    ax.set_yticks(range(len(lines)), [
+        f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
+        f"{line['initial']:g} → {line['last']:.2g}" for line in lines])
+    ax.set_ylim(len(lines) - 0.5, -0.5)
+    for label, line in zip(ax.get_yticklabels(), lines):
+        label.set_fontweight("bold" if line["last"] <= 0 else "normal")
+    ax.set_xlabel("accuracy (%)")
+    ax.text(-0.02, 1.03, "L, smallest threshold: initial → trained", transform=ax.transAxes, ha="right")
+    ax.grid(axis="x")
+    return ax
+
+
+def effect_figure(page) -> Figure:
+    """What the crossing does to the SNN; rows whose smallest threshold is not positive are bold."""
+    lines = effects(page)
+    if not lines:
+        return style.nothing_yet()
+    fig, ax = plt.subplots(figsize=(style.PAGE, 1.2 + 0.2 * len(lines)))
+    effect(ax, lines)
+    keys = [plt.Line2D([], [], color="#666666", linestyle="", marker=marker, label=name, markersize=4.5,
+                       markerfacecolor="#666666" if T == 32 else "white") for name, (marker, T) in EFFECT.items()]
+    fig.legend(handles=[*keys, *_colours(line["method"] for line in lines)], loc="outside upper center", ncols=5)
+    return fig
+
+
+def _name(key: str) -> str:
+    return tables.NAMES.get(key, key)
+
+
+def _colours(methods: Iterable[str]) -> list[plt.Line2D]:
+    """Keys of a legend for the colours of ``methods``."""
+    return [plt.Line2D([], [], color=look.colour, label=look.label)
+            for look in (style.METHODS[method] for method in dict.fromkeys(methods))]
+
+
+def effect_table(page) -> pd.DataFrame:
+    """The numbers of `effect_figure`, and the epoch in which the smallest threshold crosses zero."""
+    lines = [(
+        f"({line['panel']})", _name(line["dataset"]), _name(line["network"]), str(line["L"]),
+        f"{line['initial']:g}", _name(line["method"]), f"{line['last']:.3g}", str(line["sites"]),
+        "never" if line["crossing"] is None else str(line["crossing"]), *(line[name] for name in EFFECT),
+    ) for line in effects(page)]
+    labels = ["Panel", "Dataset", "Architecture", "L", "Initial θ", "Activation"]
+    columns = ["smallest θ", "layers with θ ≤ 0", "θ ≤ 0 from epoch", *EFFECT]
+    return pd.DataFrame(lines, columns=[*labels, *columns]).set_index(labels)

@@ -1,0 +1,74 @@
+"""Put finished results of this machine where they travel with the repository.
+
+    python -m csqcfs.paper.publish publish --profile quick
+
+copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
+have a record (1 MB each, seed 0) to the package. Larger networks stay here; their digests are in the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .. import data
+from ..engine.errors import InputError
+from ..models.zoo import WEIGHTS, save
+from .experiments import profiles, registry, trainings
+from .experiments.configs import Run, Training
+from .runs import records
+
+SMALL = "resnet20"  # the network whose weights are small enough for a repository
+ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
+
+
+def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str | None = None) -> list[Path]:
+    """Write the ResNet-20 of each data set and end that is trained and measured here, with what was measured.
+
+    A network of the same name, such as one of a shorter profile, is replaced.
+    """
+    written, runs = [], list(runs)
+    for dataset in (name for name in data.CIFAR if profile.datasets.get(name, name) == name):
+        for end in ENDS if SMALL in profile.networks else ():
+            training = profile.training(dataset, SMALL, end)
+            results, provenance = _results(training, runs)
+            if results and len(trainings.history(training)) == training.stages[-1].epochs:
+                model, _, splits = trainings.train(training, root, progress=False)
+                path = WEIGHTS / f"{SMALL}-{dataset}-{end}.safetensors"
+                written.append(save(model, path, training, splits.test, results, provenance))
+    return written
+
+
+def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]:
+    """Accuracies measured of ``training``, and the origin of the last one."""
+    found = [(run, records.here(run)) for run in runs if run.training == training and run.kind == "accuracy"]
+    shown = ("images", "ann", "snn", "presteps")
+    results = [{"record": run.name, **dict(run.options), **{key: record.metrics[key] for key in shown}}
+               for run, record in found if record]
+    return results, next((record.provenance for _, record in reversed(found) if record), {})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    cli = argparse.ArgumentParser(prog="python -m csqcfs.paper.publish", description=__doc__.splitlines()[0])
+    publish = cli.add_subparsers(required=True, metavar="publish").add_parser(
+        "publish", help="records and small networks of a profile into the repository")
+    publish.add_argument("--profile", required=True, help=f"one of {', '.join(profiles.PROFILES)}")
+    publish.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
+    options = cli.parse_args(arguments)
+    try:
+        profile = profiles.get(options.profile)
+        runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
+        copied = records.publish(runs, profile.name)
+        print(f"{len(copied)} of {len(runs)} records")
+        for path in publish_networks(profile, runs, options.data):
+            print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

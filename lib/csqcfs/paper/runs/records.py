@@ -1,0 +1,166 @@
+"""Results as small JSON files: the configuration that made them, the numbers, and where they come from.
+
+A record's name holds the digest of its run's configuration. Records of runs on this machine lie in
+`paths.run_records`; those committed with the repository, in `paths.reference_records`, let notebooks render
+without a run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...engine import paths
+from ...engine.errors import InputError
+from ...engine.files import atomic_write, write_text
+from ..experiments.configs import Run, digest_of
+
+RUN, REFERENCE = "run on this machine", "reference records of the repository"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's configuration, what it measured, and its provenance."""
+
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+    source: str
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.settings)
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """Date, duration, versions, hardware and commit of a run that ends now."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(seconds, 2), "hardware": hardware(), "python": platform.python_version(),
+        "torch": torch.__version__, "commit": commit(),
+    }
+
+
+def hardware() -> str:
+    """The accelerator, or the number of usable CPU cores and the processor's name."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {_processor()}"
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@functools.cache
+def commit() -> str:
+    """Commit of the code, with + where files differ from it; "unknown" outside a git checkout."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(paths.REPOSITORY), *words], capture_output=True, text=True,
+                              check=True, timeout=20).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "lib")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def write(run: Run, metrics: dict[str, Any], seconds: float) -> Path:
+    """Write the record of ``run`` on this machine, whole or not at all."""
+    content = {"settings": run.settings(), "metrics": metrics, "provenance": provenance(seconds)}
+    return write_text(paths.run_records() / f"{run.name}.json", json.dumps(content, indent=1) + "\n")
+
+
+def read(path: Path, run: Run | None = None) -> Record:
+    """The record at ``path``.
+
+    Raises:
+        InputError: a truncated or damaged file, or one whose configuration is not that of its name or ``run``.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings, metrics, origin = (content[key] for key in ("settings", "metrics", "provenance"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"record {path} is truncated or damaged: delete it and run again") from error
+    wanted = run.digest if run is not None else path.stem.rpartition("-")[2]
+    if digest_of(settings) != wanted:
+        raise InputError(f"record {path} has digest {digest_of(settings)}, expected {wanted}: its configuration "
+                         "was changed by hand; delete it and run again")
+    source = RUN if path.resolve().parent == paths.run_records().resolve() else REFERENCE
+    return Record(settings, metrics, origin, source)
+
+
+def find(run: Run, profile: str) -> Record | None:
+    """The record of ``run`` from this machine, else the reference of ``profile``, else None."""
+    for folder in (paths.run_records(), paths.reference_records(profile)):
+        path = folder / f"{run.name}.json"
+        if path.exists():
+            return read(path, run)
+    return None
+
+
+def here(run: Run) -> Record | None:
+    """The record of ``run`` on this machine, if there is one; references do not count.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    path = paths.run_records() / f"{run.name}.json"
+    return read(path, run) if path.exists() else None
+
+
+def is_done(run: Run) -> bool:
+    """Whether this machine has a readable record of ``run``.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    return here(run) is not None
+
+
+def publish(runs: Iterable[Run], profile: str) -> list[Path]:
+    """Copy this machine's records of ``runs``, byte for byte, to the references of ``profile``.
+
+    Raises:
+        InputError: a damaged record, or a folder that cannot be written to.
+    """
+    copies = []
+    for run in runs:
+        if here(run) is not None:
+            source = paths.run_records() / f"{run.name}.json"
+            target = paths.reference_records(profile) / source.name
+            copies.append(atomic_write(target, lambda file, source=source: file.write_bytes(source.read_bytes())))
+    return copies
+
+
+def origin(records: Sequence[Record]) -> str:
+    """Where records come from, in one line: source, hardware, commit and digests."""
+    if not records:
+        return "records: none"
+    def several(values) -> str:
+        distinct = sorted(set(values))
+        return ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if len(distinct) > 3 else "")
+
+    combined = digest_of({"records": sorted(record.digest for record in records)})
+    return (f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
+            f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records, digest {combined}")

@@ -1,0 +1,502 @@
+"""Surgery: every call site gets its own activation, pooling keeps its geometry, switches keep the function."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from csqcfs import CQCFS, CSQCFS, QCFS
+from csqcfs.conversion import quantize
+from csqcfs.conversion.quantize import (
+    ACTIVATIONS,
+    Replacement,
+    quantize_activations,
+    report,
+    sites,
+    switch,
+    to_channelwise,
+)
+from csqcfs.engine.errors import InputError
+from csqcfs.models import build
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import fx, nn
+from torch.nn import functional as F
+
+
+class Wired(nn.Module):
+    """A few layers joined by the function ``wiring``."""
+
+    def __init__(self, wiring):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.relu, self.gate = nn.ReLU(), Gate()
+        self.wiring = wiring
+
+    def forward(self, x):
+        return self.wiring(self, self.norm(self.conv(x)))
+
+
+class Gate(nn.Module):
+    """What torch.fx cannot follow, one level down."""
+
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        yield
+
+
+def wired(wiring) -> nn.Module:
+    return Wired(wiring).eval()
+
+
+def images(count: int = 2, size: int = 8) -> torch.Tensor:
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def set_thresholds(model: nn.Module, low: float = 0.3, high: float = 2.0) -> nn.Module:
+    """A different threshold at every site, as training leaves them."""
+    found = sites(model).values()
+    with torch.no_grad():
+        for module, theta in zip(found, torch.linspace(low, high, len(found))):
+            module.raw.copy_(theta)
+    return model
+
+
+def randomise_norms(model: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(2)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    return model
+
+
+def assert_same_function(first: nn.Module, second: nn.Module, x: torch.Tensor, exact: bool) -> None:
+    """Equal outputs; or equal to float rounding, but for an image in which a tie falls to its other side."""
+    with torch.no_grad():
+        one, two = first(x), second(x)
+    assert float(one.std()) > 0.01
+    if exact:
+        assert torch.equal(one, two)
+    else:
+        close = torch.isclose(one, two, rtol=1e-4, atol=1e-4 * float(one.abs().max())).all(1)
+        assert int(close.sum()) >= len(x) - 1
+
+
+def snapshot(model: nn.Module) -> tuple:
+    return ([(name, type(m), m.training) for name, m in model.named_modules()],
+            {name: value.clone() for name, value in model.state_dict().items()})
+
+
+def assert_unchanged(model: nn.Module, before: tuple) -> None:
+    modules, state = snapshot(model)
+    assert modules == before[0] and list(state) == list(before[1])
+    assert all(torch.equal(value, before[1][name]) for name, value in state.items())
+
+
+# every call site
+
+
+@pytest.mark.parametrize(("call", "was"), [
+    (lambda m, x: m.relu(x), "ReLU"), (lambda m, x: nn.ReLU(inplace=True)(x), "relu()"),
+    (lambda m, x: F.relu(x), "relu()"), (lambda m, x: F.relu(x, inplace=True), "relu()"),
+    (lambda m, x: F.relu_(x), "relu_()"), (lambda m, x: torch.relu(x), "relu()"),
+    (lambda m, x: torch.relu_(x), "relu_()"),
+    (lambda m, x: x.relu(), "relu()"), (lambda m, x: x.relu_(), "relu_()"),
+    (lambda m, x: F.relu(input=x), "relu()"), (lambda m, x: m.relu(input=x), "ReLU"),
+])
+def test_every_way_to_write_a_relu(call, was):
+    model = wired(call)
+    quantized = quantize_activations(model, L=8, threshold=1.5)
+    (site,) = sites(quantized).values()
+    assert type(site) is QCFS and site.L == 8 and site.threshold.item() == 1.5
+    x = images()
+    assert torch.equal(quantized(x), QCFS(8, 1.5)(model.norm(model.conv(x))))
+    (line,) = report(quantized)
+    assert (line.was, line.now) == (was, "QCFS") and line.site in sites(quantized)
+
+
+@given(st.lists(st.sampled_from(["module", "function", "method"]), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+def test_each_call_site_has_a_threshold_of_its_own(calls):
+    ways = {"module": lambda m, x: m.relu(x), "function": lambda m, x: F.relu(x), "method": lambda m, x: x.relu()}
+
+    def chain(m, x):
+        for call in calls:
+            x = ways[call](m, x) - 0.1
+        return x
+
+    model = wired(chain)
+    quantized = set_thresholds(quantize_activations(model, L=4, example=images()))
+    found = sites(quantized)
+    assert len(found) == len(calls) == len({id(module.raw) for module in found.values()}) == len(report(quantized))
+    assert [line.site for line in report(quantized)] == list(found)
+    assert sum(isinstance(m, nn.ReLU) for m in quantized.modules()) == 0
+    x = images()
+    expected = model.norm(model.conv(x))
+    for theta in torch.linspace(0.3, 2.0, len(calls)):
+        expected = QCFS(4, float(theta))(expected) - 0.1
+    assert torch.equal(quantized(x), expected)
+
+
+def test_names_follow_the_modules_and_the_order_of_calls():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.relu, self.relu_2 = nn.Conv2d(3, 3, 1), nn.ReLU(), nn.ReLU()
+
+        def forward(self, x):
+            return F.relu(self.relu_2(self.relu(self.relu(self.a(x))))) + torch.relu(x)
+
+    quantized = quantize_activations(nn.Sequential(Block(), nn.ReLU()), example=images())
+    assert list(sites(quantized)) == ["0.relu", "0.relu_3", "0.relu_2", "0.act", "0.act_2", "1"]
+
+
+def test_one_relu_under_two_names():
+    relu = nn.ReLU()
+    quantized = quantize_activations(nn.Sequential(nn.Conv2d(3, 3, 1), relu, nn.Conv2d(3, 3, 1), relu))
+    first, second = sites(quantized).values()
+    assert first is not second and first.raw is not second.raw
+
+
+def test_channels_of_convolutions_and_linear_layers():
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(216, 5), nn.ReLU())
+    example = images()
+    assert [m.channels for m in sites(quantize_activations(model, example=example)).values()] == [6, 5]
+    assert [m.channels for m in sites(quantize_activations(model)).values()] == [None, None]
+    fine = to_channelwise(quantize_activations(model, example=example))
+    assert [list(m.threshold.shape) for m in sites(fine).values()] == [[6], [5]]
+    assert fine(example).shape == (2, 5)
+
+
+# pooling and dropout
+
+
+MAX = st.fixed_dictionaries({
+    "kernel_size": st.sampled_from([2, 3, (2, 3)]), "stride": st.sampled_from([None, 1, 2]),
+    "padding": st.sampled_from([0, 1]), "ceil_mode": st.booleans(),
+})
+
+
+@given(MAX, st.integers(6, 11), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_average_pooling_has_the_geometry_of_max_pooling(geometry, size, functional):
+    pool = nn.MaxPool2d(**geometry)
+
+    def wiring(m, x):
+        x = m.relu(x)
+        return F.max_pool2d(x, **geometry) if functional else m.pool(x)
+
+    model = wired(wiring)
+    model.pool = pool
+    quantized = quantize_activations(model, L=4, threshold=1.0, example=images(2, size))
+    x = images(2, size)
+    before = QCFS(4, 1.0)(model.norm(model.conv(x)))
+    expected = F.avg_pool2d(before, geometry["kernel_size"], geometry["stride"], geometry["padding"],
+                            geometry["ceil_mode"])
+    assert torch.equal(quantized(x), expected)
+    assert quantized(x).shape == model(x).shape
+    assert report(quantized)[1] == Replacement("pool", "max_pool2d()" if functional else "MaxPool2d", "AvgPool2d")
+
+
+@pytest.mark.parametrize(("call", "kind"), [
+    (lambda m, x: torch.max_pool2d(x, 2), nn.AvgPool2d), (lambda m, x: nn.MaxPool2d(2)(x), nn.AvgPool2d),
+    (lambda m, x: F.max_pool2d(x, 2, 2, 0, 1, True), nn.AvgPool2d),
+    (lambda m, x: F.max_pool2d(input=x, kernel_size=(3, 2)), nn.AvgPool2d),
+    (lambda m, x: F.adaptive_max_pool2d(x, (2, 3)), nn.AdaptiveAvgPool2d),
+    (lambda m, x: F.max_pool1d(x.flatten(2), 4), nn.AvgPool1d),
+    (lambda m, x: F.max_pool3d(x.unsqueeze(1), 2), nn.AvgPool3d),
+])
+def test_functional_max_pooling(call, kind):
+    model = wired(lambda m, x: call(m, m.relu(x)))
+    quantized = quantize_activations(model)
+    assert sum(type(m) is kind for m in quantized.modules()) == 1
+    assert quantized(images()).shape == model(images()).shape
+
+
+@pytest.mark.parametrize("pool", [
+    nn.MaxPool1d(2), nn.MaxPool3d(2), nn.AdaptiveMaxPool1d(3), nn.AdaptiveMaxPool2d(3),
+])
+def test_other_max_pooling_modules(pool):
+    sizes = {"1d": (4, 8), "2d": (4, 8, 8), "3d": (4, 8, 8, 8)}
+    x = torch.rand(2, *sizes[type(pool).__name__[-2:]])
+    model = nn.Sequential(nn.ReLU(), pool)
+    quantized = quantize_activations(model)
+    assert quantized(x).shape == model(x).shape
+    assert report(quantized)[1].now == type(pool).__name__.replace("Max", "Avg")
+    torch.testing.assert_close(quantized(torch.ones_like(x) * 4), torch.full_like(model(x), 4.0))
+
+
+@pytest.mark.parametrize("model", [
+    nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, dilation=2)),
+    nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, return_indices=True)),
+    nn.Sequential(nn.ReLU(), nn.AdaptiveMaxPool2d(2, return_indices=True)),
+])
+def test_pooling_that_no_average_matches_is_refused(model):
+    with pytest.raises(InputError, match="at 1 is dilated or returns indices.*use plain") as caught:
+        quantize_activations(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_pooling_over_a_size_that_depends_on_the_input_is_refused():
+    with pytest.raises(InputError, match=r"max_pool2d\(\) in forward has a size that depends on the input; give"):
+        quantize_activations(wired(lambda m, x: F.max_pool2d(m.relu(x), x.shape[2])))
+
+
+@pytest.mark.parametrize("p", [0.3, None])
+def test_functional_dropout_follows_the_mode(p):
+    """Traced as it stands it would be frozen in the mode of the trace."""
+    drop = (lambda x, t: F.dropout(x, training=t)) if p is None else (lambda x, t: F.dropout(x, p, t))
+    quantized = quantize_activations(wired(lambda m, x: drop(m.relu(x) + 1, m.training)))
+    (module,) = (m for m in quantized.modules() if isinstance(m, nn.Dropout))
+    assert module.p == (p or 0.5) and report(quantized)[1] == Replacement("dropout", "dropout()", "Dropout")
+    x = images()
+    assert torch.equal(quantized.eval()(x), quantized(x))
+    assert bool((quantized.train()(x) == 0).any()) and not bool((quantized.eval()(x) == 0).any())
+
+
+# whole networks
+
+
+def test_torchvision_resnet18_uses_each_relu_object_twice():
+    models = pytest.importorskip("torchvision.models")
+    model = models.resnet18(weights=None, num_classes=10)
+    before = snapshot(model)
+    quantized = quantize_activations(model, L=4, threshold=4.0, example=torch.zeros(2, 3, 32, 32))
+    assert len(sites(quantized)) == 17 and sum(isinstance(m, nn.ReLU) for m in model.modules()) == 9
+    assert "layer1.0.relu" in sites(quantized) and "layer1.0.relu_2" in sites(quantized)
+    assert [m.channels for m in sites(quantized).values()] == [64] * 5 + [128] * 4 + [256] * 4 + [512] * 4
+    lines = report(quantized)
+    assert Replacement("maxpool", "MaxPool2d", "AvgPool2d") in lines and len(lines) == 18
+    pool = quantized.get_submodule("maxpool")
+    assert (pool.kernel_size, pool.stride, pool.padding) == (3, 2, 1)
+    assert quantized.training and isinstance(quantized, fx.GraphModule)
+    assert_unchanged(model, before)
+    assert not {id(p) for p in quantized.parameters()} & {id(p) for p in model.parameters()}
+    extra = sum(p.numel() for p in quantized.parameters()) - sum(p.numel() for p in model.parameters())
+    assert extra == 17
+    quantized(torch.randn(2, 3, 32, 32)).sum().backward()
+    assert all(m.raw.grad is not None for m in sites(quantized).values())
+
+
+def test_torchvision_vgg16_bn():
+    models = pytest.importorskip("torchvision.models")
+    with torch.device("meta"):
+        model = models.vgg16_bn(weights=None, num_classes=10)
+    model.classifier = nn.Sequential(nn.Linear(512 * 49, 8), *list(model.classifier)[1:3], nn.Linear(8, 10))
+    model = model.to_empty(device="cpu").eval()
+    for p in model.parameters():
+        nn.init.uniform_(p, -0.1, 0.1)
+    quantized = quantize_activations(model, example=images(2, 32))
+    assert len(sites(quantized)) == 14 and sites(quantized)["classifier.1"].channels == 8
+    assert [m.channels for m in sites(quantized).values()][:4] == [64, 64, 128, 128]
+    assert [line.now for line in report(quantized)].count("AvgPool2d") == 5
+    assert not any(isinstance(m, (nn.ReLU, nn.MaxPool2d)) for m in quantized.modules())
+    assert any(isinstance(m, nn.MaxPool2d) for m in model.modules())
+    assert quantized(images(2, 32)).shape == (2, 10)
+
+
+def test_a_high_L_approaches_the_relu_network():
+    """Without max pooling the quantized network tends to the network itself."""
+    model = randomise_norms(build("resnet20", width=0.5)).eval().requires_grad_(False)
+    x, errors = images(4), []
+    for L in (256, 4096, 65536):
+        errors.append((quantize_activations(model, L, 40.0)(x) - model(x)).abs().mean().item())
+    assert errors[0] > 4 * errors[1] > 16 * errors[2] and errors[2] < 0.05 * float(model(x).abs().mean())
+
+
+def test_modes_survive_module_by_module():
+    """Frozen norms stay frozen, with an example and without."""
+    model = build("resnet20", width=0.25).train()
+    frozen = [name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    for name in frozen:
+        model.get_submodule(name).eval()
+    before = snapshot(model)
+    for example in (None, images()):
+        quantized = quantize_activations(model, example=example)
+        modes = {name: m.training for name, m in quantized.named_modules()}
+        assert not any(modes[name] for name in frozen) and modes[""]
+        assert all(modes[name] for name in sites(quantized))
+        resting = quantize_activations(copy.deepcopy(model).eval(), example=example)
+        assert not any(m.training for m in resting.modules())
+    assert_unchanged(model, before)
+
+
+def test_the_example_does_not_touch_running_statistics():
+    model = build("resnet20", width=0.25).train()
+    quantized = quantize_activations(model, example=100 * images())
+    for (name, one), two in zip(model.named_buffers(), quantized.buffers(), strict=True):
+        assert torch.equal(one, two), name
+
+
+# switches
+
+
+@pytest.mark.parametrize("softplus", [True, False])
+def test_to_channelwise_keeps_the_function_from_any_thresholds(softplus):
+    model = set_thresholds(quantize_activations(randomise_norms(build("resnet20", width=0.5)).eval(), 4,
+                                                example=images()))
+    fine = to_channelwise(model, softplus=softplus)
+    assert all(type(m) is (CSQCFS if softplus else CQCFS) for m in sites(fine).values())
+    assert list(sites(fine)) == list(sites(model)) and report(fine) == report(model)
+    for name, module in sites(fine).items():
+        old = sites(model)[name]
+        torch.testing.assert_close(module.threshold, old.threshold.expand(old.channels), rtol=1e-6, atol=0)
+    assert_same_function(model, fine, images(16), exact=not softplus)
+
+
+def test_handing_over_the_threshold_as_the_raw_parameter_would_not_keep_it():
+    """The test above sees the misprint of Algorithm 1, line 9."""
+    model = set_thresholds(quantize_activations(build("resnet20", width=0.5).eval(), 4, example=images()))
+    fine = to_channelwise(model)
+    with torch.no_grad():
+        for name, module in sites(fine).items():
+            module.raw.copy_(sites(model)[name].raw.expand_as(module.raw))
+    with pytest.raises(AssertionError):
+        assert_same_function(model, fine, images(16), exact=False)
+
+
+@pytest.mark.parametrize("softplus", [True, False])
+def test_to_channelwise_of_torchvision_resnet18(softplus):
+    models = pytest.importorskip("torchvision.models")
+    model = randomise_norms(models.resnet18(weights=None, num_classes=10)).eval()
+    model = set_thresholds(quantize_activations(model, 4, example=images(2, 32)))
+    fine = to_channelwise(model, softplus=softplus)
+    assert_same_function(model, fine, images(6, 32), exact=not softplus)
+    assert sum(m.raw.numel() for m in sites(fine).values()) == 64 * 5 + 128 * 4 + 256 * 4 + 512 * 4
+
+
+def small(L: int = 4, window: str = "floor_clamp") -> fx.GraphModule:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1), nn.ReLU())
+    return set_thresholds(quantize_activations(model.eval(), L, 1.0, images(), window=window))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("back", ["cqcfs", "csqcfs"])
+def test_switch_keeps_function_settings_and_weights(activation, back):
+    model = small(L=6)
+    before = snapshot(model)
+    one = switch(model, activation)
+    two = switch(one, back)
+    for switched, kind in ((one, activation), (two, back)):
+        assert {type(m) for m in sites(switched).values()} == {ACTIVATIONS[kind]}
+        assert {(m.L, m.window) for m in sites(switched).values()} == {(6, "floor_clamp")}
+        assert [m.channels for m in sites(switched).values()] == [4, 2]
+        assert torch.equal(switched.get_parameter("0.weight"), model.get_parameter("0.weight"))
+        torch.testing.assert_close(switched(images()), model(images()))
+    assert_unchanged(model, before)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.25, math.nan])
+@pytest.mark.parametrize("softplus", [True, False])
+def test_a_threshold_that_is_not_positive_is_named(bad, softplus):
+    model = small()
+    with torch.no_grad():
+        model.get_submodule("3").raw.fill_(bad)
+    with pytest.raises(InputError, match=f"^threshold {bad:.4g} at 3: expected a positive one.*train") as caught:
+        to_channelwise(model, softplus=softplus)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("call", "named"), [
+    (lambda: switch(small(), "relu"), "^activation = 'relu': expected one of qcfs, sqcfs, cqcfs, csqcfs"),
+    (lambda: to_channelwise(nn.Sequential(nn.ReLU())), "^Sequential has no quantized activation; call quantize"),
+    (lambda: to_channelwise(quantize_activations(nn.Sequential(nn.ReLU()))), "^channels of 0 are unknown; pass"),
+    (lambda: switch(to_channelwise(small()), "sqcfs"), "^1 has 4 thresholds: sqcfs holds one for the whole layer"),
+])
+def test_bad_switches_are_one_line(call, named):
+    with pytest.raises(InputError, match=named) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+# refusals
+
+
+@pytest.mark.parametrize(("call", "named"), [
+    (lambda m, x: x, r"^Wired has no ReLU: expected at least one"),
+    (lambda m, x: F.gelu(m.relu(x)), r"^gelu\(\) at forward of Wired has no counterpart.*replace it by a ReLU"),
+    (lambda m, x: m.relu(x).softmax(1), r"^softmax\(\) at forward of Wired"),
+    (lambda m, x: m.relu(x) * m.relu(-x), r"^mul\(\) at forward of Wired"),
+    (lambda m, x: (lambda y: y * y)(m.relu(x)), r"^mul\(\) at forward of Wired"),
+    (lambda m, x: 1 / (1 + m.relu(x)), r"^truediv\(\) at forward of Wired"),
+    (lambda m, x: m.gate(m.relu(x)), r"^Wired cannot be traced by torch.fx at gate \(.*control flow.*; take"),
+    (lambda m, x: m.relu(x) if x.max() > 0 else x, r"^Wired cannot be traced by torch.fx \(.*control flow"),
+])
+def test_what_cannot_be_converted_is_one_line(call, named):
+    model = wired(call)
+    before = snapshot(model)
+    with pytest.raises(InputError, match=named) as caught:
+        quantize_activations(model)
+    assert "\n" not in str(caught.value)
+    assert_unchanged(model, before)
+
+
+@pytest.mark.parametrize("layer", [
+    nn.GELU(), nn.SiLU(), nn.LeakyReLU(), nn.ReLU6(), nn.Softmax(1), nn.LayerNorm(4), nn.GroupNorm(2, 4),
+    nn.Hardtanh(),
+])
+def test_an_unsupported_module_is_named_with_its_place(layer):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Sequential(nn.Identity(), layer))
+    with pytest.raises(InputError, match=rf"^{type(layer).__name__} at 2\.1 of Sequential has no counterpart"):
+        quantize_activations(model)
+
+
+class Silent(nn.Module):
+    """An error without a message, in the trace or in the run."""
+
+    def __init__(self, always: bool):
+        super().__init__()
+        self.always, self.relu = always, nn.ReLU()
+        self.inner = nn.Linear(5, 5)
+
+    def forward(self, x):
+        if self.always:
+            raise AssertionError
+        return self.relu(self.inner(x))
+
+
+def test_errors_without_a_message_still_give_one_line():
+    with pytest.raises(InputError, match=r"^Silent cannot be traced by torch.fx \(AssertionError\); take"):
+        quantize_activations(Silent(True))
+
+
+def test_bad_examples_are_one_line():
+    model = Silent(False)
+    for example, named in (
+        (torch.zeros(2, 4), r"^the network does not run on an example of shape \[2, 4\] \(.*; pass"),
+        ([torch.zeros(2, 5)], "^example of type list: expected a batch"), (3, "^example of type int"),
+    ):
+        with pytest.raises(InputError, match=named) as caught:
+            quantize_activations(model, example=example)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    ({"L": 0}, "^L = 0"), ({"threshold": 0.0}, "^threshold = 0"), ({"threshold": math.nan}, "^threshold = nan"),
+    ({"threshold": -1.0}, "^threshold = -1"), ({"window": "none"}, "^window = 'none'"),
+])
+def test_bad_settings_reach_the_caller(arguments, named):
+    with pytest.raises(InputError, match=named):
+        quantize_activations(nn.Sequential(nn.ReLU()), **arguments)
+
+
+def test_quantizing_twice_says_what_to_call_instead():
+    with pytest.raises(InputError, match="^1 of Sequential is quantized already.*use to_channelwise"):
+        quantize_activations(small())
+
+
+def test_report_of_other_networks_is_empty():
+    assert report(nn.Sequential(nn.ReLU())) == [] and sites(nn.Sequential(nn.ReLU())) == {}
+    assert list(sites(nn.Sequential(nn.Linear(2, 2), QCFS()))) == ["1"]  # untraced too
+    quantized = small()
+    report(quantized).clear()
+    assert len(quantize.report(quantized)) == 2

@@ -1,0 +1,288 @@
+"""The spiking network against SpikingJelly's nodes, a loop over time, and itself in other pieces."""
+
+from __future__ import annotations
+
+import copy
+
+import csqcfs
+import pytest
+import torch
+from csqcfs import InputError, convert, quantize_activations, to_channelwise
+from csqcfs.conversion import quantize, snn
+from csqcfs.engine import kernels
+from csqcfs.engine.simulation import IF
+from csqcfs.models import build
+from torch import Tensor, nn
+
+
+class Views(nn.Module):
+    """Sizes read off the input, a concatenation and a sum of a constant and a timed value, a used-twice layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.pool, self.head = nn.MaxPool2d(2), nn.Linear(16 * 16, 10)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        stem = self.stem(x)
+        y = self.relu(stem)
+        y = self.relu(self.body(y) + stem)  # a sum of a timed and a constant value, read by neurons only
+        y = self.relu(self.body(y))
+        y = self.pool(torch.cat([y + 1, stem.mul(0.5)], 1))
+        return self.head(y.view(x.size(0), -1))
+
+
+class Reshapes(nn.Module):
+    """The other ways to flatten; and a sum that more than neurons read."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.more = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.hidden, self.head = nn.Linear(4 * 36, 20), nn.Linear(20, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm(self.conv(x)))
+        total = self.more(y) + y
+        y = torch.relu(total) + total
+        y = torch.reshape(y, (y.shape[0], -1))
+        return self.head(torch.relu(self.hidden(y)).reshape(y.shape[0], 20))
+
+
+def thresholded(network: nn.Module, per_channel: bool, size: int = 8, seed: int = 0) -> nn.Module:
+    """``network`` with random norms, weights that fire, and thresholds that differ."""
+    torch.manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.7, 1.5)
+    ann = quantize_activations(network, 4, 1.0, torch.randn(2, 3, size, size))
+    model = to_channelwise(ann) if per_channel else ann
+    for site in quantize.sites(model).values():
+        with torch.no_grad():
+            site.raw += 0.3 * torch.rand_like(site.raw)
+    return model.eval()
+
+
+NETWORKS = {
+    "resnet20": lambda: build("resnet20", width=0.5), "vgg16": lambda: build("vgg16", width=0.125),
+    "resnet50": lambda: build("resnet50", width=0.0625), "views": Views, "reshapes": Reshapes,
+}
+
+
+def size_of(name: str) -> int:
+    return 16 if name == "vgg16" else 8
+
+
+def images(name: str, number: int = 3) -> Tensor:
+    return torch.randn(number, 3, size_of(name), size_of(name), generator=torch.Generator().manual_seed(5))
+
+
+@torch.no_grad()
+def step_by_step(network: csqcfs.SNN, x: Tensor, T: int, node) -> Tensor:
+    """The folded network called T times with stateful neurons ``node(threshold, shape)``; scores [T, N, C]."""
+    graph = copy.deepcopy(network.graph)
+    for name, module in list(graph.named_modules()):
+        if isinstance(module, IF):
+            graph.set_submodule(name, node(module.threshold))
+    graph.to(memory_format=torch.contiguous_format)  # in which a view of Views exists
+    outputs = torch.stack([graph(x) for _ in range(T)])
+    return outputs.cumsum(0) / torch.arange(1, T + 1).view(-1, 1, 1)
+
+
+class Stateful(nn.Module):
+    def __init__(self, theta: Tensor):
+        super().__init__()
+        self.theta, self.v = theta, None
+
+    def forward(self, x: Tensor) -> Tensor:
+        theta = self.theta.view(-1, *[1] * (x.dim() - 2)) if self.theta.dim() else self.theta
+        h = (theta / 2 if self.v is None else self.v) + x
+        s = (h >= theta).float()
+        self.v = h - s * theta
+        return s * theta
+
+
+@pytest.mark.parametrize("per_channel", [False, True], ids=["layer", "channels"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_a_loop_over_time(name, per_channel):
+    network = convert(thresholded(NETWORKS[name](), per_channel, size_of(name)))
+    x = images(name)
+    scores, expected = network(x, 6), step_by_step(network, x, 6, Stateful)
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
+    assert bool((scores[0] != scores[-1]).any())
+
+
+@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
+def test_scores_of_spikingjelly_bit_for_bit(name):
+    """The same folded network in multi-step mode with ActivationAwareIFNode at every site."""
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+
+    class Node(nn.Module):
+        def __init__(self, theta: Tensor):
+            super().__init__()
+            self.theta = theta
+            self.node = neuron.ActivationAwareIFNode(
+                v_threshold=theta, v_offset=0.0, channel_dim=1, v_reset=None, step_mode="m"
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x.unflatten(0, (T, -1))
+            level = self.theta.view(-1, *[1] * (x.dim() - 3))
+            self.node.v = (level / 2).expand(x.shape[1:]).clone()
+            return (self.node(x) * level).flatten(0, 1)
+
+    T, x = 5, images(name).contiguous(memory_format=torch.channels_last)
+    network = convert(thresholded(NETWORKS[name](), True, size_of(name)))
+    graph = copy.deepcopy(network.graph)
+    for site, module in list(graph.named_modules()):
+        if isinstance(module, IF):
+            graph.set_submodule(site, Node(module.threshold))
+    with torch.no_grad():
+        repeated = x.expand(T, *x.shape).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        outputs = graph(repeated).unflatten(0, (T, -1))
+    expected = outputs.cumsum(0) / torch.arange(1, T + 1).view(-1, 1, 1)
+    assert torch.equal(network(x, T), expected)
+
+
+@pytest.mark.parametrize("method", snn.METHODS)
+@pytest.mark.parametrize("name", ["resnet20", "vgg16", "views"])
+def test_one_run_gives_every_shorter_one(name, method):
+    network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
+    x = images(name)
+    longest = network(x, 8)
+    for T in (1, 3, 5):
+        torch.testing.assert_close(network(x, T), longest[:T], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", snn.METHODS)
+@pytest.mark.parametrize("name", ["resnet20", "views"])
+def test_pieces_do_not_matter(monkeypatch, name, method):
+    network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
+    x = images(name, 5)
+    whole = network(x, 4)
+    monkeypatch.setattr(snn, "PIECE", 1)
+    torch.testing.assert_close(network(x, 4), whole, rtol=1e-4, atol=1e-5)
+    alone = torch.cat([network(image[None], 4) for image in x], 1)
+    torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", snn.METHODS)
+def test_compiled_equals_eager(monkeypatch, method):
+    if not kernels.compiler_available():
+        pytest.skip("no C++ compiler")
+    network = convert(thresholded(build("resnet20", width=0.5), True), method)
+    x = images("resnet20")
+    eager = network(x, 4)
+    monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
+    torch.testing.assert_close(network(x, 4), eager, rtol=1e-4, atol=1e-5)
+
+
+def test_an_observer_sees_sums_and_changes_nothing():
+    network = convert(thresholded(build("resnet20", width=0.5), True))
+    x, seen = images("resnet20"), {}
+
+    def observe(name, module, given, out, phase):
+        if isinstance(module, IF):
+            seen[name] = (given.shape, out.shape, phase)
+            theta = module.threshold.view(-1, 1, 1)
+            assert bool(((out == 0) | (out == theta)).all())
+
+    assert torch.equal(network(x, 4, observe), network(x, 4))
+    assert list(seen) == list(network.thresholds)
+    assert all(a == b and a[:2] == (4, 3) and phase == "run" for a, b, phase in seen.values())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg16_bn"])
+def test_torchvision_networks(name):
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    network = getattr(models, name)(num_classes=10)
+    ann = to_channelwise(quantize_activations(network, 4, 4.0, torch.randn(2, 3, 32, 32))).eval()
+    x = torch.randn(2, 3, 32, 32)
+    for method in snn.METHODS:
+        scores = convert(ann, method)(x, 4)
+        assert scores.shape == (4, 2, 10) and bool(scores.isfinite().all())
+
+
+def test_scores_approach_those_of_the_network():
+    model = thresholded(build("resnet20", width=0.5), True)
+    x = images("resnet20")
+    with torch.no_grad():
+        error = (convert(model)(x, 256) - model(x)).abs().mean(dim=(1, 2))
+    assert error[-1] < 0.3 * error[0]
+
+
+def test_the_original_is_untouched():
+    model = thresholded(build("resnet20", width=0.5), True).train()
+    before = copy.deepcopy(model.state_dict())
+    network = convert(model)
+    network(images("resnet20"), 2)
+    assert model.training and list(before) == list(model.state_dict())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    theirs = {id(p) for p in network.parameters()} | {t.data_ptr() for t in network.thresholds.values()}
+    assert not theirs & ({id(p) for p in model.parameters()} | {p.data_ptr() for p in model.parameters()})
+    for name, site in quantize.sites(model).items():  # line 16 of Algorithm 1 would copy lambda
+        assert torch.equal(network.thresholds[name], site.threshold)
+
+
+# refusals
+
+
+def test_a_nonpositive_threshold_is_refused_by_channel():
+    model = quantize.to_channelwise(thresholded(build("resnet20", width=0.5), False), softplus=False)
+    name = list(quantize.sites(model))[2]
+    with torch.no_grad():
+        quantize.sites(model)[name].raw[torch.tensor([1, 6])] = torch.tensor([-0.25, 0.0])
+    with pytest.raises(InputError, match=f"-0.25 of {name}, channels 1, 6: expected positive") as refusal:
+        convert(model)
+    assert "\n" not in str(refusal.value)
+    convert(model, allow_nonpositive=True)
+
+
+def test_a_nonpositive_threshold_is_refused_by_layer():
+    model = thresholded(build("resnet20", width=0.5), False)
+    name = list(quantize.sites(model))[2]
+    with torch.no_grad():
+        quantize.sites(model)[name].raw.fill_(-0.25)
+    with pytest.raises(InputError, match=f"-0.25 of {name}:") as refusal:
+        convert(model)
+    assert "\n" not in str(refusal.value) and "allow_nonpositive" in str(refusal.value)
+    assert bool(convert(model, allow_nonpositive=True)(images("resnet20"), 3).isfinite().all())
+    for method in ("srp", "cos"):
+        with pytest.raises(InputError, match=name):
+            convert(model, method, allow_nonpositive=True)
+
+
+def test_a_threshold_that_is_not_finite_is_refused():
+    model = thresholded(build("resnet20", width=0.5), True)
+    with torch.no_grad():
+        next(iter(quantize.sites(model).values())).raw[1] = torch.nan
+    with pytest.raises(InputError, match="not finite"):
+        convert(model, allow_nonpositive=True)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ({"method": "rate"}, "'rate': expected one of plain, srp, cos"), ({"tau": 0}, "tau = 0"),
+    ({"rho": True}, "rho = True"), ({"rho": 2.5}, "rho = 2.5"),
+])
+def test_bad_settings(arguments, said):
+    with pytest.raises(InputError, match=said) as refusal:
+        convert(thresholded(build("resnet20", width=0.5), True), **arguments)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_network_without_quantized_activation():
+    with pytest.raises(InputError, match="call quantize_activations first"):
+        convert(build("resnet20", width=0.5))
+
+
+@pytest.mark.parametrize(("shape", "T", "said"), [
+    ((2, 3, 8, 8), 0, "T = 0"), ((2, 3, 8, 8), True, "T = True"), ((0, 3, 8, 8), 4, "without images"),
+    ((2, 1, 8, 8), 4, r"images of shape \[1, 8, 8\]"),
+])
+def test_bad_inputs(shape, T, said):
+    with pytest.raises(InputError, match=said) as refusal:
+        convert(thresholded(build("resnet20", width=0.5), True))(torch.randn(shape), T)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,123 @@
+"""ImageSet: normalisation, statistics, and the conversion of other people's data sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from csqcfs.data.images import ImageSet, channel_statistics
+from csqcfs.engine.errors import InputError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+
+def make(count: int = 6, channels: int = 3, classes: int = 3) -> ImageSet:
+    images = torch.randint(0, 256, (count, channels, 4, 5), dtype=torch.uint8)
+    names = tuple("abcdefgh"[:classes])
+    return ImageSet(images, torch.arange(count) % classes, names, (0.5,) * channels, (0.25,) * channels)
+
+
+def test_normalise_is_the_formula_in_channels_last():
+    images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8)
+    mean, std = (0.1, 0.5, 0.7), (0.2, 0.3, 0.4)
+    out = ImageSet(images, torch.zeros(5).long(), ("a",), mean, std).normalise(images)
+    expected = (images.double() / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    assert out.dtype == torch.float32 and out.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_statistics_equal_numpy(count, channels, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, channels, 3, 4), dtype=np.uint8)
+    mean, std = channel_statistics(torch.from_numpy(pixels))
+    np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)) / 255, atol=1e-12)
+    np.testing.assert_allclose(std, pixels.std((0, 2, 3)) / 255, atol=1e-12)
+
+
+def test_a_constant_channel_can_be_normalised():
+    grey = torch.full((2, 1, 3, 3), 51, dtype=torch.uint8)
+    assert channel_statistics(grey) == ((pytest.approx(0.2),), (1 / 255,))
+
+
+def test_subset_keeps_order_and_normalisation():
+    full = make()
+    part = full.subset([4, 1])
+    assert len(part) == 2 and part.labels.tolist() == [1, 1] and part.mean == full.mean
+    assert torch.equal(part.images, full.images[[4, 1]])
+    assert len(full.subset([])) == 0
+
+
+def test_mean_colour_vanishes_after_normalisation():
+    images = make(50)
+    images = ImageSet(images.images, images.labels, images.classes, *channel_statistics(images.images))
+    colour = torch.tensor(images.mean_colour, dtype=torch.uint8).view(1, 3, 1, 1)
+    assert float(images.normalise(colour).abs().max()) < 0.5 / 255 / min(images.std) + 1e-6
+
+
+def test_from_tensor_dataset_of_bytes_and_of_floats():
+    full = make()
+    for images in (full.images, full.images.float() / 255, full.images.double() / 255):
+        found = ImageSet.from_dataset(TensorDataset(images, full.labels))
+        assert torch.equal(found.images, full.images) and torch.equal(found.labels, full.labels)
+        assert found.classes == ("0", "1", "2")
+        assert (found.mean, found.std) == channel_statistics(full.images)
+    named = ImageSet.from_dataset(TensorDataset(full.images, full.labels), ["x", "y", "z"])
+    assert named.classes == ("x", "y", "z")
+
+
+@pytest.mark.parametrize("mode, channels", [("L", 1), ("RGB", 3), ("P", 3), ("RGBA", 3)])
+def test_from_pillow_images(mode, channels):
+    class Pictures:
+        classes = ["cat", "dog"]
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return Image.new("RGB", (5, 4), (204, 204, 204)).convert(mode), np.int64(index)
+
+    found = ImageSet.from_dataset(Pictures())
+    assert found.images.shape == (2, channels, 4, 5) and found.classes == ("cat", "dog")
+    assert int(found.images.min()) == int(found.images.max()) == 204
+
+
+@pytest.mark.parametrize("data, words", [
+    ([], "without images"),
+    ([(torch.zeros(1, 2, 2), 0), (torch.zeros(1, 3, 2), 0)], "image 1 has shape"),
+    ([(torch.full((1, 2, 2), 1.5), 0)], r"0, 1\]; remove normalisation"),
+    ([(torch.full((1, 2, 2), float("nan")), 0)], "image 0 has values nan"),
+    ([(torch.zeros(2, 2), 0)], r"image 0 has shape \[2, 2\]"),
+    ([(torch.zeros(1, 2, 2, dtype=torch.int64), 0)], "int64"),
+    ([("file.png", 0)], "is a str"),
+    ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
+    ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
+    ([(torch.zeros(1, 2, 2), -1)], "labels -1"),
+])
+def test_from_dataset_names_what_is_wrong(data, words):
+    with pytest.raises(InputError, match=words) as caught:
+        ImageSet.from_dataset(data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change, words", [
+    (dict(images=torch.zeros(6, 3, 4, 5)), "float32"),
+    (dict(images=torch.zeros(3, 4, 5, dtype=torch.uint8)), r"\[3, 4, 5\]"),
+    (dict(labels=torch.zeros(5, dtype=torch.int64)), r"labels of shape \[5\]"),
+    (dict(labels=torch.zeros(6)), "float32"),
+    (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2"),
+    (dict(mean=(0.5,)), "expected 3 values each"),
+    (dict(std=(0.5, 0.0, 0.5)), "std above 0"),
+])
+def test_inconsistent_sets_are_refused(change, words):
+    full = make()
+    fields = dict(images=full.images, labels=full.labels, classes=full.classes, mean=full.mean, std=full.std)
+    with pytest.raises(InputError, match=words):
+        ImageSet(**{**fields, **change})
+
+
+def test_normalise_refuses_other_images():
+    with pytest.raises(InputError, match=r"expected uint8 \[B, 3, H, W\]"):
+        make().normalise(torch.zeros(2, 1, 4, 5, dtype=torch.uint8))

@@ -1,0 +1,123 @@
+"""Saved states: exact round trips, damage noticed, no code run."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from csqcfs.engine.checkpoint import load_state, save_state
+from csqcfs.engine.errors import InputError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+VALUES = {
+    "weight": torch.randn(3, 4, 2, 2).to(memory_format=torch.channels_last),
+    "steps": torch.tensor(7),
+    "half": torch.randn(5).bfloat16(),
+    "mask": torch.tensor([True, False]),
+    "empty": torch.zeros(0, 3),
+    "odd": torch.tensor([torch.nan, torch.inf, -0.0]),
+}
+
+
+@pytest.fixture
+def state(tmp_path):
+    return save_state(tmp_path / "state.safetensors", VALUES, {"epoch": 3, "history": [{"loss": 0.1}]})
+
+
+def test_round_trip_is_exact_for_every_type_and_shape(state):
+    tensors, metadata = load_state(state)
+    assert tensors.keys() == VALUES.keys()
+    for name, value in VALUES.items():
+        assert tensors[name].dtype == value.dtype and tensors[name].shape == value.shape
+        assert torch.equal(tensors[name].nan_to_num(), value.nan_to_num())
+    assert metadata == {"epoch": 3, "history": [{"loss": 0.1}]}
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@settings(max_examples=30, deadline=None)
+def test_metadata_round_trip(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("state") / "s.safetensors"
+    save_state(path, {"x": torch.ones(1)}, {"value": value})
+    assert load_state(path)[1] == {"value": value}
+
+
+def test_tied_weights_are_saved_under_both_names(tmp_path):
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = first.weight
+    save_state(tmp_path / "tied", nn.Sequential(first, second).state_dict(), {})
+    tensors, _ = load_state(tmp_path / "tied")
+    assert torch.equal(tensors["0.weight"], first.weight) and torch.equal(tensors["1.weight"], first.weight)
+
+
+def test_a_loaded_state_outlives_its_file(state):
+    tensors, _ = load_state(state)
+    state.unlink()
+    save_state(state, {"weight": torch.zeros(3, 4, 2, 2)}, {})
+    assert torch.equal(tensors["weight"], VALUES["weight"])
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_truncated_file_is_refused(state, keep):
+    state.write_bytes(state.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"state\.safetensors is truncated.*delete it"):
+        load_state(state)
+
+
+def test_one_changed_bit_is_noticed(state):
+    blob = bytearray(state.read_bytes())
+    blob[-3] ^= 1
+    state.write_bytes(blob)
+    with pytest.raises(InputError, match="checksum.*delete it"):
+        load_state(state)
+
+
+def test_pickle_is_never_executed(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('code from a checkpoint ran')",))
+
+    (tmp_path / "raw").write_bytes(pickle.dumps(Trap()))
+    torch.save({"model": Trap()}, tmp_path / "torch")
+    for name in ("raw", "torch"):
+        with pytest.raises(InputError, match="not a checkpoint"):
+            load_state(tmp_path / name)
+
+
+def test_other_safetensors_missing_and_unreadable_files_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.ones(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_state(tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="does not exist"):
+        load_state(tmp_path / "nothing")
+
+
+def test_a_failing_write_keeps_the_old_file(state, monkeypatch):
+    before = state.read_bytes()
+
+    def fail(tensors, file, header):
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("csqcfs.engine.checkpoint.save_file", fail)
+    with pytest.raises(KeyboardInterrupt):
+        save_state(state, VALUES, {})
+    assert state.read_bytes() == before and list(state.parent.iterdir()) == [state]
+
+
+def test_full_disk_and_values_that_are_no_tensors_are_input_errors(state, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_):
+        raise SafetensorError("No space left on device")
+
+    with pytest.raises(InputError, match="extra is a dict"):
+        save_state(state, {"extra": {}}, {})
+    monkeypatch.setattr("csqcfs.engine.checkpoint.save_file", full)
+    with pytest.raises(InputError, match="No space left"):
+        save_state(state, VALUES, {})

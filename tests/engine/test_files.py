@@ -1,0 +1,122 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from csqcfs.engine import files, paths
+from csqcfs.engine.errors import InputError
+from csqcfs.engine.files import atomic_write, write_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=200))
+def test_text_round_trip(tmp_path_factory, text):
+    path = write_text(tmp_path_factory.mktemp("t") / "a" / "b.txt", text)
+    assert path.read_text(encoding="utf-8") == text
+    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
+
+
+def test_the_writer_gets_an_empty_file_beside_the_target_with_its_suffix(tmp_path):
+    seen = []
+
+    def write(file):
+        seen.append((file.parent, file.suffix, file.read_bytes(), file.name.startswith(".")))
+        file.write_text("new")
+
+    target = write_text(tmp_path / "table.csv", "old")
+    assert atomic_write(str(target), write) == target and target.read_text() == "new"
+    assert seen == [(tmp_path, ".csv", b"", True)]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = write_text(tmp_path / "r.json", "old")
+
+    def write(file):
+        file.write_text("ha")
+        raise error
+
+    with pytest.raises(error):
+        atomic_write(target, write)
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+    with pytest.raises(error):
+        atomic_write(tmp_path / "fresh.json", write)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_readers_never_see_a_part(tmp_path):
+    target = write_text(tmp_path / "r.json", "old")
+
+    def write(file):
+        file.write_text("n")
+        assert target.read_text() == "old"
+        file.write_text("new")
+        assert target.read_text() == "old"
+
+    atomic_write(target, write)
+    assert target.read_text() == "new"
+
+
+def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
+    target = write_text(tmp_path / "r.json", "old")
+    code = ("import os, signal, sys; from csqcfs.files import atomic_write\n"
+            "def write(f): f.write_text('ha'); os.kill(os.getpid(), signal.SIGKILL)\n"
+            "atomic_write(sys.argv[1], write)")
+    environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
+    done = subprocess.run([sys.executable, "-c", code, target], env=environment, capture_output=True, timeout=120)
+    assert done.returncode < 0 and target.read_text() == "old"
+    assert all(p == target or p.name.startswith(".r-") for p in tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    def write(file):
+        file.write_text("ha")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(InputError, match="^cannot write .*r.json: No space left on device; free") as caught:
+        atomic_write(tmp_path / "r.json", write)
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for target in (tmp_path / "file" / "r.json", tmp_path / "file" / "deep" / "r.json"):
+        with pytest.raises(InputError, match="^cannot write .*r.json: .*; choose a writable folder") as caught:
+            write_text(target, "text")
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_target_that_is_a_folder_is_left_alone(tmp_path):
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(InputError, match="^cannot write .*r.json: Is a directory"):
+        write_text(tmp_path / "r.json", "text")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_read_only_file_system_is_one_line(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    with pytest.raises(InputError, match="^cannot write .*: Read-only file system; choose a writable folder$"):
+        write_text(tmp_path / "r.json", "text")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind root")
+def test_a_read_only_folder_is_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(InputError, match="^cannot write .*: Permission denied; choose a writable folder$"):
+            write_text(tmp_path / "r.json", "text")
+    finally:
+        tmp_path.chmod(0o700)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,84 @@
+"""What counts as linear between two layers of neurons, checked against what linear means."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from csqcfs.engine import layers
+from torch import fx, nn
+from torch.nn import functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, forward):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.7))
+        self.layers = nn.ModuleList([nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), nn.AvgPool2d(2)])
+        self.written = forward
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+AFFINE = {
+    "convolution, norm, pooling": lambda m, x: m.layers[2](m.layers[1](m.layers[0](x))),
+    "sum": lambda m, x: x + m.layers[0](x) - 3,
+    "scaled by a number": lambda m, x: 0.5 * x / 3,
+    "scaled by a parameter": lambda m, x: x * m.scale / m.scale,
+    "method": lambda m, x: x.mul(2).div(3).add(1).neg(),
+    "in place": lambda m, x: (x + 0).mul_(2).add_(1),
+    "reshaped": lambda m, x: torch.cat([x.flatten(1), x.reshape(4, -1)], 1),
+    "view by size": lambda m, x: x.view(x.size(0), -1),
+    "mean": lambda m, x: x.mean((2, 3)).unsqueeze(1),
+    "upsampled": lambda m, x: F.interpolate(F.pad(x, (1, 1)), scale_factor=2, mode="bilinear"),
+    "divided by size": lambda m, x: x.sum((2, 3)) / 16,
+}
+NONLINEAR = {
+    "square": lambda m, x: x * x, "product": lambda m, x: x * m.layers[0](x),
+    "method square": lambda m, x: x.mul(x), "reciprocal": lambda m, x: 2 / (x + 9),
+    "parameter over x": lambda m, x: m.scale / (x + 9), "quotient": lambda m, x: x / (x + 9),
+    "floored": lambda m, x: torch.div(x, 2, rounding_mode="floor"), "gelu": lambda m, x: F.gelu(x),
+    "maximum": lambda m, x: torch.maximum(x, -x), "exp": lambda m, x: x.exp(),
+    "softmax": lambda m, x: F.softmax(x, 1), "clamp": lambda m, x: x.clamp(0, 1),
+    "sigmoid": lambda m, x: torch.sigmoid(x),
+}
+
+
+def network(forward) -> fx.GraphModule:
+    torch.manual_seed(0)
+    return fx.symbolic_trace(Net(forward).eval())
+
+
+def kinds(model: fx.GraphModule) -> list[str]:
+    return [layers.classify(node, model) for node in model.graph.nodes]
+
+
+def is_affine(model: nn.Module) -> bool:
+    """f of a mixture is the mixture of f, the property that lets time averages pass."""
+    one, two = torch.randn(2, 4, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        mixed = model(0.3 * one + 0.7 * two)
+        return torch.allclose(mixed, 0.3 * model(one) + 0.7 * model(two), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("forward", AFFINE.values(), ids=AFFINE)
+def test_affine_operations_pass(forward):
+    model = network(forward)
+    assert is_affine(model) and set(kinds(model)) == {"linear"}
+
+
+@pytest.mark.parametrize("forward", NONLINEAR.values(), ids=NONLINEAR)
+def test_other_operations_do_not(forward):
+    model = network(forward)
+    assert not is_affine(model) and "unsupported" in kinds(model)
+
+
+def test_place_names_the_module_whose_forward_calls():
+    class Inner(nn.Module):
+        def forward(self, x):
+            return torch.relu(x)
+
+    outer = nn.Sequential(nn.Identity(), nn.Sequential(Inner()))
+    model = fx.symbolic_trace(outer)
+    found = [(layers.describe(n, model), layers.place(n)) for n in model.graph.nodes if n.op.startswith("call")]
+    assert found == [("Identity", "0"), ("relu()", "1.0")]

@@ -1,0 +1,141 @@
+"""Profiles: the paper's settings in full, reductions that stay valid, names that do not exist."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from csqcfs import models
+from csqcfs.conversion.quantize import ACTIVATIONS
+from csqcfs.data.augment import Augment
+from csqcfs.engine.errors import InputError
+from csqcfs.paper.experiments import profiles
+from csqcfs.paper.experiments.configs import RELU, Stage
+from csqcfs.paper.experiments.profiles import ENDS, PROFILES, get
+from csqcfs.paper.printed import PAPER_SETTINGS
+from csqcfs.training.recipe import Recipe
+
+PAPER = get("paper")
+
+# Section 5.1 again, typed from the text and not from `paper.py`: rate, L, threshold.
+SECTION_5_1 = {
+    ("cifar10", "resnet18"): (0.1, 4, 4.0), ("cifar10", "resnet20"): (0.1, 4, 4.0),
+    ("cifar10", "vgg16"): (0.1, 4, 4.0),
+    ("cifar10", "resnet50"): (0.01, 4, 4.0), ("cifar10", "resnet101"): (0.01, 4, 4.0),
+    ("cifar100", "resnet20"): (0.05, 8, 8.0), ("cifar100", "vgg16"): (0.05, 4, 4.0),
+    ("cifar100", "resnet50"): (0.01, 4, 4.0), ("cifar100", "resnet101"): (0.01, 4, 4.0),
+}
+
+
+def test_the_paper_has_nine_settings():
+    assert set(PAPER_SETTINGS) == set(SECTION_5_1)
+
+
+@pytest.mark.parametrize(("dataset", "network"), SECTION_5_1)
+def test_paper_profile_is_the_paper(dataset, network):
+    rate, L, threshold = SECTION_5_1[dataset, network]
+    training = PAPER.training(dataset, network)
+    assert training.stages == (Stage("qcfs", 300, rate), Stage("csqcfs", 100, pytest.approx(rate / 10)))
+    assert (training.L, training.threshold) == (L, threshold)
+    assert (training.dataset, training.network, training.width) == (dataset, network, 1.0)
+    assert training.augment == Augment(crop=4, flip=True, autoaugment=True, cutout=16)
+    assert (training.momentum, training.weight_decay, training.schedule) == (0.9, 5e-4, "cosine")
+    assert (training.batch_size, training.label_smoothing, training.precision) == (300, 0.0, "float32")
+    assert training.val == 0 and not training.compiled
+    assert PAPER.test_images is None and set(PAPER.networks) == {name for _, name in SECTION_5_1}
+
+
+@pytest.mark.parametrize(("end", "activations", "epochs"), [
+    (RELU, [RELU], [300]), ("qcfs", ["qcfs"], [300]), ("csqcfs-1", ["csqcfs"], [300]),
+    ("qcfs-2", ["qcfs", "qcfs"], [300, 100]), ("sqcfs", ["qcfs", "sqcfs"], [300, 100]),
+    ("cqcfs", ["qcfs", "cqcfs"], [300, 100]), ("csqcfs", ["qcfs", "csqcfs"], [300, 100]),
+])
+def test_stages_of_every_end(end, activations, epochs):
+    stages = PAPER.training("cifar10", "vgg16", end).stages
+    assert [stage.activation for stage in stages] == activations
+    assert [stage.epochs for stage in stages] == epochs
+    assert set(ENDS) == {RELU, "qcfs", "csqcfs-1", "qcfs-2", "sqcfs", "cqcfs", "csqcfs"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_second_stages_share_the_first(name):
+    """Tables 3 and 4 compare ends of one stage 1, which is trained once."""
+    profile = get(name)
+    network = profile.networks[-1]
+    ends = [profile.training("cifar10", network, end) for end in ("qcfs-2", "sqcfs", "cqcfs", "csqcfs")]
+    assert {t.parent.digest for t in ends} == {profile.training("cifar10", network, "qcfs").digest}
+    assert len({t.digest for t in ends}) == 4
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_training_of_a_profile_is_valid(name):
+    """Settings that `fit` and `models.build` accept, stages in an order that can run."""
+    profile = get(name)
+    assert profile.name == name and profile.summary and "\n" not in profile.summary
+    assert set(profile.networks) <= set(models.NAMES) and set(profile.widths) <= set(profile.networks)
+    assert profile.seeds and len(set(profile.seeds)) == len(profile.seeds)
+    for dataset, network in SECTION_5_1:
+        for end in ENDS:
+            training = profile.training(dataset, network, end, seed=3)
+            assert training.seed == 3 and training.activation == end.split("-")[0]
+            for stage in training.stages:
+                assert stage.activation in (RELU, *ACTIVATIONS)
+                Recipe(stage.epochs, stage.lr, training.batch_size, training.momentum, training.weight_decay,
+                       training.schedule, training.label_smoothing, training.augment, training.seed,
+                       training.precision, training.compiled)
+            if training.threshold is None:  # calibrated on a network that has learnt
+                assert [stage.activation for stage in training.stages][0] == RELU != training.activation
+
+
+def test_demo_runs_on_digits_and_quick_on_cifar():
+    for dataset in ("cifar10", "cifar100"):
+        assert get("demo").training(dataset, "resnet20").dataset == "digits"
+        assert get("quick").training(dataset, "resnet20").dataset == dataset
+    assert get("demo").training("cifar10", "vgg16").width < 1 == get("quick").training("cifar10", "resnet20").width
+
+
+def test_quick_warms_up_and_calibrates():
+    quick = get("quick")
+    training = quick.training("cifar10", "resnet20")
+    assert [stage.activation for stage in training.stages] == [RELU, "qcfs", "csqcfs"]
+    assert training.threshold is None and training.L == 4
+    for L in (2, 8):  # one ReLU network serves them all
+        assert quick.training("cifar10", "resnet20", L=L).parent.parent.digest == training.parent.parent.digest
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_given_values_take_the_place_of_the_papers(name):
+    training = get(name).training("cifar100", "resnet20", seed=2, L=16, threshold=1.0)
+    assert (training.seed, training.L, training.threshold) == (2, 16, 1.0)
+    assert training.stages[0].activation == "qcfs"  # a warm-up would set another threshold
+    assert get(name).training("cifar100", "resnet20").L == 8
+
+
+def test_zero_is_a_value_and_not_the_papers():
+    """It is refused later, by name, rather than replaced."""
+    assert PAPER.training("cifar10", "vgg16", L=0).L == 0
+    assert PAPER.training("cifar10", "vgg16", threshold=0.0).threshold == 0.0
+
+
+def test_profiles_differ_in_every_training():
+    digests = {name: get(name).training("cifar10", "resnet20").digest for name in PROFILES}
+    assert len(set(digests.values())) == len(PROFILES) == 3
+
+
+@pytest.mark.parametrize(("call", "named"), [
+    (lambda: get("full"), "^profile 'full': expected one of demo, quick, paper$"),
+    (lambda: get(""), "^profile '': expected one of"),
+    (lambda: PAPER.training("cifar10", "vgg16", "gelu"), "^end = 'gelu': expected one of relu, qcfs"),
+    (lambda: PAPER.training("imagenet", "vgg16"), "^vgg16 on imagenet is not in the paper: expected.*cifar10"),
+    (lambda: PAPER.training("cifar10", "resnet34"), "^resnet34 on cifar10 is not in the paper"),
+    (lambda: PAPER.training("cifar100", "resnet18"), "^resnet18 on cifar100 is not in the paper"),
+])
+def test_unknown_names_are_one_line(call, named):
+    with pytest.raises(InputError, match=named) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_profiles_cannot_be_changed_by_accident():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        profiles.PAPER.epochs = 1

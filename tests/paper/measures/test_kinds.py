@@ -1,0 +1,56 @@
+"""Measurements: what a record of each kind holds, and which test images it is about."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from csqcfs import data
+from csqcfs.conversion import quantize
+from csqcfs.conversion.snn import convert
+from csqcfs.engine.errors import InputError
+from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.measures import kinds
+
+SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, widths={"resnet20": 0.25})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CSQCFS_HOME", str(tmp_path_factory.mktemp("home")))
+        yield kinds.Trained(*trainings.train(SMALL.training("cifar10", "resnet20"), progress=False))
+
+
+def test_accuracy_is_that_of_the_scores(trained):
+    metrics = kinds.accuracy(trained, "cos", images=60)
+    test = kinds.sample(trained.splits.test, 60)
+    scores = convert(trained.model, "cos")(test.normalise(test.images), 32)
+    wanted = 100 * (scores.argmax(2) == test.labels).double().mean(1)
+    assert metrics["snn"] == pytest.approx(wanted.tolist()) and metrics["images"] == 60
+    with torch.no_grad():
+        ann = trained.model(test.normalise(test.images)).argmax(1)
+    assert metrics["ann"] == pytest.approx(100 * float((ann == test.labels).double().mean()))
+    assert metrics["presteps"] == 4
+    for name, site in quantize.sites(trained.model).items():
+        assert metrics["thresholds"][name] == pytest.approx(site.threshold.detach().tolist())
+
+
+def test_training_has_the_history_of_all_stages(trained):
+    history = kinds.training(trained)["history"]
+    assert [(h["stage"], h["activation"], h["epoch"]) for h in history] == [(1, "qcfs", 1), (2, "csqcfs", 1)]
+
+
+def test_sample_is_the_same_each_time_and_has_every_class():
+    test = data.load("digits").test
+    one, two = (kinds.sample(test, 50) for _ in range(2))
+    assert torch.equal(one.images, two.images) and len(one) == 50
+    assert one.labels.bincount(minlength=10).min() >= 4
+    assert kinds.sample(test, None) is test is kinds.sample(test, 10_000)
+
+
+def test_unknown_kind_is_refused():
+    with pytest.raises(InputError, match="^kind 'acuracy': expected one of training, accuracy"):
+        kinds.measure(Run.of("acuracy"))

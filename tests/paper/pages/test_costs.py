@@ -1,0 +1,150 @@
+"""Points, fronts and tables of costs on counts made up by hand; the benchmark of training steps."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from csqcfs.engine.errors import InputError
+from csqcfs.paper import printed
+from csqcfs.paper.bench import epoch
+from csqcfs.paper.experiments import profiles, registry
+from csqcfs.paper.pages import costs, index, style
+from csqcfs.paper.pages.costs import Point, front
+from csqcfs.paper.plots import costs as plots
+from hypothesis import given
+from hypothesis import strategies as st
+
+METHODS = {"plain": 0, "srp": 4, "cos": 4}
+
+
+def counts(method: str, each: float = 100.0) -> dict:
+    presteps = METHODS[method]
+    return {"method": method, "presteps": presteps, "T": 32, "images": 1, "sites": 3, "neurons": 10, "layers": [
+        {"name": "stem", "kind": "analog", "macs": 1000},
+        {"name": "conv", "kind": "spikes", "macs": 1000, "ac": [each * t for t in range(1, 33)],
+         "pre": each * presteps}]}
+
+
+class Shown(SimpleNamespace):
+    """A page with the metrics of its rows."""
+
+    def metrics(self, key):
+        return self.rows.get(key, [])
+
+
+def shown(rows: dict) -> Shown:
+    return Shown(rows=rows, profile=profiles.get("demo"))
+
+
+@pytest.fixture
+def latency():
+    rows = {}
+    for name, (end, method) in costs.METHODS.items():
+        curve = [50.0 + t + len(name) for t in range(1, 33)]
+        rows["resnet20", end, method, "snn"] = [{"snn": curve}]
+        rows["resnet20", end, method, "operations"] = [counts(method)]
+    return shown(rows)
+
+
+def point(cost: float, accuracy: float) -> Point:
+    return Point("qcfs", 1, accuracy, int(cost), int(cost), cost, cost)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=30))
+def test_the_front_is_what_no_other_beats(pairs):
+    candidates = [point(*pair) for pair in pairs]
+    best = front(candidates, costs.COSTS["operations"])
+    accuracies = [one.accuracy for one in best]
+    assert accuracies == sorted(accuracies)  # paying more always brings more
+    assert {one.accuracy for one in best} >= {max(one.accuracy for one in candidates)}
+    for other in candidates:
+        assert other in best or any(one.ac <= other.ac and one.accuracy >= other.accuracy for one in best)
+
+
+def test_points_count_the_steps_before_the_first(latency):
+    first = {name: costs.points(latency, "resnet20", name)[0] for name in costs.METHODS}
+    assert {name: one.latency for name, one in first.items()} == {
+        "qcfs": 1, "csqcfs": 1, "srp": 5, "cos": 8, "ours": 8}
+    assert first["ours"].clock == 4 * 3 + 1
+    assert {name: one.ac for name, one in first.items()} == {
+        "qcfs": 100, "csqcfs": 100, "srp": 500, "cos": 800, "ours": 800}
+    frame = costs.first_step_frame(latency)
+    assert frame.loc[("ResNet-20", "COS"), "plain CS-QCFS in as many steps (%)"] == 50 + 8 + len("csqcfs")
+    assert costs.points(latency, "vgg16", "qcfs") == []
+
+
+def test_table7_beside_the_paper():
+    page = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain", 110.0)]})
+    frame = costs.table7_frame(page, T=4)
+    ours = frame.loc[("ResNet-50", "SNN, CS-QCFS", "ours (demo, n = 1)")]
+    energy = {each: 4 * each * 0.9 + 1000 * 4.6 for each in (100, 110)}
+    assert ours["more than QCFS (%)"] == f"{100 * (energy[110] / energy[100] - 1):.3f}"
+    assert frame.loc[("ResNet-50", "ANN", "paper"), "energy (µJ)"] == "6026.000"
+    shares = costs.conventions_frame(page)
+    assert shares["T = 1"].iloc[0] == f"{100 * (90 + 4600) / 9200:.1f}"
+    wanted = printed.TABLE7["qcfs"].acs / (1310 - 1.769472)
+    assert costs.matching_frame(page).iloc[0, 2] == f"{10 * wanted:.2f}"
+
+
+def test_every_figure_and_table_has_its_place_without_records():
+    empty = shown({})
+    for draw in (plots.pareto, plots.energy_over_time, plots.epoch_time, plots.speed):
+        assert len(draw(empty).axes) == 1
+    for table in (costs.front_frame, costs.first_step_frame, costs.conventions_frame, costs.matching_frame):
+        assert len(table(empty)) == 0
+    assert costs.timed(empty) == "not run in this profile"
+    assert {source for *_, source in costs.table6_frame(empty).index} == {"paper", "ours (demo, not run)"}
+    assert len(costs.speed_frame(empty)) == 0
+
+
+def test_figures_have_a_panel_for_each_cost(latency):
+    style.use()
+    fig = plots.pareto(latency)
+    assert [ax.get_xlabel() for ax in fig.axes] == [label for label, _ in plots.AXES.values()]
+    seven = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain")]})
+    assert len(plots.energy_over_time(seven).axes) == 2
+
+
+def test_steps_take_turns_and_each_starts_a_round_equally_often():
+    order: list[str] = []
+    steps = {name: (lambda name=name: order.append(name)) for name in "abc"}
+    seconds = epoch.take_turns(steps, 6)
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 6, "b": 6, "c": 6}
+    assert [order[i] for i in range(0, 18, 3)] == list("abcabc")
+    assert epoch.quartiles([1, 2, 3, 4, 5]) == {"median": 3, "low": 2, "high": 4}
+
+
+def test_the_benchmark_trains_the_three_networks(monkeypatch):
+    monkeypatch.setitem(epoch.SIZES, "demo", epoch.Size("resnet20", 0.25, 10, (1, 8, 8), 4, 3))
+    found = epoch.epoch_time("demo")
+    assert set(found["seconds"]) == set(found["against_qcfs"]) == {"relu", "qcfs", "csqcfs"}
+    assert found["ratios"]["qcfs"] == [1, 1, 1] and found["seconds"]["relu"]["median"] > 0
+    page = shown({(): [found]})
+    assert len(plots.epoch_time(page).axes) == 1
+    assert costs.table6_frame(page).loc[("CS-QCFS", "ours (demo, n = 1)"), "step (ms)"]
+    with pytest.raises(InputError, match="^profile = 'mine': expected one of demo"):
+        epoch.epoch_time("mine")
+
+
+def test_the_index_has_every_artefact(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    frame = index.table("paper")
+    assert len(frame) == len(registry.ARTEFACTS)
+    assert [line.partition("](")[2] for line in frame["Notebook"]] == [f"{id}.ipynb)" for id in registry.IDS]
+
+
+def test_the_table_of_speed_is_drawn_as_parts_of_the_targets():
+    below = {"what": "a / b", "size": "small", "outcome": {"median": 0.6, "low": 0.5, "high": 0.8}, "target": 1.2,
+             "above": False, "unit": "x", "met": True}
+    above = {**below, "what": "b / a", "outcome": {"median": 1.5, "low": 1.2, "high": 2.0}, "target": 3,
+             "above": True, "met": False}
+    missing = {**below, "what": "peer", "outcome": None, "met": None}
+    page = shown({("bench",): [{"lines": [below, above, missing]}]})
+    (ax,) = plots.speed(page).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a / b, small", "b / a, small"]
+    medians = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    assert medians == pytest.approx([0.5, 2.0])
+    frame = costs.speed_frame(page)
+    assert frame["measured"].tolist() == ["0.6", "1.5", "not measured"]
+    assert frame["target"].tolist() == ["≤ 1.2", "≥ 3", "≤ 1.2"] and frame["met"].tolist() == ["yes", "no", ""]

@@ -1,0 +1,64 @@
+"""Rendering: only what changed is executed, only declared parameters go in, and failures are one line."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from csqcfs.engine import paths
+from csqcfs.engine.errors import InputError
+from csqcfs.paper.experiments import profiles, registry
+from csqcfs.paper.pages import notebooks
+
+DEMO, ARTEFACT = profiles.get("demo"), registry.get("figure1")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(paths, "notebooks", lambda: tmp_path)
+
+    def write(code: str, parameters: str = 'profile = "demo"\nseeds = None') -> None:
+        cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+                 nbformat.v4.new_code_cell(code)]
+        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=spec), tmp_path / "figure1.ipynb")
+
+    return write
+
+
+def test_executes_once_and_again_after_a_change(place, tmp_path):
+    place("print(profile, seeds)")
+    first, second = (notebooks.render(ARTEFACT, DEMO, (0,)) for _ in range(2))
+    assert first.fresh and not second.fresh
+    target = tmp_path / "figures" / "demo" / "notebooks" / "figure1.ipynb"
+    assert "demo None" in target.read_text()
+    place("print(profile, seeds, 'changed')")
+    assert notebooks.render(ARTEFACT, DEMO, (0, 1)).fresh
+    assert "demo 2 changed" in target.read_text()
+
+
+def test_a_parameter_that_the_notebook_does_not_declare_is_refused(place):
+    place("pass", parameters='profil = "demo"')
+    with pytest.raises(InputError, match="^figure1.ipynb has no parameter 'profile': expected profil"):
+        notebooks.render(ARTEFACT, DEMO, (0,))
+
+
+def test_a_failing_cell_is_one_line_and_leaves_nothing(place, tmp_path):
+    place("1 / 0")
+    with pytest.raises(InputError, match="^notebook figure1 failed at '1 / 0': ZeroDivisionError: division by zero; "):
+        notebooks.render(ARTEFACT, DEMO, (0,))
+    assert not list((tmp_path / "figures").rglob("*.ipynb"))
+
+
+def test_a_missing_notebook_is_named(place):
+    with pytest.raises(InputError, match="^no notebook .*figure1.ipynb"):
+        notebooks.render(ARTEFACT, DEMO, (0,))
+
+
+def test_outputs_of_one_artefact_only(place, tmp_path):
+    folder = tmp_path / "figures" / "demo"
+    folder.mkdir(parents=True)
+    for name in ("figure1.png", "figure1-errors.svg", "figure10.png", "figure1.json"):
+        (folder / name).write_text("")
+    assert [path.name for path in notebooks.outputs(ARTEFACT, DEMO)] == ["figure1-errors.svg", "figure1.png"]

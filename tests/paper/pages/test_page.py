@@ -1,0 +1,76 @@
+"""A page: records of its rows, files with their note, and where the numbers come from."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from csqcfs.engine import paths
+from csqcfs.engine.errors import InputError, NonpositiveThreshold
+from csqcfs.paper.pages import page
+from csqcfs.paper.runs import records, runner
+from matplotlib import pyplot as plt
+
+METRICS = {"ann": 90.0, "snn": [float(t) for t in range(1, 33)], "presteps": 0, "images": 10, "thresholds": {}}
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "reference")
+    return tmp_path
+
+
+def test_rows_without_records_are_empty_and_those_with_records_are_not():
+    shown = page.open("table1", "demo", seeds=2)
+    assert shown.metrics(("resnet20", "qcfs")) == [] == shown.metrics(("no", "such row"))
+    records.write(shown.rows["resnet20", "qcfs"][1], METRICS, 1.5)
+    again = page.open("table1", "demo", seeds=2)
+    assert again.metrics(("resnet20", "qcfs")) == [METRICS]
+    assert records.RUN in again.note() and "not run" in again.note()
+    assert again.command == "./run_all.sh --profile demo --only table1 --seeds 2"
+
+
+def test_reference_records_are_named_as_such(folders):
+    shown = page.open("table1")
+    path = records.write(shown.rows["resnet20", "qcfs"][0], METRICS, 1.5)
+    (folders / "reference").mkdir()
+    path.rename(folders / "reference" / path.name)
+    assert records.REFERENCE in page.open("table1").note()
+    assert records.RUN not in page.open("table1").note()
+
+
+def test_table_and_figure_write_all_their_formats_with_the_note(folders):
+    shown = page.open("table1", "demo")
+    display = shown.table(pd.DataFrame({"T": [1.0]}), "A caption")
+    fig, _ = plt.subplots()
+    shown.figure(fig, "table1-curves")
+    files = {path.name for path in (folders / "figures" / "demo").iterdir()}
+    assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
+    assert "A caption" in display.data
+    assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_bad_input_is_one_line(monkeypatch, folders):
+    with pytest.raises(InputError, match="^profile 'dmeo': expected one of demo, "):
+        page.open("table1", "dmeo")
+    with pytest.raises(InputError, match="^artefact 'tabel1': expected one of"):
+        page.open("tabel1")
+    blocked = folders / "a file"
+    blocked.write_text("")
+    monkeypatch.setenv("CSQCFS_FIGURES", str(blocked))
+    with pytest.raises(InputError, match="^cannot write .*choose a writable folder"):
+        page.open("table1").table(pd.DataFrame({"T": [1.0]}), "caption")
+
+
+def test_a_refused_run_is_a_result_without_numbers(monkeypatch):
+    def refuse(run, root, **options):
+        raise NonpositiveThreshold("threshold -2 at act: expected a positive one")
+
+    monkeypatch.setattr(runner, "measure", refuse)
+    run = page.open("table1").rows["vgg16", "ours"][0]
+    runner.execute(run)
+    shown = page.open("table1")
+    assert records.is_done(run) and shown.metrics(("vgg16", "ours")) == []
+    assert "\nrefused: threshold -2 at act" in shown.note()

@@ -1,0 +1,50 @@
+"""The README is the contract: its tables are those of the records, its code runs, its files exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from csqcfs import Augment, ImageSet
+from csqcfs.engine import paths
+from csqcfs.paper.pages import readme
+
+TEXT = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_generated_sections_are_up_to_date(monkeypatch, tmp_path):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    for name in readme.SECTIONS:
+        assert f"<!-- {name} -->" in TEXT, name
+    assert readme.rendered(TEXT) == TEXT, "run python -m csqcfs.paper.pages.readme"
+
+
+def test_sections_come_in_the_promised_order():
+    wanted = ["## Two commands", "## Results", "## From artefact to notebook to command", "## Your own model",
+              "## Data", "## Profiles", "## Speed", "## Layout", "## Deviations from the paper", "## Citation",
+              "## Licence"]
+    places = [TEXT.index(f"\n{heading}") for heading in wanted]
+    assert places == sorted(places)
+
+
+def test_linked_files_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT) + re.findall(r'src="([^":]+)"', TEXT)
+    assert links and [link for link in links if not (paths.REPOSITORY / link).exists()] == []
+
+
+def test_the_code_of_your_own_model_runs():
+    """The ten lines as they stand, on a few random images and two epochs."""
+    code = re.search(r"## Your own model.*?```python\n(.*?)```", TEXT, re.DOTALL)[1]
+    images = torch.randint(0, 256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    train_set = ImageSet(images, torch.arange(24) % 10, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
+    code = re.sub(r"epochs=\d+", "epochs=1, batch_size=12, progress=False", code)
+    names: dict = {"train_set": train_set, "x": train_set.normalise(images[:2]), "Augment": Augment}
+    torch.manual_seed(0)
+    exec(code, names)
+    assert names["scores"].shape == (8, 2, 10) and bool(names["scores"].isfinite().all())
+
+
+@pytest.mark.parametrize("command", ["./run_all.sh\n", "./run_all.sh test"])
+def test_the_two_commands_are_there(command):
+    assert command in TEXT

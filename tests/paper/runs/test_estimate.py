@@ -1,0 +1,77 @@
+"""Remaining time: from timed epochs and measurements, and honest where nothing was timed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from csqcfs.engine.checkpoint import save_state
+from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.runs import estimate, records
+
+DEMO = profiles.get("demo")
+QCFS, CSQCFS = (DEMO.training("cifar10", "resnet20", end) for end in ("qcfs", "csqcfs"))
+VGG = DEMO.training("cifar10", "vgg16", "qcfs")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+
+
+def checkpoint(training, *seconds: float) -> None:
+    save_state(trainings.checkpoint_path(training), {}, {"history": [{"seconds": s} for s in seconds]})
+
+
+def accuracy(training, method: str = "plain") -> Run:
+    return Run.of("accuracy", training, method=method)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1.5 h"), (200000, "2.3 days"),
+])
+def test_duration(seconds, text):
+    assert estimate.duration(seconds) == text
+
+
+def test_unknown_until_an_epoch_was_timed():
+    runs = [accuracy(CSQCFS), accuracy(VGG)]
+    found = estimate.remaining([[run] for run in runs], runs)
+    assert found == (0.0, ("resnet20", "vgg16"))
+    assert str(found) == "unknown until one training has run (resnet20, vgg16)"
+    checkpoint(QCFS, 2.0)
+    found = estimate.remaining([[run] for run in runs], runs)
+    assert found == (2.0 * 21, ("vgg16",))  # 15 epochs of stage 1 and 6 of stage 2
+    assert str(found) == "about 42 s and more, unknown until one training has run (vgg16)"
+
+
+def test_one_training_counts_once_and_measurements_by_their_kind():
+    checkpoint(QCFS, 100.0, *[3.0] * 14, 1.0)  # finished; the first epoch compiled, the median is 3
+    runs = [accuracy(CSQCFS, m) for m in ("plain", "cos")] + [accuracy(QCFS), accuracy(QCFS, "cos")]
+    records.write(runs[2], {}, 10.0)
+    records.write(runs[3], {}, 20.0)
+    assert estimate.remaining([runs[:2]], runs) == (6 * 3.0 + 10.0 + 20.0, ())
+    assert str(estimate.remaining([], runs)) == "about 0 s"
+
+
+def test_workers_share_groups_but_not_one_group():
+    checkpoint(QCFS, 1.0)
+    seeds = [dataclasses.replace(QCFS, seed=s) for s in (1, 2, 3)]
+    groups = [[accuracy(training)] for training in seeds]
+    runs = [accuracy(QCFS), *(run for group in groups for run in group)]
+    assert [estimate.remaining(groups, runs, n).seconds for n in (1, 2, 3, 9)] == [48.0, 24.0, 16.0, 16.0]
+
+
+def test_longest_first():
+    relu = DEMO.training("cifar10", "resnet50", "relu")
+    groups = [[Run.of("epoch_time")], [accuracy(QCFS)], [accuracy(CSQCFS)], [accuracy(relu)], [accuracy(VGG)]]
+    assert estimate.longest_first(groups) == [groups[i] for i in (3, 2, 1, 4, 0)]
+    checkpoint(relu, *[1.0] * 16)
+    assert estimate.longest_first(groups)[0] == groups[2]  # nothing of ResNet-50 is left
+
+
+def test_a_damaged_checkpoint_counts_as_none():
+    trainings.checkpoint_path(QCFS).parent.mkdir()
+    trainings.checkpoint_path(QCFS).write_bytes(b"half")
+    assert estimate.epoch_seconds([accuracy(QCFS)]) == {}

@@ -1,0 +1,254 @@
+"""Running what is missing: failures stay with their run, time and interruptions lose nothing, engines agree."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from csqcfs import data
+from csqcfs.data.augment import Augment
+from csqcfs.engine import paths
+from csqcfs.engine.errors import InputError, Unwritable
+from csqcfs.paper.experiments import trainings
+from csqcfs.paper.experiments.configs import Run, Stage, Training
+from csqcfs.paper.runs import records, runner
+from csqcfs.paper.runs.runner import execute_all, execute_group
+from csqcfs.training import train
+from csqcfs.training.train import OutOfTime, TrainingDiverged
+from tqdm import tqdm
+
+BASE = Training(
+    "digits", "resnet20", 0.1, 4, 4.0, (Stage("qcfs", 2, 0.05),), batch_size=64, schedule="onecycle",
+    augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+)
+FINE = dataclasses.replace(BASE, stages=(*BASE.stages, Stage("csqcfs", 1, 0.01)))
+OTHER = dataclasses.replace(BASE, seed=1)
+
+
+def accuracy(training: Training) -> Run:
+    return Run.of("accuracy", training, method="plain", images=20)
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """A home of this test's own and 128 of the digits, in this process."""
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    whole = data.load
+
+    def load(name, root=None, val=0, seed=0):
+        splits = whole(name, root, 0)
+        return data.Splits(*data.hold_out(data.hold_out(splits.train, 128, 5)[1], val, seed), splits.test)
+
+    monkeypatch.setattr(data, "load", load)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """`measure` replaced: raises what ``failing`` says for a kind, else notes the run and gives no number."""
+    noted, failing = [], {}
+
+    def measure(run, root=None, *, deadline=None, progress=True):
+        noted.append(run)
+        if run.kind in failing:
+            raise failing[run.kind]
+        return {"kind": run.kind}
+
+    monkeypatch.setattr(runner, "measure", measure)
+    return noted, failing
+
+
+def metrics(*runs: Run) -> list[dict]:
+    return [records.here(run).metrics for run in runs]
+
+
+# one run
+
+
+def test_a_run_is_computed_once_and_never_over_a_record(measured):
+    noted, _ = measured
+    for _ in range(2):
+        assert runner.execute(Run.of("one")) == Run.of("one").name
+    assert noted == [Run.of("one")]
+    assert runner.missing([Run.of("one"), Run.of("two"), Run.of("two")]) == [Run.of("two")]
+
+
+def test_the_record_of_a_faster_worker_stays(monkeypatch):
+    run = Run.of("one")
+
+    def measure(run, root=None, **_):
+        records.write(run, {"by": "the other"}, 1.0)
+        return {"by": "this one"}
+
+    monkeypatch.setattr(runner, "measure", measure)
+    runner.execute(run)
+    assert metrics(run) == [{"by": "the other"}]
+
+
+# groups
+
+
+def test_an_input_error_stays_with_its_run(measured, capsys):
+    noted, failing = measured
+    failing["bad"] = InputError("method = 'x': expected another")
+    runs = [Run.of("first"), Run.of("bad"), Run.of("bad", again=1), Run.of("last")]
+    ticks = []
+    outcome = execute_group(runs, tick=lambda: ticks.append(1))
+    assert noted == runs and len(ticks) == 4 and not outcome.left
+    assert outcome.failed == {run: "method = 'x': expected another" for run in runs[1:3]}
+    assert capsys.readouterr().err.count("failed: method = 'x'") == 1  # the same reason is shown once
+    assert runner.missing(runs) == runs[1:3]
+
+
+def test_a_diverged_stage_is_tried_once(monkeypatch):
+    tried = []
+
+    def fit(model, images, *, seed, epochs, **_):
+        tried.append((seed, epochs))
+        if seed == 0:
+            raise TrainingDiverged("loss is nan in step 3 of 4 of epoch 2: lower the learning rate (lr = 0.05)")
+        return []
+
+    monkeypatch.setattr(trainings, "fit", fit)
+    runs = [Run.of("training", t) for t in (FINE, BASE, OTHER)] + [accuracy(FINE)]
+    outcome = execute_group(runs)
+    assert tried == [(0, 2), (1, 2)]
+    assert set(outcome.failed) == {runs[0], runs[1], runs[3]} and records.is_done(runs[2])
+    (reason,) = set(outcome.failed.values())
+    assert reason.startswith("stage 1 of resnet20 on digits, L = 4, qcfs 2 epochs, seed 0 diverged: loss is nan")
+    assert "\n" not in reason
+
+
+def test_out_of_time_leaves_the_rest(measured):
+    noted, failing = measured
+    failing["long"] = OutOfTime("an epoch more would pass the deadline")
+    runs = [Run.of("short"), Run.of("long"), Run.of("later")]
+    assert execute_group(runs).left == runs[1:]
+    assert noted == runs[:2]
+
+
+def test_the_time_is_asked_before_each_run(measured, monkeypatch):
+    noted, _ = measured
+    runs = [Run.of("one"), Run.of("two")]
+    assert execute_group(runs, until=time.time() - 1).left == runs and not noted
+    assert execute_group(runs, go_on=lambda: not noted).left == runs[1:]
+    assert not execute_group(runs, until=time.time() + 60).left
+
+
+def test_the_deadline_reaches_the_training(monkeypatch):
+    """``until`` is wall-clock time, `fit` counts on another clock."""
+    seen = []
+    monkeypatch.setattr(trainings, "fit", lambda model, images, *, deadline, **_: seen.append(deadline) or [])
+    execute_group([Run.of("training", BASE)], until=time.time() + 100)
+    assert seen[0] - time.monotonic() == pytest.approx(100, abs=5)
+
+
+def test_nothing_is_tried_when_nothing_can_be_written(measured):
+    noted, failing = measured
+    failing["full"] = Unwritable("cannot write x: No space left on device; free some space and run again")
+    with pytest.raises(Unwritable, match="No space left"):
+        execute_all([Run.of("full"), Run.of("next")])
+    assert noted == [Run.of("full")]
+
+
+def test_groups_by_first_stage():
+    runs = [accuracy(BASE), Run.of("alone"), accuracy(OTHER), accuracy(FINE), Run.of("training", FINE)]
+    assert runner.by_first_stage(runs) == [[runs[0], runs[3], runs[4]], [runs[1]], [runs[2]]]
+
+
+# data sets
+
+
+def test_an_unreadable_data_set_fails_its_own_runs_only(measured):
+    noted, _ = measured
+    far = [Run.of("x", dataclasses.replace(BASE, dataset="nowhere", seed=s)) for s in (0, 1)]
+    outcome = execute_all([*far, Run.of("near", BASE)])
+    assert noted == [Run.of("near", BASE)] and set(outcome.failed) == set(far)
+    assert all(reason.startswith("data set 'nowhere': expected digits") for reason in outcome.failed.values())
+    with pytest.raises(InputError, match="^data set 'nowhere'"):
+        execute_all(far)
+
+
+# interruptions
+
+
+def test_ctrl_c_and_resume_equal_one_go(monkeypatch, tmp_path):
+    runs = [accuracy(BASE), accuracy(FINE)]
+    assert execute_all(runs) == runner.Outcome()
+    whole = metrics(*runs)
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "second"))
+    step, original = itertools.count(), train.F.cross_entropy
+
+    def cross_entropy(*args, **kwargs):
+        if next(step) in (3, 7):  # in epoch 2 of stage 1, then in epoch 1 of stage 2
+            raise KeyboardInterrupt
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    for done in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            execute_all(runs)
+        assert len(runner.missing(runs)) == 2 - done
+        assert not [p for p in paths.home().rglob("*") if p.name.startswith(".")]
+    assert execute_all(runs) == runner.Outcome()
+    assert metrics(*runs) == whole
+
+
+# processes
+
+
+def test_processes_agree_with_one_process(monkeypatch, tmp_path):
+    monkeypatch.undo()  # workers see all digits, so this process must too
+    runs = [accuracy(BASE), Run.of("nonsense", BASE), accuracy(OTHER), Run.of("accuracy", BASE, method="x")]
+    before, found = torch.get_num_threads(), []
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # as the workers: it decides the order of sums
+    for home, engine in (("here", None), ("there", runner.processes(2))):
+        monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / home))
+        outcome = execute_all(runs, engine=engine)
+        assert set(outcome.failed) == {runs[1], runs[3]} and "expected one of" in outcome.failed[runs[1]]
+        found.append(metrics(runs[0], runs[2]))
+    torch.set_num_threads(before)
+    assert found[0] == found[1] and found[0][0]["images"] == 20
+
+
+def test_time_is_up_in_processes_too():
+    runs = [accuracy(BASE), accuracy(OTHER)]
+    outcome = execute_all(runs, until=time.time() - 1, engine=runner.processes(1))
+    assert set(outcome.left) == set(runs) and not outcome.failed
+
+
+def test_a_killed_process_is_explained_and_waited_for_by_nobody():
+    def kill():
+        while not list(paths.checkpoints().glob("resnet20*")):
+            time.sleep(0.05)
+        for child in runner.multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+
+    runs = [accuracy(dataclasses.replace(BASE, stages=(Stage("qcfs", 50, 0.05),)))]
+    threading.Thread(target=kill, daemon=True).start()
+    outcome = execute_all(runs, engine=runner.processes(2))
+    assert list(outcome.failed) == runs and "run again with fewer --workers" in outcome.failed[runs[0]]
+    assert trainings.history(runs[0].training)  # from which the next command goes on
+
+
+@pytest.mark.parametrize(("error", "message"), [
+    (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by; run again with --workers 1 to see where"),
+    (runner.CancelledError(), "the Dask scheduler has ended: start it again, then the same command goes on from "
+                              "what was written"),
+])
+def test_what_an_engine_reports_is_one_line(error, message):
+    def submit(group, root, until):
+        future = runner.Future()
+        future.set_exception(error)
+        return future
+
+    outcome = runner.Outcome()
+    records.write(Run.of("written"), {}, 1.0)
+    with tqdm(disable=True) as bar:
+        runner._spread(submit, [[Run.of("written"), Run.of("a")], [Run.of("b")]], None, None, outcome, bar)
+    assert outcome.failed == dict.fromkeys([Run.of("a"), Run.of("b")], message)

@@ -1,0 +1,441 @@
+"""Training: what it learns, that it repeats and resumes exactly, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+import pytest
+import torch
+from csqcfs.conversion import quantize
+from csqcfs.data.augment import Augment
+from csqcfs.data.images import ImageSet
+from csqcfs.engine.errors import InputError
+from csqcfs.training import train
+from csqcfs.training.recipe import learning_rate
+from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+SMALL = Augment(crop=1, flip=True, autoaugment=False, cutout=2)
+QUIET = {"batch_size": 16, "lr": 0.05, "augment": SMALL, "progress": False}
+
+
+def image_set(count: int = 70, classes: int = 4, seed: int = 0) -> ImageSet:
+    """Noise around one pattern for each class, so that there is something to learn."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.randint(60, 196, (classes, 3, 8, 8), generator=torch.Generator().manual_seed(99))
+    labels = torch.arange(count) % classes
+    noise = torch.randint(-40, 41, (count, 3, 8, 8), generator=generator)
+    images = (patterns[labels] + noise).to(torch.uint8)
+    return ImageSet(images, labels, tuple("abcdefgh"[:classes]), (0.5,) * 3, (0.25,) * 3)
+
+
+def network(classes: int = 4, quantized: bool = True, width: int = 8, seed: int = 5) -> nn.Module:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        plain = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.AvgPool2d(2),
+            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+            nn.Linear(16 * width, classes),
+        )
+        if not quantized:
+            return plain
+        return quantize.to_channelwise(quantize.quantize_activations(plain, 4, 1.0, torch.zeros(2, 3, 8, 8)))
+
+
+def assert_same_weights(first: nn.Module, second: nn.Module) -> None:
+    one, two = first.state_dict(), second.state_dict()
+    assert one.keys() == two.keys()
+    for name in one:
+        assert torch.equal(one[name], two[name]), name
+
+
+def without_seconds(history: list[dict]) -> list[dict]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in history]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(monkeypatch, at_step: int, error: type[BaseException] = Interrupted) -> None:
+    """Let the loss raise ``error`` at its ``at_step``-th call, counted from 0."""
+    original, calls = train.F.cross_entropy, itertools.count()
+
+    def cross_entropy(*args, **kwargs):
+        if next(calls) == at_step:
+            raise error
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+
+
+# learning
+
+
+def test_loss_falls_and_the_history_says_so():
+    model, images, held_out = network(), image_set(260), image_set(seed=1)
+    before = evaluate(model, held_out)
+    history = fit(model, images, epochs=8, val_set=held_out, **QUIET)
+    assert [record["epoch"] for record in history] == list(range(1, 9))
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert history[-1]["val_accuracy"] == evaluate(model, held_out) > max(before, 90)
+    assert 0 <= history[0]["accuracy"] < history[-1]["accuracy"] <= 100
+    assert all(record["seconds"] > 0 for record in history)
+
+
+def test_history_has_the_spread_of_every_threshold():
+    model = network()
+    record = fit(model, image_set(), epochs=1, **QUIET)[0]
+    assert list(record["thresholds"]) == list(quantize.sites(model)) and len(record["thresholds"]) == 2
+    for name, site in quantize.sites(model).items():
+        theta = site.threshold.detach()
+        assert record["thresholds"][name] == [theta.min().item(), theta.mean().item(), theta.max().item()]
+        assert theta.min() < theta.max()
+    assert fit(network(quantized=False), image_set(), epochs=1, **QUIET)[0]["thresholds"] == {}
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
+def test_weights_equal_those_of_a_loop_written_out(schedule):
+    """Plain PyTorch: SGD, momentum, weight decay on everything, the schedule by hand."""
+    from csqcfs import data
+
+    images, epochs, lr = image_set(), 5, 0.05
+    model, reference = network(), network()
+    for dropout in (m for net in (model, reference) for m in net.modules() if isinstance(m, nn.Dropout)):
+        dropout.p = 0.0
+    history = fit(model, images, epochs=epochs, schedule=schedule, label_smoothing=0.1, weight_decay=0.01,
+                  **QUIET)
+
+    reference = reference.to(memory_format=torch.channels_last).train()
+    velocity = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
+    for epoch in range(epochs):
+        for step, (x, y) in enumerate(data.train_batches(images, 16, SMALL, 0, epoch)):
+            if schedule == "cosine":
+                rate = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            else:
+                done = (4 * epoch + step + 0.5) / (4 * epochs)
+                rate = lr * (done / 0.2 if done < 0.2 else (1 + math.cos(math.pi * (done - 0.2) / 0.8)) / 2)
+            reference.zero_grad()
+            log_p = reference(x).log_softmax(1)
+            target = 0.9 * nn.functional.one_hot(y, 4) + 0.1 / 4
+            (-(target * log_p).sum(1).mean()).backward()
+            with torch.no_grad():
+                for name, p in reference.named_parameters():
+                    velocity[name] = 0.9 * velocity[name] + p.grad + 0.01 * p
+                    p -= rate * velocity[name]
+        assert history[epoch]["lr"] == pytest.approx(rate)
+    for (name, p), q in zip(model.named_parameters(), reference.parameters()):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_weight_decay_reaches_the_thresholds():
+    thetas = {}
+    for decay in (0.0, 0.5):
+        model = network()
+        fit(model, image_set(), epochs=3, weight_decay=decay, **QUIET)
+        thetas[decay] = torch.cat([site.threshold for site in quantize.sites(model).values()]).max().item()
+    assert thetas[0.5] < thetas[0.0] - 0.05
+
+
+def test_a_torch_dataset_is_trained_like_its_image_set(monkeypatch):
+    images, held_out = image_set(), image_set(20, seed=1)
+    pairs = list(zip(images.images, images.labels.tolist()))
+    known, evaluated = ImageSet.from_dataset(pairs), []
+    first, second = network(), network()
+    monkeypatch.setattr(train, "evaluate", lambda model, images: evaluated.append(images))
+    fit(first, pairs, epochs=1, val_set=list(zip(held_out.images, held_out.labels.tolist())), **QUIET)
+    fit(second, known, epochs=1, **QUIET)
+    assert_same_weights(first, second)
+    assert torch.equal(evaluated[0].images, held_out.images)
+    assert (evaluated[0].mean, evaluated[0].std) == (known.mean, known.std)  # not of held-out images
+
+
+def test_bfloat16_learns_with_float32_weights():
+    model = network()
+    history = fit(model, image_set(260), epochs=6, precision="bfloat16", **QUIET)
+    other = network()
+    fit(other, image_set(260), epochs=6, **QUIET)
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert not torch.equal(model.get_parameter("0.weight"), other.get_parameter("0.weight"))
+
+
+# learning rate
+
+
+def test_cosine_is_that_of_pytorch():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=30)
+    for epoch in range(31):
+        expected = scheduler.get_last_lr()[0]
+        assert learning_rate("cosine", 0.1, epoch / 30) == pytest.approx(expected, abs=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_onecycle_corners():
+    points = {0.0: 0.0, 0.1: 0.05, 0.2: 0.1, 0.6: 0.05, 1.0: 0.0}
+    assert {p: learning_rate("onecycle", 0.1, p) for p in points} == pytest.approx(points, abs=1e-15)
+
+
+@given(st.sampled_from(["cosine", "onecycle"]), st.floats(0, 1), st.floats(0, 1))
+def test_rate_stays_between_zero_and_lr_and_only_warm_up_rises(schedule, one, two):
+    low, high = sorted((one, two))
+    rates = learning_rate(schedule, 0.3, low), learning_rate(schedule, 0.3, high)
+    assert all(0 <= rate <= 0.3 for rate in rates)
+    if schedule == "cosine" or low >= 0.2:
+        assert rates[0] >= rates[1]
+
+
+# repeating and resuming
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
+def test_resumed_training_ends_bit_identical(tmp_path, monkeypatch, precision, schedule):
+    setup = {**QUIET, "epochs": 4, "precision": precision, "schedule": schedule,
+             "val_set": image_set(20, seed=1)}
+    whole = network()
+    expected = fit(whole, image_set(), **setup)
+
+    path = tmp_path / "run.safetensors"
+    with monkeypatch.context() as patch:
+        interrupt(patch, at_step=4 + 2)  # in the second of four epochs of four steps
+        with pytest.raises(Interrupted):
+            fit(network(), image_set(), checkpoint=path, **setup)
+    torch.manual_seed(12345)  # the random state of another process
+    resumed = network(seed=6)
+    history = fit(resumed, image_set(), checkpoint=path, **setup)
+    assert_same_weights(whole, resumed)
+    assert without_seconds(history) == without_seconds(expected)
+
+
+def test_dropout_matters_to_the_test_above_and_seeds_decide():
+    models = {}
+    for key, seed, p in (("a", 0, 0.2), ("b", 0, 0.2), ("seed", 1, 0.2), ("p", 0, 0.0)):
+        models[key] = network()
+        next(m for m in models[key].modules() if isinstance(m, nn.Dropout)).p = p
+        fit(models[key], image_set(), epochs=1, seed=seed, **QUIET)
+    assert_same_weights(models["a"], models["b"])
+    for other in ("seed", "p"):
+        assert not torch.equal(models["a"].get_parameter("8.weight"), models[other].get_parameter("8.weight"))
+
+
+def test_epochs_draw_different_dropout_masks():
+    masks = []
+    model = network()
+    dropout = next(m for m in model.modules() if isinstance(m, nn.Dropout))
+    dropout.register_forward_hook(lambda module, args, out: masks.append(module.training and torch.rand(3)))
+    fit(model, image_set(16), epochs=2, **QUIET)
+    first, second = (mask for mask in masks if isinstance(mask, torch.Tensor))
+    assert not torch.equal(first, second)
+
+
+def test_ctrl_c_leaves_the_last_epoch(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    one = network()
+    fit(one, image_set(), epochs=3, checkpoint=tmp_path / "other", **QUIET)
+    with monkeypatch.context() as patch:
+        interrupt(patch, at_step=2 * 4 + 3, error=KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(network(), image_set(), epochs=3, checkpoint=path, **QUIET)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["other", "run.safetensors"]
+    with monkeypatch.context() as patch:
+        interrupt(patch, at_step=4)  # one epoch is left, of four steps
+        two = network()
+        assert len(fit(two, image_set(), epochs=3, checkpoint=path, **QUIET)) == 3
+    assert_same_weights(one, two)
+
+
+def test_finished_checkpoint_returns_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    model, other = network(), network(seed=6)
+    history = fit(model, image_set(), epochs=2, checkpoint=path, **QUIET)
+    interrupt(monkeypatch, at_step=0)
+    past = time.monotonic() - 1
+    assert fit(other, image_set(), epochs=2, checkpoint=path, deadline=past, **QUIET) == history
+    assert_same_weights(model, other)
+
+
+def test_deadline_stops_after_an_epoch_and_the_next_call_finishes(tmp_path, monkeypatch):
+    clock = itertools.count(step=5)  # each reading is 5 s later
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(train.time, "monotonic", lambda: float(next(clock)))
+        with pytest.raises(OutOfTime, match="2 of 5 epochs done, 3 left at about 5 s each.*again with .*run$"):
+            fit(network(), image_set(), epochs=5, checkpoint=path, deadline=34.0, **QUIET)
+    model, whole = network(), network()
+    assert len(fit(model, image_set(), epochs=5, checkpoint=path, **QUIET)) == 5
+    fit(whole, image_set(), epochs=5, **QUIET)
+    assert_same_weights(model, whole)
+
+
+def test_deadline_already_past_trains_nothing():
+    model = network()
+    with pytest.raises(OutOfTime, match="0 of 2 epochs done, 2 left.*no checkpoint"):
+        fit(model, image_set(), epochs=2, deadline=time.monotonic() - 1, **QUIET)
+    assert_same_weights(model, network())
+
+
+@pytest.mark.parametrize("change, named", [
+    ({"lr": 0.01}, r"lr 0\.05 there, 0\.01 here"),
+    ({"epochs": 3}, "epochs 2 there, 3 here"),
+    ({"augment": None}, "augment .* there, None here"),
+    ({"val_set": image_set(20)}, "val_set None there"),
+    ({"train_set": image_set(seed=3)}, "train_set"),
+    ({"model": network(width=4)}, "network"),
+    ({"model": quantize.switch(network(), "cqcfs")}, "network"),
+])
+def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
+    path = tmp_path / "run"
+    call = {"model": network(), "train_set": image_set(), "epochs": 2, "checkpoint": path, **QUIET}
+    fit(**call)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=f"{path} is of another training.*{named}.*delete it") as caught:
+        fit(**{**call, **change})
+    assert "\n" not in str(caught.value) and path.read_bytes() == before
+
+
+def test_truncated_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "run"
+    fit(network(), image_set(), epochs=1, checkpoint=path, **QUIET)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(InputError, match=f"{path} is truncated.*delete it"):
+        fit(network(), image_set(), epochs=1, checkpoint=path, **QUIET)
+
+
+def test_the_callers_random_state_and_modes_are_left_alone():
+    model = network().eval()
+    next(iter(quantize.sites(model).values())).train()
+    modes = [module.training for module in model.modules()]
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    fit(model, image_set(), epochs=1, val_set=image_set(20), **QUIET)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [module.training for module in model.modules()] == modes and any(modes) and not all(modes)
+
+
+def test_progress_bar_counts_every_step(capsys):
+    fit(network(), image_set(), epochs=2, **{**QUIET, "progress": True})
+    bar = capsys.readouterr().err
+    assert "8/8" in bar and "loss=" in bar and "acc=" in bar and "lr=" in bar
+    fit(network(), image_set(), epochs=1, **QUIET)
+    assert capsys.readouterr().err == ""
+
+
+# refusals
+
+
+@pytest.mark.parametrize("name, value", [
+    ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("batch_size", -1), ("seed", -1), ("lr", 0.0),
+    ("lr", -0.1), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("momentum", 1.0), ("momentum", -0.1),
+    ("weight_decay", -1e-4), ("label_smoothing", 1.0), ("label_smoothing", -0.1), ("schedule", "step"),
+    ("precision", "float16"), ("augment", "crop"),
+])
+def test_settings_out_of_range_are_named(name, value):
+    with pytest.raises(InputError, match=f"^{name} = {value!r}: expected ") as caught:
+        fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_image_sets_that_do_not_fit_are_refused():
+    empty = image_set().subset([])
+    with pytest.raises(InputError, match="without images"):
+        fit(network(), empty, epochs=1, **QUIET)
+    with pytest.raises(InputError, match="without images"):
+        fit(network(), image_set(), epochs=1, val_set=empty, **QUIET)
+    with pytest.raises(InputError, match="labels go up to 5.*more classes"):
+        fit(network(), image_set(classes=6), epochs=1, **QUIET)
+    pixels = torch.zeros(4, 3, 9, 13, dtype=torch.uint8)
+    large = ImageSet(pixels, torch.arange(4), tuple("abcd"), (0.5,) * 3, (1.0,) * 3)
+    with pytest.raises(InputError, match=r"does not run on images of shape \[3, 9, 13\]"):
+        fit(network(), large, epochs=1, **QUIET)
+    with pytest.raises(InputError, match="no parameter to train"):
+        fit(network().requires_grad_(False), image_set(), epochs=1, **QUIET)
+
+
+def test_frozen_parameters_stay():
+    model = network()
+    model.get_parameter("0.weight").requires_grad_(False)
+    fit(model, image_set(), epochs=1, **QUIET)
+    assert torch.equal(model.get_parameter("0.weight"), network().get_parameter("0.weight"))
+    assert not torch.equal(model.get_parameter("4.weight"), network().get_parameter("4.weight"))
+
+
+def test_divergence_is_named_with_its_step(monkeypatch):
+    original, calls = train.F.cross_entropy, itertools.count()
+    monkeypatch.setattr(train.F, "cross_entropy",
+                        lambda *a, **k: original(*a, **k) * (math.nan if next(calls) == 6 else 1))
+    with pytest.raises(TrainingDiverged, match=r"loss is nan in step 3 of 4 of epoch 2: lower.*lr = 0\.05"):
+        fit(network(), image_set(), epochs=3, **QUIET)
+
+
+# evaluation
+
+
+def test_evaluate_counts_every_image_and_restores_the_mode():
+    images, model = image_set(23), network().train()
+    model.get_submodule("1").eval()
+    modes = [module.training for module in model.modules()]
+    accuracy = evaluate(model, images, batch_size=7)
+    assert [module.training for module in model.modules()] == modes
+    reference = model.eval()(images.normalise(images.images)).argmax(1)
+    assert accuracy == pytest.approx(100 * sum(int(a == b) for a, b in zip(reference, images.labels)) / 23)
+    assert accuracy == evaluate(model, images)
+
+
+def test_evaluate_restores_the_mode_after_an_error():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("broken")
+
+    model = Broken()
+    with pytest.raises(RuntimeError, match="broken"):
+        evaluate(model, image_set())
+    assert model.training
+
+
+class Guess(nn.Module):
+    """Scores that are right at time t for the labels below t."""
+
+    def __init__(self, labels: torch.Tensor):
+        super().__init__()
+        self.labels, self.seen = labels, 0
+
+    def forward(self, x, T):
+        assert not self.training and not torch.is_grad_enabled()
+        y = self.labels[self.seen : self.seen + len(x)]
+        self.seen += len(x)
+        guesses = [torch.where(y < t, y, (y + 1) % 4) for t in range(1, T + 1)]
+        return torch.stack([nn.functional.one_hot(guess, 4) for guess in guesses])
+
+
+def test_evaluate_snn_gives_the_accuracy_at_every_step():
+    images = image_set(22)  # 6, 6, 5, 5 images of the classes
+    accuracies = evaluate_snn(Guess(images.labels), images, T=5, batch_size=8)
+    assert accuracies == pytest.approx([100 * n / 22 for n in (6, 12, 17, 22, 22)])
+
+
+def test_evaluation_refuses_what_it_cannot_measure():
+    for call in (lambda s: evaluate(network(), s), lambda s: evaluate_snn(Guess(image_set().labels), s)):
+        with pytest.raises(InputError, match="without images"):
+            call(image_set().subset([]))
+        with pytest.raises(InputError, match="expected an ImageSet"):
+            call([(torch.zeros(3, 8, 8), 0)])
+    for T in (0, 2.0, True):
+        with pytest.raises(InputError, match=f"^T = {T!r}"):
+            evaluate_snn(Guess(image_set().labels), image_set(), T=T)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_on_cuda_learns_and_leaves_both_random_states():
+    model = network()
+    states = torch.get_rng_state(), torch.cuda.get_rng_state()
+    history = fit(model, image_set(260), epochs=6, device="cuda", precision="bfloat16", **QUIET)
+    assert next(model.parameters()).is_cuda and history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert torch.equal(states[1], torch.cuda.get_rng_state())
