@@ -73,8 +73,11 @@ algorithm1.figure(spikes.means(found), "algorithm1-means")
 # What lines 9, 16 and 17 do as printed (from the *Audit of the paper*).
 
 # %% tags=["nbval-check-output"]
-algorithm1.table(audit.shown(audit.select("alg1-line9", "alg1-negative-start", "alg1-line16", "half-threshold")),
-                 "Algorithm 1: claims recomputed", "algorithm1-claims")
+algorithm1.table(
+    audit.shown(audit.select("alg1-line9", "alg1-negative-start", "alg1-line16", "half-threshold")),
+    "Algorithm 1: claims recomputed",
+    "algorithm1-claims",
+)
 
 # %% [markdown]
 # ## What deviates from the paper

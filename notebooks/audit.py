@@ -41,36 +41,37 @@ paper_audit.table(audit.counts(), "Audit: number of checks by part of the paper 
 # ## The neuron and its conversion error: Eqs. 1-14, Figs. 2-3
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Eqs. 1-14, Figs. 2-3"]),
-                  "Audit, Eqs. 1-14, Figs. 2-3: claims recomputed", "audit-neuron")
+paper_audit.table(
+    audit.shown(audit.PARTS["Eqs. 1-14, Figs. 2-3"]), "Audit, Eqs. 1-14, Figs. 2-3: claims recomputed", "audit-neuron"
+)
 
 # %% [markdown]
 # ## Softplus, gradients and the algorithm: Eqs. 15-20, Algorithm 1
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Eqs. 15-20, Algorithm 1"]),
-                  "Audit, Eqs. 15-20, Algorithm 1: claims recomputed", "audit-training")
+paper_audit.table(
+    audit.shown(audit.PARTS["Eqs. 15-20, Algorithm 1"]),
+    "Audit, Eqs. 15-20, Algorithm 1: claims recomputed",
+    "audit-training",
+)
 
 # %% [markdown]
 # ## Comparison with other methods: Tables 1-2
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Tables 1-2"]),
-                  "Audit, Tables 1-2: claims recomputed", "audit-tables")
+paper_audit.table(audit.shown(audit.PARTS["Tables 1-2"]), "Audit, Tables 1-2: claims recomputed", "audit-tables")
 
 # %% [markdown]
 # ## Ablations: Tables 3-4
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Tables 3-4"]),
-                  "Audit, Tables 3-4: claims recomputed", "audit-ablations")
+paper_audit.table(audit.shown(audit.PARTS["Tables 3-4"]), "Audit, Tables 3-4: claims recomputed", "audit-ablations")
 
 # %% [markdown]
 # ## Thresholds, training time, energy: Tables 5-7
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Tables 5-7"]),
-                  "Audit, Tables 5-7: claims recomputed", "audit-costs")
+paper_audit.table(audit.shown(audit.PARTS["Tables 5-7"]), "Audit, Tables 5-7: claims recomputed", "audit-costs")
 
 # %% [markdown]
 # ## Corrected equations
@@ -99,8 +100,9 @@ paper_audit.table(audit.shown(audit.PARTS["Tables 5-7"]),
 # The proof is numerical: each form beside a reference that does not use it (simulation, or finite differences).
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(corrections.table(), "Largest difference from the reference: corrected and printed forms",
-                  "audit-corrections")
+paper_audit.table(
+    corrections.table(), "Largest difference from the reference: corrected and printed forms", "audit-corrections"
+)
 
 # %% [markdown]
 # ## What deviates from the paper

@@ -47,8 +47,11 @@ figure1.figure(activation.conversion_errors())
 # θ/2T from θ/2. The clipping error at one input, 2 θ, does not depend on T.
 
 # %% tags=["nbval-check-output"]
-figure1.table(response.error_table((1, 2, 4, 8, 16, 32)),
-              "Flooring and clipping error of IF neurons against ReLU, in thresholds", digits=3)
+figure1.table(
+    response.error_table((1, 2, 4, 8, 16, 32)),
+    "Flooring and clipping error of IF neurons against ReLU, in thresholds",
+    digits=3,
+)
 
 # %% [markdown]
 # ## What the paper says about it
@@ -56,8 +59,11 @@ figure1.table(response.error_table((1, 2, 4, 8, 16, 32)),
 # Its statements on Eqs. 8-10 and on the start at half the threshold, recomputed (from the *Audit of the paper*).
 
 # %% tags=["nbval-check-output"]
-figure1.table(audit.shown(audit.select("eq8-resolution", "eq9-start", "eq9-clip", "eq10-errors", "half-threshold")),
-              "Eqs. 8-10: claims recomputed", "figure1-claims")
+figure1.table(
+    audit.shown(audit.select("eq8-resolution", "eq9-start", "eq9-clip", "eq10-errors", "half-threshold")),
+    "Eqs. 8-10: claims recomputed",
+    "figure1-claims",
+)
 
 # %% [markdown]
 # ## What deviates from the paper

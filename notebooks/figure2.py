@@ -48,17 +48,32 @@ figure2.figure(activation.behaviours())
 figure2.figure(activation.negative_errors(), "figure2-errors")
 
 # %% tags=["nbval-check-output"]
-figure2.table(response.negative_table(),
-              "Eq. 12 for λ = -1 and L = T = 4: the error, and at how many of 385 inputs each form gives it", "figure2-errors")
+figure2.table(
+    response.negative_table(),
+    "Eq. 12 for λ = -1 and L = T = 4: the error, and at how many of 385 inputs each form gives it",
+    "figure2-errors",
+)
 
 # %% [markdown]
 # The last column is the largest error of the neuron in panel (f). The paper's statements on Eqs. 12-14 and Fig. 2,
 # recomputed (from the *Audit of the paper*):
 
 # %% tags=["nbval-check-output"]
-figure2.table(audit.shown(audit.select("eq13-constant-input", "eq13-other-timesteps", "eq13-uneven-input", "eq14-outer-cases",
-                                       "eq14-middle-case", "eq14-normalised-neuron", "negative-threshold-behaviour")),
-              "Eqs. 12-14 and Fig. 2: claims recomputed", "figure2-claims")
+figure2.table(
+    audit.shown(
+        audit.select(
+            "eq13-constant-input",
+            "eq13-other-timesteps",
+            "eq13-uneven-input",
+            "eq14-outer-cases",
+            "eq14-middle-case",
+            "eq14-normalised-neuron",
+            "negative-threshold-behaviour",
+        )
+    ),
+    "Eqs. 12-14 and Fig. 2: claims recomputed",
+    "figure2-claims",
+)
 
 # %% [markdown]
 # ## What deviates from the paper

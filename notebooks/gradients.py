@@ -49,7 +49,9 @@ gradients.figure(activation.gradients())
 # From the finite difference, over the inputs of the figure, and at what share of them there is a deviation.
 
 # %% tags=["nbval-check-output"]
-gradients.table(gradient_check.deviations(), "Largest difference from finite differences: as implemented, derived and printed")
+gradients.table(
+    gradient_check.deviations(), "Largest difference from finite differences: as implemented, derived and printed"
+)
 
 # %% [markdown]
 # ## Three windows in use
@@ -59,12 +61,14 @@ gradients.table(gradient_check.deviations(), "Largest difference from finite dif
 # between 0.875 and 1.125 thresholds the three disagree on which of the two should move.
 
 # %%
-gradients.figure(activation.windows({name: name.replace("_", ", then ") for name in kernels.WINDOWS}),
-                 "gradients-windows")
+gradients.figure(
+    activation.windows({name: name.replace("_", ", then ") for name in kernels.WINDOWS}), "gradients-windows"
+)
 
 # %% tags=["nbval-check-output"]
-gradients.table(gradient_check.window_table(), "Gradients at a few inputs for each window (threshold 1, L = 4)",
-                "gradients-windows")
+gradients.table(
+    gradient_check.window_table(), "Gradients at a few inputs for each window (threshold 1, L = 4)", "gradients-windows"
+)
 
 # %% [markdown]
 # ## What the paper says about it
@@ -72,9 +76,21 @@ gradients.table(gradient_check.window_table(), "Gradients at a few inputs for ea
 # Its statements on Softplus and on Eqs. 19-20, recomputed (from the *Audit of the paper*).
 
 # %% tags=["nbval-check-output"]
-gradients.table(audit.shown(audit.select("softplus-range", "softplus-scale", "eq19-window", "eq20-middle-case",
-                                         "eq20-upper-case", "eq20-lower-case", "eq19-eq20-boundary")),
-                "Eqs. 15-20: claims recomputed", "gradients-claims")
+gradients.table(
+    audit.shown(
+        audit.select(
+            "softplus-range",
+            "softplus-scale",
+            "eq19-window",
+            "eq20-middle-case",
+            "eq20-upper-case",
+            "eq20-lower-case",
+            "eq19-eq20-boundary",
+        )
+    ),
+    "Eqs. 15-20: claims recomputed",
+    "gradients-claims",
+)
 
 # %% [markdown]
 # ## What deviates from the paper

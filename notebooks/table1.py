@@ -25,7 +25,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.pages import page, tables
 from csqcfs.paper.plots import accuracy
 
@@ -39,7 +39,7 @@ table1 = page.open("table1", profile, seeds)
 # profile does not run has an empty line.
 
 # %% tags=["nbval-check-output"]
-frame = tables.accuracy_beside(table1, printed.TABLE1, labels=("Architecture", "Method"))
+frame = tables.accuracy_beside(table1, published.TABLE1, labels=("Architecture", "Method"))
 table1.table(frame, "Table 1. Accuracy (%) of the ANN and of its SNN after T steps on CIFAR-10, paper and ours")
 
 # %% [markdown]

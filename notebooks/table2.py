@@ -23,7 +23,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.pages import gains, page, tables
 from csqcfs.paper.plots import accuracy
 
@@ -36,7 +36,7 @@ table2 = page.open("table2", profile, seeds)
 # more than one seed. A network that this profile does not run has an empty line.
 
 # %% tags=["nbval-check-output"]
-frame = tables.accuracy_beside(table2, printed.TABLE2, labels=("Architecture", "Method"))
+frame = tables.accuracy_beside(table2, published.TABLE2, labels=("Architecture", "Method"))
 table2.table(frame, "Table 2. Accuracy (%) of the ANN and of its SNN after T steps on CIFAR-100, paper and ours")
 
 # %% [markdown]
@@ -53,7 +53,7 @@ table2.figure(accuracy.comparison(table2, ("qcfs", "srp", "cos", "csqcfs", "ours
 # bring. The column ANN shows how much of it the network has before conversion.
 
 # %% tags=["nbval-check-output"]
-frame = gains.gains(table2, printed.TABLE2, [("ours", "cos"), ("cos", "qcfs")])
+frame = gains.gains(table2, published.TABLE2, [("ours", "cos"), ("cos", "qcfs")])
 table2.table(frame, "Differences of Table 2 in percentage points, paper and ours", "table2-gains")
 
 # %% [markdown]

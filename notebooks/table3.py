@@ -24,7 +24,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.pages import gains, page, tables
 from csqcfs.paper.plots import accuracy
 
@@ -34,7 +34,7 @@ table3 = page.open("table3", profile, seeds)
 # ## Ours beside the paper's
 
 # %% tags=["nbval-check-output"]
-frame = tables.accuracy_beside(table3, printed.TABLE3, labels=("Architecture", "Activation"))
+frame = tables.accuracy_beside(table3, published.TABLE3, labels=("Architecture", "Activation"))
 table3.table(frame, "Table 3. Accuracy (%) of the ANN and of its SNN with offset spikes, paper and ours")
 
 # %%
@@ -48,7 +48,7 @@ table3.figure(accuracy.comparison(table3, ("sqcfs", "cqcfs", "csqcfs")), "table3
 # The full method minus the one without channels is the gain from channels; minus the one without Softplus, from Softplus.
 
 # %% tags=["nbval-check-output"]
-frame = gains.gains(table3, printed.TABLE3, [("csqcfs", "sqcfs"), ("csqcfs", "cqcfs")])
+frame = gains.gains(table3, published.TABLE3, [("csqcfs", "sqcfs"), ("csqcfs", "cqcfs")])
 table3.table(frame, "Differences of Table 3 in percentage points, paper and ours", "table3-gains")
 
 # %% [markdown]

@@ -23,7 +23,7 @@ profile = "demo"
 seeds = None
 
 # %%
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.pages import gains, page, tables
 
 table4 = page.open("table4", profile, seeds)
@@ -32,7 +32,7 @@ table4 = page.open("table4", profile, seeds)
 # ## Ours beside the paper's
 
 # %% tags=["nbval-check-output"]
-frame = tables.accuracy_beside(table4, printed.TABLE4, labels=("Dataset", "Architecture", "Training"))
+frame = tables.accuracy_beside(table4, published.TABLE4, labels=("Dataset", "Architecture", "Training"))
 table4.table(frame, "Table 4. Accuracy (%) of the ANN and of its SNN with offset spikes, paper and ours")
 
 # %% [markdown]
@@ -44,7 +44,7 @@ table4.table(frame, "Table 4. Accuracy (%) of the ANN and of its SNN with offset
 
 # %% tags=["nbval-check-output"]
 pairs = [("layer-wise", "origin"), ("channel-wise", "layer-wise")]
-frame = gains.gains(table4, printed.TABLE4, pairs, labels=("Dataset", "Architecture"))
+frame = gains.gains(table4, published.TABLE4, pairs, labels=("Dataset", "Architecture"))
 table4.table(frame, "Differences of Table 4 in percentage points, paper and ours", "table4-gains")
 
 # %% [markdown]

@@ -66,7 +66,9 @@ table7.table(costs.table7_frame(table7, T=4), caption, digits=3)
 # Energy in % of the ANN's. Above 100 the spiking network costs more than the network it came from.
 
 # %% tags=["nbval-check-output"]
-table7.table(costs.conventions_frame(table7), "Energy of the SNN in % of its ANN's, by convention", "table7-conventions")
+table7.table(
+    costs.conventions_frame(table7), "Energy of the SNN in % of its ANN's, by convention", "table7-conventions"
+)
 
 # %%
 table7.figure(plots.energy_over_time(table7))

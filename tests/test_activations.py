@@ -210,9 +210,9 @@ def test_gradients_equal_finite_differences_with_the_floor_frozen(kind, shape):
     assert 0 < int(inside.sum()) < inside.numel()
 
 
-@pytest.mark.parametrize(("window", "low", "high"), [
-    ("paper", -0.125, 0.875), ("floor_clamp", -0.125, 1.125), ("clamp_floor", 0.0, 1.0),
-])
+@pytest.mark.parametrize(
+    ("window", "low", "high"), [("paper", -0.125, 0.875), ("floor_clamp", -0.125, 1.125), ("clamp_floor", 0.0, 1.0)]
+)
 def test_windows_pass_the_gradient_between_their_edges(window, low, high):
     """At theta = 1, L = 4, as listed in methods.md; the values forward are the same."""
     z = torch.tensor([low - 0.01, low + 0.01, high - 0.01, high + 0.01], requires_grad=True)
@@ -266,17 +266,23 @@ def test_repr_says_kind_steps_and_threshold(kind):
 
 
 @pytest.mark.parametrize("kind", FAMILY)
-@pytest.mark.parametrize(("arguments", "named"), [
-    *[({"L": L}, rf"^L = {L!r}: expected a whole number.*1 or more; try") for L in (0, -1, 4.0, True, None, "4")],
-    *[({"threshold": t}, f"^threshold = {t:g}: expected a finite value above 0; ")
-      for t in (0.0, -4.0, math.nan, math.inf, -math.inf)],
-    ({"threshold": torch.tensor([1.0, math.nan, 2.0])}, "^threshold = nan"),
-    ({"threshold": torch.tensor([1.0, -3.0, 2.0])}, "^threshold = -3"),
-    ({"threshold": torch.ones(2)}, r"^threshold of shape \[2\]: expected one value"),
-    ({"threshold": torch.ones(3, 1)}, r"^threshold of shape \[3, 1\]"),
-    ({"threshold": "high"}, "^threshold = 'high': expected"), ({"threshold": None}, "^threshold = None: expected"),
-    ({"window": "wide"}, "^window = 'wide': expected one of paper, floor_clamp, clamp_floor"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        *[({"L": L}, rf"^L = {L!r}: expected a whole number.*1 or more; try") for L in (0, -1, 4.0, True, None, "4")],
+        *[
+            ({"threshold": t}, f"^threshold = {t:g}: expected a finite value above 0; ")
+            for t in (0.0, -4.0, math.nan, math.inf, -math.inf)
+        ],
+        ({"threshold": torch.tensor([1.0, math.nan, 2.0])}, "^threshold = nan"),
+        ({"threshold": torch.tensor([1.0, -3.0, 2.0])}, "^threshold = -3"),
+        ({"threshold": torch.ones(2)}, r"^threshold of shape \[2\]: expected one value"),
+        ({"threshold": torch.ones(3, 1)}, r"^threshold of shape \[3, 1\]"),
+        ({"threshold": "high"}, "^threshold = 'high': expected"),
+        ({"threshold": None}, "^threshold = None: expected"),
+        ({"window": "wide"}, "^window = 'wide': expected one of paper, floor_clamp, clamp_floor"),
+    ],
+)
 def test_bad_arguments_are_one_line(kind, arguments, named):
     with pytest.raises(InputError, match=named) as caught:
         make(kind, **arguments)
@@ -292,9 +298,9 @@ def test_bad_channels_are_one_line(kind, channels):
 
 
 @pytest.mark.parametrize("kind", CHANNELWISE)
-@pytest.mark.parametrize(("shape", "found"), [
-    ((2, 4), "4"), ((2, 1, 3, 3), "1"), ((4, 2, 3), "2"), ((3,), "none"), ((), "none"),
-])
+@pytest.mark.parametrize(
+    ("shape", "found"), [((2, 4), "4"), ((2, 1, 3, 3), "1"), ((4, 2, 3), "2"), ((3,), "none"), ((), "none")]
+)
 def test_channel_count_that_does_not_match_is_refused(kind, shape, found):
     with pytest.raises(InputError, match=f"has {found} channels, expected 3 thresholds.*build") as caught:
         kind(3)(torch.zeros(shape))

@@ -15,8 +15,12 @@ from torch import Tensor, nn
 
 DYADIC = torch.tensor([1.0, 0.5, 2.0, 4.0, 0.25])
 # trailing shape behind [T, N], and the memory order of one step
-LAYOUTS = {"linear": ((5,), None), "convolution": ((5, 4, 3), None),
-           "channels_last": ((5, 4, 3), torch.channels_last), "sequence": ((5, 6), None)}
+LAYOUTS = {
+    "linear": ((5,), None),
+    "convolution": ((5, 4, 3), None),
+    "channels_last": ((5, 4, 3), torch.channels_last),
+    "sequence": ((5, 6), None),
+}
 
 
 def train_of(layout: str, T: int, N: int = 3, seed: int = 0) -> Tensor:
@@ -90,8 +94,11 @@ def test_a_run_continues_from_its_membrane(T, seed):
     assert torch.equal(torch.cat([first, second]), whole) and torch.equal(end, v)
 
 
-@pytest.mark.parametrize("theta", [DYADIC, DYADIC / 3, torch.tensor(0.7), torch.tensor(-0.5)],
-                         ids=["dyadic", "channels", "layer", "negative"])
+@pytest.mark.parametrize(
+    "theta",
+    [DYADIC, DYADIC / 3, torch.tensor(0.7), torch.tensor(-0.5)],
+    ids=["dyadic", "channels", "layer", "negative"],
+)
 @pytest.mark.parametrize("T", [1, 7, 33])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_equals_the_equations_step_by_step(layout, T, theta):

@@ -12,9 +12,7 @@ import torch
 from csqcfs.engine import paths
 from torch import nn
 
-PROMISED = {
-    "QCFS", "SQCFS", "CQCFS", "CSQCFS", "quantize_activations", "to_channelwise", "fit", "convert", "models",
-}
+PROMISED = {"QCFS", "SQCFS", "CQCFS", "CSQCFS", "quantize_activations", "to_channelwise", "fit", "convert", "models"}
 
 
 def test_promised_names_are_public_and_documented():
@@ -25,15 +23,19 @@ def test_promised_names_are_public_and_documented():
     assert f'version = "{csqcfs.__version__}"' in (paths.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("function", "parameters"), [
-    (csqcfs.QCFS, {"L": 4, "threshold": 4.0}), (csqcfs.SQCFS, {"L": 4, "threshold": 4.0}),
-    (csqcfs.CQCFS, {"channels": ..., "L": 4, "threshold": 4.0}),
-    (csqcfs.CSQCFS, {"channels": ..., "L": 4, "threshold": 4.0}),
-    (csqcfs.quantize_activations, {"model": ..., "L": 4, "threshold": 4.0, "example": None}),
-    (csqcfs.to_channelwise, {"model": ..., "softplus": True}),
-    (csqcfs.SNN.forward, {"self": ..., "x": ..., "T": 8}),
-    (csqcfs.models.build, {"name": ..., "num_classes": 10, "width": 1.0}),
-])
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (csqcfs.QCFS, {"L": 4, "threshold": 4.0}),
+        (csqcfs.SQCFS, {"L": 4, "threshold": 4.0}),
+        (csqcfs.CQCFS, {"channels": ..., "L": 4, "threshold": 4.0}),
+        (csqcfs.CSQCFS, {"channels": ..., "L": 4, "threshold": 4.0}),
+        (csqcfs.quantize_activations, {"model": ..., "L": 4, "threshold": 4.0, "example": None}),
+        (csqcfs.to_channelwise, {"model": ..., "softplus": True}),
+        (csqcfs.SNN.forward, {"self": ..., "x": ..., "T": 8}),
+        (csqcfs.models.build, {"name": ..., "num_classes": 10, "width": 1.0}),
+    ],
+)
 def test_signatures(function, parameters):
     """In this order, by place or by keyword, with the paper's defaults."""
     found = list(inspect.signature(function).parameters.values())[: len(parameters)]
@@ -44,18 +46,28 @@ def test_signatures(function, parameters):
 
 def test_import_is_light():
     """No plotting, notebook or data frame library for someone who converts a network."""
-    code = ("import sys, csqcfs; heavy = {'matplotlib', 'pandas', 'seaborn', 'papermill', 'jupytext', 'nbformat', "
-            "'spikingjelly'}; print(sorted(heavy & set(sys.modules)))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120,
-                          env={"PYTHONPATH": str(paths.REPOSITORY / "lib"), "PATH": "/usr/bin:/bin"})
+    code = (
+        "import sys, csqcfs; heavy = {'matplotlib', 'pandas', 'seaborn', 'papermill', 'jupytext', 'nbformat', "
+        "'spikingjelly'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env={"PYTHONPATH": str(paths.REPOSITORY / "lib"), "PATH": "/usr/bin:/bin"},
+    )
     assert done.stdout.strip() == "[]"
 
 
 def dataset(count: int = 256, classes: int = 10) -> list[tuple[torch.Tensor, int]]:
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randint(0, 256, (classes, 3, 8, 8), generator=generator)
-    noisy = [(patterns[i % classes] + torch.randint(-30, 31, (3, 8, 8), generator=generator)).clamp(0, 255)
-             for i in range(count)]
+    noisy = [
+        (patterns[i % classes] + torch.randint(-30, 31, (3, 8, 8), generator=generator)).clamp(0, 255)
+        for i in range(count)
+    ]
     return [(image.to(torch.uint8), i % classes) for i, image in enumerate(noisy)]
 
 
@@ -83,10 +95,21 @@ def check_main_road(network: nn.Module, epochs: int) -> None:
 
 def test_the_main_road_with_an_own_model():
     torch.manual_seed(0)
-    check_main_road(nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
-        nn.Linear(64, 10)), epochs=6)
+    check_main_road(
+        nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64, 10),
+        ),
+        epochs=6,
+    )
 
 
 def test_the_main_road_with_resnet20():

@@ -84,8 +84,9 @@ class ThresholdActivation(nn.Module):
         try:
             theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach()
         except (TypeError, ValueError) as error:
-            raise InputError(f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"
-                             ) from error
+            raise InputError(
+                f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"
+            ) from error
         if not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan
             raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
@@ -121,8 +122,9 @@ class ThresholdActivation(nn.Module):
 class QCFS(ThresholdActivation):
     """QCFS (Eq. 11): one threshold for the layer, used directly, so training may turn it negative."""
 
-    def __init__(self, L: int = 4, threshold: float | Tensor = 4.0, *, window: str = "paper",
-                 channels: int | None = None):
+    def __init__(
+        self, L: int = 4, threshold: float | Tensor = 4.0, *, window: str = "paper", channels: int | None = None
+    ):
         super().__init__(channels, threshold, L, window, per_channel=False)
 
 

@@ -110,7 +110,10 @@ def integrate_and_fire(
     for t in range(0, T, BLOCK):
         steps = slice(t, min(t + BLOCK, T))
         out, potential = run(
-            inputs if layout.constant else inputs[steps], more if more is None else more[steps], potential, level,
+            inputs if layout.constant else inputs[steps],
+            more if more is None else more[steps],
+            potential,
+            level,
             steps.stop - t,
         )
         parts.append(out)

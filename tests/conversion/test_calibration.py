@@ -28,8 +28,14 @@ def best(z: np.ndarray, L: int, count: int = 4000) -> tuple[float, float]:
 def samples(kind: str, count: int = 3000, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     z = torch.randn(count, generator=generator)
-    return {"normal": z, "shifted": z - 1, "heavy": z * z.abs() * 3, "uniform": torch.erf(z) * 5,
-            "small": 1e-3 * z, "sparse": torch.where(z > 1.5, z, -z.abs())}[kind]
+    return {
+        "normal": z,
+        "shifted": z - 1,
+        "heavy": z * z.abs() * 3,
+        "uniform": torch.erf(z) * 5,
+        "small": 1e-3 * z,
+        "sparse": torch.where(z > 1.5, z, -z.abs()),
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", ["normal", "shifted", "heavy", "uniform", "small", "sparse"])
@@ -67,8 +73,16 @@ def network(width: int = 6) -> nn.Module:
     with torch.random.fork_rng([]):
         torch.manual_seed(3)
         return nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
-            nn.Linear(16 * width, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 4), nn.ReLU(),
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * width, 12),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(12, 4),
+            nn.ReLU(),
         )
 
 

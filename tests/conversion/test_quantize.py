@@ -92,8 +92,10 @@ def assert_same_function(first: nn.Module, second: nn.Module, x: torch.Tensor, e
 
 
 def snapshot(model: nn.Module) -> tuple:
-    return ([(name, type(m), m.training) for name, m in model.named_modules()],
-            {name: value.clone() for name, value in model.state_dict().items()})
+    return (
+        [(name, type(m), m.training) for name, m in model.named_modules()],
+        {name: value.clone() for name, value in model.state_dict().items()},
+    )
 
 
 def assert_unchanged(model: nn.Module, before: tuple) -> None:
@@ -105,14 +107,22 @@ def assert_unchanged(model: nn.Module, before: tuple) -> None:
 # every call site
 
 
-@pytest.mark.parametrize(("call", "was"), [
-    (lambda m, x: m.relu(x), "ReLU"), (lambda m, x: nn.ReLU(inplace=True)(x), "relu()"),
-    (lambda m, x: F.relu(x), "relu()"), (lambda m, x: F.relu(x, inplace=True), "relu()"),
-    (lambda m, x: F.relu_(x), "relu_()"), (lambda m, x: torch.relu(x), "relu()"),
-    (lambda m, x: torch.relu_(x), "relu_()"),
-    (lambda m, x: x.relu(), "relu()"), (lambda m, x: x.relu_(), "relu_()"),
-    (lambda m, x: F.relu(input=x), "relu()"), (lambda m, x: m.relu(input=x), "ReLU"),
-])
+@pytest.mark.parametrize(
+    ("call", "was"),
+    [
+        (lambda m, x: m.relu(x), "ReLU"),
+        (lambda m, x: nn.ReLU(inplace=True)(x), "relu()"),
+        (lambda m, x: F.relu(x), "relu()"),
+        (lambda m, x: F.relu(x, inplace=True), "relu()"),
+        (lambda m, x: F.relu_(x), "relu_()"),
+        (lambda m, x: torch.relu(x), "relu()"),
+        (lambda m, x: torch.relu_(x), "relu_()"),
+        (lambda m, x: x.relu(), "relu()"),
+        (lambda m, x: x.relu_(), "relu_()"),
+        (lambda m, x: F.relu(input=x), "relu()"),
+        (lambda m, x: m.relu(input=x), "ReLU"),
+    ],
+)
 def test_every_way_to_write_a_relu(call, was):
     model = wired(call)
     quantized = quantize_activations(model, L=8, threshold=1.5)
@@ -180,10 +190,14 @@ def test_channels_of_convolutions_and_linear_layers():
 # pooling and dropout
 
 
-MAX = st.fixed_dictionaries({
-    "kernel_size": st.sampled_from([2, 3, (2, 3)]), "stride": st.sampled_from([None, 1, 2]),
-    "padding": st.sampled_from([0, 1]), "ceil_mode": st.booleans(),
-})
+MAX = st.fixed_dictionaries(
+    {
+        "kernel_size": st.sampled_from([2, 3, (2, 3)]),
+        "stride": st.sampled_from([None, 1, 2]),
+        "padding": st.sampled_from([0, 1]),
+        "ceil_mode": st.booleans(),
+    }
+)
 
 
 @given(MAX, st.integers(6, 11), st.booleans())
@@ -200,21 +214,26 @@ def test_average_pooling_has_the_geometry_of_max_pooling(geometry, size, functio
     quantized = quantize_activations(model, L=4, threshold=1.0, example=images(2, size))
     x = images(2, size)
     before = QCFS(4, 1.0)(model.norm(model.conv(x)))
-    expected = F.avg_pool2d(before, geometry["kernel_size"], geometry["stride"], geometry["padding"],
-                            geometry["ceil_mode"])
+    expected = F.avg_pool2d(
+        before, geometry["kernel_size"], geometry["stride"], geometry["padding"], geometry["ceil_mode"]
+    )
     assert torch.equal(quantized(x), expected)
     assert quantized(x).shape == model(x).shape
     assert report(quantized)[1] == Replacement("pool", "max_pool2d()" if functional else "MaxPool2d", "AvgPool2d")
 
 
-@pytest.mark.parametrize(("call", "kind"), [
-    (lambda m, x: torch.max_pool2d(x, 2), nn.AvgPool2d), (lambda m, x: nn.MaxPool2d(2)(x), nn.AvgPool2d),
-    (lambda m, x: F.max_pool2d(x, 2, 2, 0, 1, True), nn.AvgPool2d),
-    (lambda m, x: F.max_pool2d(input=x, kernel_size=(3, 2)), nn.AvgPool2d),
-    (lambda m, x: F.adaptive_max_pool2d(x, (2, 3)), nn.AdaptiveAvgPool2d),
-    (lambda m, x: F.max_pool1d(x.flatten(2), 4), nn.AvgPool1d),
-    (lambda m, x: F.max_pool3d(x.unsqueeze(1), 2), nn.AvgPool3d),
-])
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda m, x: torch.max_pool2d(x, 2), nn.AvgPool2d),
+        (lambda m, x: nn.MaxPool2d(2)(x), nn.AvgPool2d),
+        (lambda m, x: F.max_pool2d(x, 2, 2, 0, 1, True), nn.AvgPool2d),
+        (lambda m, x: F.max_pool2d(input=x, kernel_size=(3, 2)), nn.AvgPool2d),
+        (lambda m, x: F.adaptive_max_pool2d(x, (2, 3)), nn.AdaptiveAvgPool2d),
+        (lambda m, x: F.max_pool1d(x.flatten(2), 4), nn.AvgPool1d),
+        (lambda m, x: F.max_pool3d(x.unsqueeze(1), 2), nn.AvgPool3d),
+    ],
+)
 def test_functional_max_pooling(call, kind):
     model = wired(lambda m, x: call(m, m.relu(x)))
     quantized = quantize_activations(model)
@@ -222,9 +241,7 @@ def test_functional_max_pooling(call, kind):
     assert quantized(images()).shape == model(images()).shape
 
 
-@pytest.mark.parametrize("pool", [
-    nn.MaxPool1d(2), nn.MaxPool3d(2), nn.AdaptiveMaxPool1d(3), nn.AdaptiveMaxPool2d(3),
-])
+@pytest.mark.parametrize("pool", [nn.MaxPool1d(2), nn.MaxPool3d(2), nn.AdaptiveMaxPool1d(3), nn.AdaptiveMaxPool2d(3)])
 def test_other_max_pooling_modules(pool):
     sizes = {"1d": (4, 8), "2d": (4, 8, 8), "3d": (4, 8, 8, 8)}
     x = torch.rand(2, *sizes[type(pool).__name__[-2:]])
@@ -235,11 +252,14 @@ def test_other_max_pooling_modules(pool):
     torch.testing.assert_close(quantized(torch.ones_like(x) * 4), torch.full_like(model(x), 4.0))
 
 
-@pytest.mark.parametrize("model", [
-    nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, dilation=2)),
-    nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, return_indices=True)),
-    nn.Sequential(nn.ReLU(), nn.AdaptiveMaxPool2d(2, return_indices=True)),
-])
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, dilation=2)),
+        nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, return_indices=True)),
+        nn.Sequential(nn.ReLU(), nn.AdaptiveMaxPool2d(2, return_indices=True)),
+    ],
+)
 def test_pooling_that_no_average_matches_is_refused(model):
     with pytest.raises(InputError, match="at 1 is dilated or returns indices.*use plain") as caught:
         quantize_activations(model)
@@ -342,8 +362,9 @@ def test_the_example_does_not_touch_running_statistics():
 
 @pytest.mark.parametrize("softplus", [True, False])
 def test_to_channelwise_keeps_the_function_from_any_thresholds(softplus):
-    model = set_thresholds(quantize_activations(randomise_norms(build("resnet20", width=0.5)).eval(), 4,
-                                                example=images()))
+    model = set_thresholds(
+        quantize_activations(randomise_norms(build("resnet20", width=0.5)).eval(), 4, example=images())
+    )
     fine = to_channelwise(model, softplus=softplus)
     assert all(type(m) is (CSQCFS if softplus else CQCFS) for m in sites(fine).values())
     assert list(sites(fine)) == list(sites(model)) and report(fine) == report(model)
@@ -406,12 +427,15 @@ def test_a_threshold_that_is_not_positive_is_named(bad, softplus):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("call", "named"), [
-    (lambda: switch(small(), "relu"), "^activation = 'relu': expected one of qcfs, sqcfs, cqcfs, csqcfs"),
-    (lambda: to_channelwise(nn.Sequential(nn.ReLU())), "^Sequential has no quantized activation; call quantize"),
-    (lambda: to_channelwise(quantize_activations(nn.Sequential(nn.ReLU()))), "^channels of 0 are unknown; pass"),
-    (lambda: switch(to_channelwise(small()), "sqcfs"), "^1 has 4 thresholds: sqcfs holds one for the whole layer"),
-])
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: switch(small(), "relu"), "^activation = 'relu': expected one of qcfs, sqcfs, cqcfs, csqcfs"),
+        (lambda: to_channelwise(nn.Sequential(nn.ReLU())), "^Sequential has no quantized activation; call quantize"),
+        (lambda: to_channelwise(quantize_activations(nn.Sequential(nn.ReLU()))), "^channels of 0 are unknown; pass"),
+        (lambda: switch(to_channelwise(small()), "sqcfs"), "^1 has 4 thresholds: sqcfs holds one for the whole layer"),
+    ],
+)
 def test_bad_switches_are_one_line(call, named):
     with pytest.raises(InputError, match=named) as caught:
         call()
@@ -421,16 +445,19 @@ def test_bad_switches_are_one_line(call, named):
 # refusals
 
 
-@pytest.mark.parametrize(("call", "named"), [
-    (lambda m, x: x, r"^Wired has no ReLU: expected at least one"),
-    (lambda m, x: F.gelu(m.relu(x)), r"^gelu\(\) at forward of Wired has no counterpart.*replace it by a ReLU"),
-    (lambda m, x: m.relu(x).softmax(1), r"^softmax\(\) at forward of Wired"),
-    (lambda m, x: m.relu(x) * m.relu(-x), r"^mul\(\) at forward of Wired"),
-    (lambda m, x: (lambda y: y * y)(m.relu(x)), r"^mul\(\) at forward of Wired"),
-    (lambda m, x: 1 / (1 + m.relu(x)), r"^truediv\(\) at forward of Wired"),
-    (lambda m, x: m.gate(m.relu(x)), r"^Wired cannot be traced by torch.fx at gate \(.*control flow.*; take"),
-    (lambda m, x: m.relu(x) if x.max() > 0 else x, r"^Wired cannot be traced by torch.fx \(.*control flow"),
-])
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda m, x: x, r"^Wired has no ReLU: expected at least one"),
+        (lambda m, x: F.gelu(m.relu(x)), r"^gelu\(\) at forward of Wired has no counterpart.*replace it by a ReLU"),
+        (lambda m, x: m.relu(x).softmax(1), r"^softmax\(\) at forward of Wired"),
+        (lambda m, x: m.relu(x) * m.relu(-x), r"^mul\(\) at forward of Wired"),
+        (lambda m, x: (lambda y: y * y)(m.relu(x)), r"^mul\(\) at forward of Wired"),
+        (lambda m, x: 1 / (1 + m.relu(x)), r"^truediv\(\) at forward of Wired"),
+        (lambda m, x: m.gate(m.relu(x)), r"^Wired cannot be traced by torch.fx at gate \(.*control flow.*; take"),
+        (lambda m, x: m.relu(x) if x.max() > 0 else x, r"^Wired cannot be traced by torch.fx \(.*control flow"),
+    ],
+)
 def test_what_cannot_be_converted_is_one_line(call, named):
     model = wired(call)
     before = snapshot(model)
@@ -440,10 +467,19 @@ def test_what_cannot_be_converted_is_one_line(call, named):
     assert_unchanged(model, before)
 
 
-@pytest.mark.parametrize("layer", [
-    nn.GELU(), nn.SiLU(), nn.LeakyReLU(), nn.ReLU6(), nn.Softmax(1), nn.LayerNorm(4), nn.GroupNorm(2, 4),
-    nn.Hardtanh(),
-])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.GELU(),
+        nn.SiLU(),
+        nn.LeakyReLU(),
+        nn.ReLU6(),
+        nn.Softmax(1),
+        nn.LayerNorm(4),
+        nn.GroupNorm(2, 4),
+        nn.Hardtanh(),
+    ],
+)
 def test_an_unsupported_module_is_named_with_its_place(layer):
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Sequential(nn.Identity(), layer))
     with pytest.raises(InputError, match=rf"^{type(layer).__name__} at 2\.1 of Sequential has no counterpart"):
@@ -473,17 +509,24 @@ def test_bad_examples_are_one_line():
     model = Silent(False)
     for example, named in (
         (torch.zeros(2, 4), r"^the network does not run on an example of shape \[2, 4\] \(.*; pass"),
-        ([torch.zeros(2, 5)], "^example of type list: expected a batch"), (3, "^example of type int"),
+        ([torch.zeros(2, 5)], "^example of type list: expected a batch"),
+        (3, "^example of type int"),
     ):
         with pytest.raises(InputError, match=named) as caught:
             quantize_activations(model, example=example)
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("arguments", "named"), [
-    ({"L": 0}, "^L = 0"), ({"threshold": 0.0}, "^threshold = 0"), ({"threshold": math.nan}, "^threshold = nan"),
-    ({"threshold": -1.0}, "^threshold = -1"), ({"window": "none"}, "^window = 'none'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"L": 0}, "^L = 0"),
+        ({"threshold": 0.0}, "^threshold = 0"),
+        ({"threshold": math.nan}, "^threshold = nan"),
+        ({"threshold": -1.0}, "^threshold = -1"),
+        ({"window": "none"}, "^window = 'none'"),
+    ],
+)
 def test_bad_settings_reach_the_caller(arguments, named):
     with pytest.raises(InputError, match=named):
         quantize_activations(nn.Sequential(nn.ReLU()), **arguments)

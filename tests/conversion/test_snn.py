@@ -66,8 +66,11 @@ def thresholded(network: nn.Module, per_channel: bool, size: int = 8, seed: int 
 
 
 NETWORKS = {
-    "resnet20": lambda: build("resnet20", width=0.5), "vgg16": lambda: build("vgg16", width=0.125),
-    "resnet50": lambda: build("resnet50", width=0.0625), "views": Views, "reshapes": Reshapes,
+    "resnet20": lambda: build("resnet20", width=0.5),
+    "vgg16": lambda: build("vgg16", width=0.125),
+    "resnet50": lambda: build("resnet50", width=0.0625),
+    "views": Views,
+    "reshapes": Reshapes,
 }
 
 
@@ -263,10 +266,15 @@ def test_a_threshold_that_is_not_finite_is_refused():
         convert(model, allow_nonpositive=True)
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    ({"method": "rate"}, "'rate': expected one of plain, srp, cos"), ({"tau": 0}, "tau = 0"),
-    ({"rho": True}, "rho = True"), ({"rho": 2.5}, "rho = 2.5"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"method": "rate"}, "'rate': expected one of plain, srp, cos"),
+        ({"tau": 0}, "tau = 0"),
+        ({"rho": True}, "rho = True"),
+        ({"rho": 2.5}, "rho = 2.5"),
+    ],
+)
 def test_bad_settings(arguments, said):
     with pytest.raises(InputError, match=said) as refusal:
         convert(thresholded(build("resnet20", width=0.5), True), **arguments)
@@ -278,10 +286,15 @@ def test_a_network_without_quantized_activation():
         convert(build("resnet20", width=0.5))
 
 
-@pytest.mark.parametrize(("shape", "T", "said"), [
-    ((2, 3, 8, 8), 0, "T = 0"), ((2, 3, 8, 8), True, "T = True"), ((0, 3, 8, 8), 4, "without images"),
-    ((2, 1, 8, 8), 4, r"images of shape \[1, 8, 8\]"),
-])
+@pytest.mark.parametrize(
+    ("shape", "T", "said"),
+    [
+        ((2, 3, 8, 8), 0, "T = 0"),
+        ((2, 3, 8, 8), True, "T = True"),
+        ((0, 3, 8, 8), 4, "without images"),
+        ((2, 1, 8, 8), 4, r"images of shape \[1, 8, 8\]"),
+    ],
+)
 def test_bad_inputs(shape, T, said):
     with pytest.raises(InputError, match=said) as refusal:
         convert(thresholded(build("resnet20", width=0.5), True))(torch.randn(shape), T)

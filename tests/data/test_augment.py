@@ -65,17 +65,20 @@ def test_operation_on_a_group_equals_torchvision_on_each_image(images, name, lev
     assert torch.equal(A.apply(name, strength, images, COLOUR), expected)
 
 
-@pytest.mark.parametrize("name, function, tolerance", [
-    ("Invert", PF.invert, 0),
-    ("Equalize", PF.equalize, 0),
-    ("AutoContrast", PF.autocontrast, 1),
-    ("Posterize", lambda image: PF.posterize(image, 5), 0),
-    ("Solarize", lambda image: PF.solarize(image, 198), 0),
-    ("Brightness", lambda image: PF.adjust_brightness(image, 1.7), 1),
-    ("Color", lambda image: PF.adjust_saturation(image, 1.7), 2),
-    ("Contrast", lambda image: PF.adjust_contrast(image, 1.7), 2),
-    ("Sharpness", lambda image: PF.adjust_sharpness(image, 1.7), 1),
-])
+@pytest.mark.parametrize(
+    "name, function, tolerance",
+    [
+        ("Invert", PF.invert, 0),
+        ("Equalize", PF.equalize, 0),
+        ("AutoContrast", PF.autocontrast, 1),
+        ("Posterize", lambda image: PF.posterize(image, 5), 0),
+        ("Solarize", lambda image: PF.solarize(image, 198), 0),
+        ("Brightness", lambda image: PF.adjust_brightness(image, 1.7), 1),
+        ("Color", lambda image: PF.adjust_saturation(image, 1.7), 2),
+        ("Contrast", lambda image: PF.adjust_contrast(image, 1.7), 2),
+        ("Sharpness", lambda image: PF.adjust_sharpness(image, 1.7), 1),
+    ],
+)
 def test_operation_equals_pillow_up_to_rounding(images, name, function, tolerance):
     strength = {"Posterize": 5, "Solarize": 198}.get(name, 0.7)
     ours = A.apply(name, strength, images, COLOUR)
@@ -119,7 +122,7 @@ def test_crop_is_a_window_of_the_padded_image(pad, height, width, seed):
     top, left = torch.randint(2 * pad + 1, (2, 6), generator=seeded(seed)).tolist()
     for image, result, row, column in zip(x, out, top, left):
         padded = np.pad(image.numpy(), ((0, 0), (pad, pad), (pad, pad)))
-        assert np.array_equal(result.numpy(), padded[:, row:row + height, column:column + width])
+        assert np.array_equal(result.numpy(), padded[:, row : row + height, column : column + width])
 
 
 def test_crop_reaches_every_place_alike():
@@ -149,7 +152,7 @@ def test_cutout_is_one_clipped_square_around_a_pixel_of_the_image(size, height, 
     for image, y, column in zip(hole, ys, xs):
         expected = np.full((height, width, 3), 250, np.uint8)
         top, left = y - size // 2, column - size // 2
-        expected[max(top, 0):max(top + size, 0), max(left, 0):max(left + size, 0)] = FILL
+        expected[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = FILL
         assert np.array_equal(image.permute(1, 2, 0).numpy(), expected)
 
 
@@ -181,15 +184,18 @@ def test_grey_images_without_autoaugment():
     assert Augment(crop=1, autoaugment=False, cutout=2)(x, seeded(), (80,)).shape == x.shape
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda: Augment(crop=-1), "crop = -1"),
-    (lambda: Augment(cutout=2.5), "cutout = 2.5"),
-    (lambda: Augment()(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), seeded(), (0,)), "1 channel"),
-    (lambda: Augment()(torch.zeros(2, 3, 8, 8), seeded(), FILL), "float32"),
-    (lambda: Augment()(torch.zeros(3, 8, 8, dtype=torch.uint8), seeded(), FILL), r"\[3, 8, 8\]"),
-    (lambda: Augment()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), seeded(), (1, 2)), "fill of 2"),
-    (lambda: Augment()(torch.zeros(2, 3, 32, 16, dtype=torch.uint8), seeded(), FILL), "cutout = 16 .*32x16"),
-])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: Augment(crop=-1), "crop = -1"),
+        (lambda: Augment(cutout=2.5), "cutout = 2.5"),
+        (lambda: Augment()(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), seeded(), (0,)), "1 channel"),
+        (lambda: Augment()(torch.zeros(2, 3, 8, 8), seeded(), FILL), "float32"),
+        (lambda: Augment()(torch.zeros(3, 8, 8, dtype=torch.uint8), seeded(), FILL), r"\[3, 8, 8\]"),
+        (lambda: Augment()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), seeded(), (1, 2)), "fill of 2"),
+        (lambda: Augment()(torch.zeros(2, 3, 32, 16, dtype=torch.uint8), seeded(), FILL), "cutout = 16 .*32x16"),
+    ],
+)
 def test_bad_input_is_one_line(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()

@@ -76,11 +76,14 @@ def test_own_folder_has_its_own_statistics(tmp_path):
     assert (test.mean, test.std) == channel_statistics(train.images)
 
 
-@pytest.mark.parametrize("name, classes, size, words", [
-    ("cifar10", 9, 32, "9 classes, cifar10 has 10"),
-    ("cifar100", 10, 32, "10 classes, cifar100 has 100"),
-    ("cifar10", 10, 28, r"\[3, 28, 28\]: expected \[3, 32, 32\]"),
-])
+@pytest.mark.parametrize(
+    "name, classes, size, words",
+    [
+        ("cifar10", 9, 32, "9 classes, cifar10 has 10"),
+        ("cifar100", 10, 32, "10 classes, cifar100 has 100"),
+        ("cifar10", 10, 28, r"\[3, 28, 28\]: expected \[3, 32, 32\]"),
+    ],
+)
 def test_folders_of_another_data_set_are_refused(tmp_path, name, classes, size, words):
     with pytest.raises(InputError, match=words):
         data.load(name, write_folders(tmp_path / "data", classes, size))
@@ -98,11 +101,14 @@ def test_own_folder_without_train_and_test(tmp_path):
         data.load(str(tmp_path))
 
 
-@pytest.mark.parametrize("error", [
-    urllib.error.URLError("name resolution failed\nsecond line"),
-    RuntimeError("File not found or corrupted."),
-    PermissionError("denied"),
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        urllib.error.URLError("name resolution failed\nsecond line"),
+        RuntimeError("File not found or corrupted."),
+        PermissionError("denied"),
+    ],
+)
 def test_missing_data_says_how_to_get_it(tmp_path, monkeypatch, error):
     def fail(*_, **__):
         raise error
@@ -173,8 +179,13 @@ def test_batches_hold_each_image_once(count, size, seed, epoch):
 
 
 def test_any_epoch_can_be_made_again_on_its_own():
-    images = ImageSet(torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8), torch.arange(24) % 3,
-                      ("a", "b", "c"), (0.5,) * 3, (0.2,) * 3)
+    images = ImageSet(
+        torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8),
+        torch.arange(24) % 3,
+        ("a", "b", "c"),
+        (0.5,) * 3,
+        (0.2,) * 3,
+    )
 
     def run(seed: int, epoch: int) -> list[torch.Tensor]:
         return [x for x, _ in data.train_batches(images, 8, Augment(crop=1, cutout=3), seed, epoch)]
@@ -199,12 +210,15 @@ def test_chunks_end_with_a_batch(monkeypatch):
     assert sizes == [8, 8, 8, 4]
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda: data.steps_per_epoch(10, 0), "batch size 0"),
-    (lambda: list(data.batches(numbered(3), 0)), "batch size 0"),
-    (lambda: next(data.train_batches(numbered(3).subset([]), 2, None, 0, 0)), "without images"),
-    (lambda: next(data.train_batches(numbered(3), 2, None, -1, 0)), "seed = -1"),
-])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: data.steps_per_epoch(10, 0), "batch size 0"),
+        (lambda: list(data.batches(numbered(3), 0)), "batch size 0"),
+        (lambda: next(data.train_batches(numbered(3).subset([]), 2, None, 0, 0)), "without images"),
+        (lambda: next(data.train_batches(numbered(3), 2, None, -1, 0)), "seed = -1"),
+    ],
+)
 def test_bad_batches(call, words):
     with pytest.raises(InputError, match=words):
         call()

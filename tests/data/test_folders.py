@@ -16,8 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 
-def write_folders(root: Path, classes: tuple[str, ...] = ("ant", "bee"), size: tuple[int, int] = (6, 5),
-                  train: int = 3, test: int = 2, mode: str = "RGB") -> dict[str, np.ndarray]:
+def write_folders(
+    root: Path,
+    classes: tuple[str, ...] = ("ant", "bee"),
+    size: tuple[int, int] = (6, 5),
+    train: int = 3,
+    test: int = 2,
+    mode: str = "RGB",
+) -> dict[str, np.ndarray]:
     """PNG class folders of noise; the pixels by relative file name."""
     random, pixels = np.random.default_rng(0), {}
     for split, count in (("train", train), ("test", test)):
@@ -78,7 +84,7 @@ def test_damaged_cache_is_named(root, place, cut):
     (cache,) = paths.image_cache().iterdir()
     whole = cache.read_bytes()
     at = int(place * len(whole))
-    cache.write_bytes(whole[:at] if cut else whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+    cache.write_bytes(whole[:at] if cut else whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     try:
         with pytest.raises(InputError, match="delete .*safetensors to decode again") as caught:
             folders.load(root, "set")
@@ -139,15 +145,18 @@ def spoil_test(root):
     (root / "test").rename(root / "other")
 
 
-@pytest.mark.parametrize("spoil, words", [
-    (spoil_size, r"bee/1.png has shape \[3, 9, 9\], expected \[3, 6, 5\]"),
-    (spoil_split, r"\[3, 6, 5\] in .*train and \[3, 9, 9\] in .*test"),
-    (spoil_depth, "bee/1.png has mode I"),
-    (spoil_empty, "no images in .*train/cat"),
-    (spoil_missing, "class cat of .*train is missing in .*test"),
-    (spoil_extra, "class cat of .*test is missing in .*train"),
-    (spoil_test, "no folder .*test"),
-])
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (spoil_size, r"bee/1.png has shape \[3, 9, 9\], expected \[3, 6, 5\]"),
+        (spoil_split, r"\[3, 6, 5\] in .*train and \[3, 9, 9\] in .*test"),
+        (spoil_depth, "bee/1.png has mode I"),
+        (spoil_empty, "no images in .*train/cat"),
+        (spoil_missing, "class cat of .*train is missing in .*test"),
+        (spoil_extra, "class cat of .*test is missing in .*train"),
+        (spoil_test, "no folder .*test"),
+    ],
+)
 def test_odd_folders_are_named(root, spoil, words):
     write_folders(root)
     spoil(root)

@@ -84,33 +84,39 @@ def test_from_pillow_images(mode, channels):
     assert int(found.images.min()) == int(found.images.max()) == 204
 
 
-@pytest.mark.parametrize("data, words", [
-    ([], "without images"),
-    ([(torch.zeros(1, 2, 2), 0), (torch.zeros(1, 3, 2), 0)], "image 1 has shape"),
-    ([(torch.full((1, 2, 2), 1.5), 0)], r"0, 1\]; remove normalisation"),
-    ([(torch.full((1, 2, 2), float("nan")), 0)], "image 0 has values nan"),
-    ([(torch.zeros(2, 2), 0)], r"image 0 has shape \[2, 2\]"),
-    ([(torch.zeros(1, 2, 2, dtype=torch.int64), 0)], "int64"),
-    ([("file.png", 0)], "is a str"),
-    ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
-    ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
-    ([(torch.zeros(1, 2, 2), -1)], "labels -1"),
-])
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        ([], "without images"),
+        ([(torch.zeros(1, 2, 2), 0), (torch.zeros(1, 3, 2), 0)], "image 1 has shape"),
+        ([(torch.full((1, 2, 2), 1.5), 0)], r"0, 1\]; remove normalisation"),
+        ([(torch.full((1, 2, 2), float("nan")), 0)], "image 0 has values nan"),
+        ([(torch.zeros(2, 2), 0)], r"image 0 has shape \[2, 2\]"),
+        ([(torch.zeros(1, 2, 2, dtype=torch.int64), 0)], "int64"),
+        ([("file.png", 0)], "is a str"),
+        ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
+        ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
+        ([(torch.zeros(1, 2, 2), -1)], "labels -1"),
+    ],
+)
 def test_from_dataset_names_what_is_wrong(data, words):
     with pytest.raises(InputError, match=words) as caught:
         ImageSet.from_dataset(data)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(images=torch.zeros(6, 3, 4, 5)), "float32"),
-    (dict(images=torch.zeros(3, 4, 5, dtype=torch.uint8)), r"\[3, 4, 5\]"),
-    (dict(labels=torch.zeros(5, dtype=torch.int64)), r"labels of shape \[5\]"),
-    (dict(labels=torch.zeros(6)), "float32"),
-    (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2"),
-    (dict(mean=(0.5,)), "expected 3 values each"),
-    (dict(std=(0.5, 0.0, 0.5)), "std above 0"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(images=torch.zeros(6, 3, 4, 5)), "float32"),
+        (dict(images=torch.zeros(3, 4, 5, dtype=torch.uint8)), r"\[3, 4, 5\]"),
+        (dict(labels=torch.zeros(5, dtype=torch.int64)), r"labels of shape \[5\]"),
+        (dict(labels=torch.zeros(6)), "float32"),
+        (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2"),
+        (dict(mean=(0.5,)), "expected 3 values each"),
+        (dict(std=(0.5, 0.0, 0.5)), "std above 0"),
+    ],
+)
 def test_inconsistent_sets_are_refused(change, words):
     full = make()
     fields = dict(images=full.images, labels=full.labels, classes=full.classes, mean=full.mean, std=full.std)

@@ -36,8 +36,13 @@ def test_round_trip_is_exact_for_every_type_and_shape(state):
     assert metadata == {"epoch": 3, "history": [{"loss": 0.1}]}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
 @settings(max_examples=30, deadline=None)
 def test_metadata_round_trip(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("state") / "s.safetensors"

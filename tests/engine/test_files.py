@@ -67,9 +67,11 @@ def test_readers_never_see_a_part(tmp_path):
 
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     target = write_text(tmp_path / "r.json", "old")
-    code = ("import os, signal, sys; from csqcfs.files import atomic_write\n"
-            "def write(f): f.write_text('ha'); os.kill(os.getpid(), signal.SIGKILL)\n"
-            "atomic_write(sys.argv[1], write)")
+    code = (
+        "import os, signal, sys; from csqcfs.files import atomic_write\n"
+        "def write(f): f.write_text('ha'); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "atomic_write(sys.argv[1], write)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
     done = subprocess.run([sys.executable, "-c", code, target], env=environment, capture_output=True, timeout=120)
     assert done.returncode < 0 and target.read_text() == "old"

@@ -70,19 +70,27 @@ def test_quantized_network():
     assert quantize.report(folded) == quantize.report(model)
 
 
-@pytest.mark.parametrize("layers", [
-    (nn.Linear(3, 5, bias=False), nn.BatchNorm1d(5)),
-    (nn.Linear(3, 5), nn.Dropout(0.3), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.3), nn.Linear(5, 2)),
-], ids=["without bias", "with dropout between"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Linear(3, 5, bias=False), nn.BatchNorm1d(5)),
+        (nn.Linear(3, 5), nn.Dropout(0.3), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.3), nn.Linear(5, 2)),
+    ],
+    ids=["without bias", "with dropout between"],
+)
 def test_linear_layer(layers):
     x = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert count(check(trained(nn.Sequential(*layers)), x, left=0), nn.Dropout) == 0
 
 
-@pytest.mark.parametrize("layers", [
-    (nn.Conv1d(3, 6, 3, groups=3), nn.BatchNorm1d(6, affine=False)),
-    (nn.Conv1d(3, 6, 3, padding=1, padding_mode="reflect"), nn.BatchNorm1d(6)),
-], ids=["groups", "reflect"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Conv1d(3, 6, 3, groups=3), nn.BatchNorm1d(6, affine=False)),
+        (nn.Conv1d(3, 6, 3, padding=1, padding_mode="reflect"), nn.BatchNorm1d(6)),
+    ],
+    ids=["groups", "reflect"],
+)
 def test_one_dimensional_convolution(layers):
     check(trained(nn.Sequential(*layers)), images(7)[..., 0], left=0)
 
@@ -109,28 +117,45 @@ def norms(number: int) -> list[nn.BatchNorm2d]:
     return [nn.BatchNorm2d(3) for _ in range(number)]
 
 
-@pytest.mark.parametrize(("wiring", "left"), [
-    (lambda m, x: m.norm(m.conv(x)) + m.second(m.conv(x)), 2),
-    (lambda m, x: m.norm(m.conv(x)) + m.conv(x), 1),
-    (lambda m, x: m.norm(m.conv(x)) + m.norm(m.other(x)), 1),
-    (lambda m, x: (lambda y: m.norm(y) + y)(m.conv(x)), 1),
-    (lambda m, x: m.norm(m.conv(x)) * m.conv.bias.sum(), 1),
-    (lambda m, x: m.norm(torch.relu(m.conv(x))), 1),
-    (lambda m, x: m.norm(x), 1),
-    (lambda m, x: m.second(m.norm(m.conv(x))), 1),
-    (lambda m, x: m.norm(m.drop(m.conv(m.drop(x)))) + m.second(m.other(m.drop(x))), 0),
-], ids=["conv twice", "conv twice, one norm", "norm twice", "output read twice", "bias read elsewhere",
-        "not after a layer", "after the input", "norm after norm", "one dropout thrice"])
+@pytest.mark.parametrize(
+    ("wiring", "left"),
+    [
+        (lambda m, x: m.norm(m.conv(x)) + m.second(m.conv(x)), 2),
+        (lambda m, x: m.norm(m.conv(x)) + m.conv(x), 1),
+        (lambda m, x: m.norm(m.conv(x)) + m.norm(m.other(x)), 1),
+        (lambda m, x: (lambda y: m.norm(y) + y)(m.conv(x)), 1),
+        (lambda m, x: m.norm(m.conv(x)) * m.conv.bias.sum(), 1),
+        (lambda m, x: m.norm(torch.relu(m.conv(x))), 1),
+        (lambda m, x: m.norm(x), 1),
+        (lambda m, x: m.second(m.norm(m.conv(x))), 1),
+        (lambda m, x: m.norm(m.drop(m.conv(m.drop(x)))) + m.second(m.other(m.drop(x))), 0),
+    ],
+    ids=[
+        "conv twice",
+        "conv twice, one norm",
+        "norm twice",
+        "output read twice",
+        "bias read elsewhere",
+        "not after a layer",
+        "after the input",
+        "norm after norm",
+        "one dropout thrice",
+    ],
+)
 def test_sharing_is_left_alone(wiring, left):
     assert count(check(trained(Wired(wiring)), images(4), left), nn.Dropout) == 0
 
 
-@pytest.mark.parametrize("layers", [
-    (nn.ConvTranspose2d(3, 3, 2), nn.BatchNorm2d(3)),
-    (parametrizations.weight_norm(nn.Conv2d(3, 3, 1)), nn.BatchNorm2d(3)),
-    (nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
-    (nn.Linear(4, 4), nn.BatchNorm2d(3)),
-], ids=["transposed", "parametrized", "batch statistics", "norm of another dimension"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.ConvTranspose2d(3, 3, 2), nn.BatchNorm2d(3)),
+        (parametrizations.weight_norm(nn.Conv2d(3, 3, 1)), nn.BatchNorm2d(3)),
+        (nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
+        (nn.Linear(4, 4), nn.BatchNorm2d(3)),
+    ],
+    ids=["transposed", "parametrized", "batch statistics", "norm of another dimension"],
+)
 def test_what_cannot_be_folded_stays(layers):
     check(trained(nn.Sequential(*layers)), images(4), left=1)
 

@@ -11,14 +11,18 @@ from csqcfs.engine import kernels
 from torch import Tensor
 
 FORMATS = {
-    "contiguous": ((3, 4, 5, 6), torch.contiguous_format), "channels_last": ((3, 4, 5, 6), torch.channels_last),
-    "rows": ((6, 4), torch.contiguous_format), "sequence": ((3, 4, 7), torch.contiguous_format),
-    "volume": ((2, 4, 3, 3, 2), torch.channels_last_3d), "one image": ((1, 4, 5, 8), torch.contiguous_format),
+    "contiguous": ((3, 4, 5, 6), torch.contiguous_format),
+    "channels_last": ((3, 4, 5, 6), torch.channels_last),
+    "rows": ((6, 4), torch.contiguous_format),
+    "sequence": ((3, 4, 7), torch.contiguous_format),
+    "volume": ((2, 4, 3, 3, 2), torch.channels_last_3d),
+    "one image": ((1, 4, 5, 8), torch.contiguous_format),
     "eight images": ((8, 4, 5, 6), torch.channels_last),
 }
 # where each window passes the gradient, as bounds on z in units of theta, from the codes that use them
 BOUNDS = {
-    "paper": lambda L: (-1 / (2 * L), 1 - 1 / (2 * L)), "floor_clamp": lambda L: (-1 / (2 * L), 1 + 1 / (2 * L)),
+    "paper": lambda L: (-1 / (2 * L), 1 - 1 / (2 * L)),
+    "floor_clamp": lambda L: (-1 / (2 * L), 1 + 1 / (2 * L)),
     "clamp_floor": lambda L: (0.0, 1.0),
 }
 
@@ -74,12 +78,20 @@ def test_gradients_are_finite_differences_with_the_floor_frozen(layout, per_chan
     assert 0 < int(inside.sum()) < z.numel() and bool(above.any())
 
 
-@pytest.mark.parametrize(("layout", "per_channel", "dtype", "window"), [
-    ("contiguous", False, torch.float32, "paper"), ("contiguous", True, torch.float32, "paper"),
-    ("channels_last", True, torch.float32, "paper"), ("channels_last", True, torch.bfloat16, "paper"),
-    ("rows", True, torch.float32, "floor_clamp"), ("sequence", True, torch.float32, "clamp_floor"),
-    ("one image", True, torch.float32, "paper"), ("eight images", True, torch.float32, "paper"), ("channels_last", False, torch.bfloat16, "clamp_floor"),
-])
+@pytest.mark.parametrize(
+    ("layout", "per_channel", "dtype", "window"),
+    [
+        ("contiguous", False, torch.float32, "paper"),
+        ("contiguous", True, torch.float32, "paper"),
+        ("channels_last", True, torch.float32, "paper"),
+        ("channels_last", True, torch.bfloat16, "paper"),
+        ("rows", True, torch.float32, "floor_clamp"),
+        ("sequence", True, torch.float32, "clamp_floor"),
+        ("one image", True, torch.float32, "paper"),
+        ("eight images", True, torch.float32, "paper"),
+        ("channels_last", False, torch.bfloat16, "clamp_floor"),
+    ],
+)
 def test_compiled_equals_eager(compiled, monkeypatch, layout, per_channel, dtype, window):
     z, theta = inputs(layout, per_channel, dtype)
     weight = weight_like(z)

@@ -34,12 +34,18 @@ AFFINE = {
     "divided by size": lambda m, x: x.sum((2, 3)) / 16,
 }
 NONLINEAR = {
-    "square": lambda m, x: x * x, "product": lambda m, x: x * m.layers[0](x),
-    "method square": lambda m, x: x.mul(x), "reciprocal": lambda m, x: 2 / (x + 9),
-    "parameter over x": lambda m, x: m.scale / (x + 9), "quotient": lambda m, x: x / (x + 9),
-    "floored": lambda m, x: torch.div(x, 2, rounding_mode="floor"), "gelu": lambda m, x: F.gelu(x),
-    "maximum": lambda m, x: torch.maximum(x, -x), "exp": lambda m, x: x.exp(),
-    "softmax": lambda m, x: F.softmax(x, 1), "clamp": lambda m, x: x.clamp(0, 1),
+    "square": lambda m, x: x * x,
+    "product": lambda m, x: x * m.layers[0](x),
+    "method square": lambda m, x: x.mul(x),
+    "reciprocal": lambda m, x: 2 / (x + 9),
+    "parameter over x": lambda m, x: m.scale / (x + 9),
+    "quotient": lambda m, x: x / (x + 9),
+    "floored": lambda m, x: torch.div(x, 2, rounding_mode="floor"),
+    "gelu": lambda m, x: F.gelu(x),
+    "maximum": lambda m, x: torch.maximum(x, -x),
+    "exp": lambda m, x: x.exp(),
+    "softmax": lambda m, x: F.softmax(x, 1),
+    "clamp": lambda m, x: x.clamp(0, 1),
     "sigmoid": lambda m, x: torch.sigmoid(x),
 }
 

@@ -140,9 +140,9 @@ def with_neurons(snn: SNN) -> tuple[nn.Module, list[Neurons]]:
     return graph, found
 
 
-@pytest.mark.parametrize(("name", "per_channel"), [
-    ("resnet20", False), ("resnet20", True), ("vgg16", True), ("resnet50", True),
-])
+@pytest.mark.parametrize(
+    ("name", "per_channel"), [("resnet20", False), ("resnet20", True), ("vgg16", True), ("resnet50", True)]
+)
 @torch.no_grad()
 def test_srp_is_the_whole_network_step_by_step(name, per_channel):
     """tau steps; mark membranes above 1e-3 theta; reset to theta / 2; T steps with the others at zero."""
@@ -161,9 +161,9 @@ def test_srp_is_the_whole_network_step_by_step(name, per_channel):
     assert snn.presteps == 3 and any(0 < float(layer.mask.mean()) < 1 for layer in neurons)
 
 
-@pytest.mark.parametrize(("name", "per_channel", "T"), [
-    ("resnet20", False, 6), ("resnet20", True, 2), ("vgg16", True, 6),
-])
+@pytest.mark.parametrize(
+    ("name", "per_channel", "T"), [("resnet20", False, 6), ("resnet20", True, 2), ("vgg16", True, 6)]
+)
 @torch.no_grad()
 def test_cos_is_layer_by_layer(name, per_channel, T):
     """Layer after layer: each is recorded over rho steps, restarted, and run; its output feeds the next one.
@@ -191,8 +191,10 @@ def test_cos_is_layer_by_layer(name, per_channel, T):
         inputs = torch.stack(run(rho, layer)[1])
         theta = layer.level(inputs[0]).expand_as(inputs[0]).flatten()
         columns = inputs.flatten(1).T.tolist()
-        begin = torch.tensor([shifted_start([v / t for v in column], 1.0) * t
-                              for column, t in zip(columns, theta.tolist())], dtype=torch.float64)
+        begin = torch.tensor(
+            [shifted_start([v / t for v in column], 1.0) * t for column, t in zip(columns, theta.tolist())],
+            dtype=torch.float64,
+        )
         starts[index] = begin.view_as(inputs[0])
         shifts += int((begin != theta / 2).sum())
     outputs = run(T)[0]

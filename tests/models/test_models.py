@@ -40,11 +40,19 @@ def relu_outputs(model: nn.Module, image: torch.Tensor) -> list[tuple[str, torch
     return calls
 
 
-@pytest.mark.parametrize(("name", "classes", "count"), [
-    ("resnet20", 10, 272_474), ("resnet18", 10, 11_173_962), ("vgg16", 10, 33_646_666),
-    ("resnet20", 100, 278_324), ("resnet18", 100, 11_220_132), ("vgg16", 100, 34_015_396),
-    ("resnet50", 100, 23_705_252), ("resnet101", 100, 42_697_380),
-])
+@pytest.mark.parametrize(
+    ("name", "classes", "count"),
+    [
+        ("resnet20", 10, 272_474),
+        ("resnet18", 10, 11_173_962),
+        ("vgg16", 10, 33_646_666),
+        ("resnet20", 100, 278_324),
+        ("resnet18", 100, 11_220_132),
+        ("vgg16", 100, 34_015_396),
+        ("resnet50", 100, 23_705_252),
+        ("resnet101", 100, 42_697_380),
+    ],
+)
 def test_parameter_counts(name, classes, count):
     assert parameters(name, classes) == count
 
@@ -62,9 +70,9 @@ def test_each_relu_call_site_has_its_own_module(name):
     assert all(site.rpartition(".")[2].startswith("act") for site in calls)
 
 
-@pytest.mark.parametrize(("name", "conv", "linear"), [
-    ("vgg16", 4224, 8192), ("resnet18", 3904, 0), ("resnet20", 688, 0),
-])
+@pytest.mark.parametrize(
+    ("name", "conv", "linear"), [("vgg16", 4224, 8192), ("resnet18", 3904, 0), ("resnet20", 688, 0)]
+)
 def test_threshold_channels(name, conv, linear):
     shapes = [shape for _, shape in relu_outputs(build(name), torch.zeros(1, 3, 8, 8))]
     assert sum(s[1] for s in shapes if len(s) == 4) == conv
@@ -151,13 +159,21 @@ def test_vgg_dropout_is_in_the_classifier_only():
     assert drops == {"classifier.dropout1": 0.5, "classifier.dropout2": 0.5}
 
 
-@pytest.mark.parametrize(("arguments", "named"), [
-    ({"name": "resnet34"}, "name = 'resnet34'.*vgg16, resnet18, resnet20, resnet50, resnet101"),
-    ({"num_classes": 0}, "num_classes = 0"), ({"num_classes": 10.0}, "num_classes = 10.0"),
-    ({"num_classes": True}, "num_classes = True"), ({"in_channels": 0}, "in_channels = 0"),
-    ({"width": 0}, "width = 0"), ({"width": -1.0}, "width = -1.0"), ({"width": float("nan")}, "width = nan"),
-    ({"width": float("inf")}, "width = inf"), ({"width": "wide"}, "width = 'wide'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"name": "resnet34"}, "name = 'resnet34'.*vgg16, resnet18, resnet20, resnet50, resnet101"),
+        ({"num_classes": 0}, "num_classes = 0"),
+        ({"num_classes": 10.0}, "num_classes = 10.0"),
+        ({"num_classes": True}, "num_classes = True"),
+        ({"in_channels": 0}, "in_channels = 0"),
+        ({"width": 0}, "width = 0"),
+        ({"width": -1.0}, "width = -1.0"),
+        ({"width": float("nan")}, "width = nan"),
+        ({"width": float("inf")}, "width = inf"),
+        ({"width": "wide"}, "width = 'wide'"),
+    ],
+)
 def test_bad_input_is_one_line(arguments, named):
     with pytest.raises(InputError, match=named) as caught:
         build(**({"name": "resnet20"} | arguments))

@@ -43,8 +43,11 @@ def images():
 def network(training: Training, images) -> torch.nn.Module:
     """Weights, statistics and thresholds that no fresh network has."""
     torch.manual_seed(3)
-    model = trainings._with_activation(models.build(training.network, 10, training.width),
-                                       dataclasses.replace(training, stages=training.stages[:1]), images)
+    model = trainings._with_activation(
+        models.build(training.network, 10, training.width),
+        dataclasses.replace(training, stages=training.stages[:1]),
+        images,
+    )
     if training.parent is not None:
         model = trainings._with_activation(model, training, images)
     model.train()(images.normalise(images.images))
@@ -100,8 +103,13 @@ def test_the_header_says_what_it_is(images, tmp_path):
     zoo.save(network(training, images), path, training, images, results, {"torch": "2"})
     tensors, header = load_state(path)
     assert {key: header[key] for key in ("network", "width", "L", "activation", "image", "digest")} == {
-        "network": "resnet20", "width": 0.25, "L": 4, "activation": "csqcfs", "image": [3, 32, 32],
-        "digest": training.digest}
+        "network": "resnet20",
+        "width": 0.25,
+        "L": 4,
+        "activation": "csqcfs",
+        "image": [3, 32, 32],
+        "digest": training.digest,
+    }
     assert header["training"] == training.settings() and len(header["classes"]) == 10
     assert header["results"] == results and header["provenance"] == {"torch": "2"}
     for name, theta in header["thresholds"].items():
@@ -134,16 +142,19 @@ def rewrite(path, change) -> None:
     save_state(path, tensors, header)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda tensors, header: header.update(L=8), "says L 8, of a training with 4: its header was changed"),
-    (lambda tensors, header: header.update(network="resnet18"), "says network 'resnet18', of a training with"),
-    (lambda tensors, header: header["training"].update(seed=5), "says digest .*, of a training with "),
-    (lambda tensors, header: tensors.pop("linear.bias"), 'does not hold the resnet20 .*Missing.*"linear.bias"'),
-    (lambda tensors, header: tensors.update(x=torch.ones(1)), 'does not hold the resnet20 .*Unexpected key.*"x"'),
-    (lambda tensors, header: header.pop("training"), "is not a file of zoo.save"),
-    (lambda tensors, header: header.pop("mean"), "is not a file of zoo.save"),
-    (lambda tensors, header: header.update(classes=list("abc")), "does not hold .*size mismatch for linear"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors, header: header.update(L=8), "says L 8, of a training with 4: its header was changed"),
+        (lambda tensors, header: header.update(network="resnet18"), "says network 'resnet18', of a training with"),
+        (lambda tensors, header: header["training"].update(seed=5), "says digest .*, of a training with "),
+        (lambda tensors, header: tensors.pop("linear.bias"), 'does not hold the resnet20 .*Missing.*"linear.bias"'),
+        (lambda tensors, header: tensors.update(x=torch.ones(1)), 'does not hold the resnet20 .*Unexpected key.*"x"'),
+        (lambda tensors, header: header.pop("training"), "is not a file of zoo.save"),
+        (lambda tensors, header: header.pop("mean"), "is not a file of zoo.save"),
+        (lambda tensors, header: header.update(classes=list("abc")), "does not hold .*size mismatch for linear"),
+    ],
+)
 def test_a_file_that_disagrees_with_itself(saved, change, message):
     rewrite(saved, change)
     with pytest.raises(InputError, match=message) as caught:
@@ -179,13 +190,16 @@ def test_a_checkpoint_of_a_training_is_told_apart(tmp_path):
         csqcfs.load(path)
 
 
-@pytest.mark.parametrize(("other", "message"), [
-    (training_of("qcfs"), "does not hold the resnet20 that its settings describe .*size mismatch for act.raw"),
-    (training_of("csqcfs", network="resnet18"), "does not hold the resnet18 .*Missing key"),
-    (dataclasses.replace(training_of("csqcfs"), width=0.5), "does not hold the resnet20 .*size mismatch"),
-    (training_of("csqcfs", L=8), "has CSQCFS with L = 4 and the paper window at act: expected CSQCFS with L = 8"),
-    (training_of("cqcfs"), "has CSQCFS with L = 4 .* expected CQCFS with L = 4 .*; name its own training"),
-])
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (training_of("qcfs"), "does not hold the resnet20 that its settings describe .*size mismatch for act.raw"),
+        (training_of("csqcfs", network="resnet18"), "does not hold the resnet18 .*Missing key"),
+        (dataclasses.replace(training_of("csqcfs"), width=0.5), "does not hold the resnet20 .*size mismatch"),
+        (training_of("csqcfs", L=8), "has CSQCFS with L = 4 and the paper window at act: expected CSQCFS with L = 8"),
+        (training_of("cqcfs"), "has CSQCFS with L = 4 .* expected CQCFS with L = 4 .*; name its own training"),
+    ],
+)
 def test_settings_of_another_network_are_refused_when_saving(images, tmp_path, other, message):
     model = network(training_of("csqcfs"), images)
     with pytest.raises(InputError, match=message):
@@ -203,8 +217,9 @@ def place(tmp_path, monkeypatch, images):
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     monkeypatch.setattr(command, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(data, "load", lambda name, root=None, val=0, seed=0: data.Splits(images, images, images))
-    small = profiles.Profile("quick", "", networks=("resnet20",), widths={"resnet20": 0.25}, epochs=1,
-                             finetune_epochs=1, batch_size=4)
+    small = profiles.Profile(
+        "quick", "", networks=("resnet20",), widths={"resnet20": 0.25}, epochs=1, finetune_epochs=1, batch_size=4
+    )
     monkeypatch.setitem(profiles.PROFILES, "quick", small)
     return small
 
@@ -226,7 +241,8 @@ def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     loaded = csqcfs.load(tmp_path / "weights" / "resnet20-cifar10-csqcfs.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), model.state_dict().values()))
     assert loaded.meta["zoo"]["results"] == [
-        {"record": run.name, "method": "cos", "images": 8, "ann": 50.0, "snn": [12.5], "presteps": 4}]
+        {"record": run.name, "method": "cos", "images": 8, "ann": 50.0, "snn": [12.5], "presteps": 4}
+    ]
     assert loaded.meta["zoo"]["provenance"]["seconds"] == 3.0
 
 

@@ -49,18 +49,21 @@ def calls(monkeypatch):
 # bad input
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--profile", "fast"], "profile 'fast': expected one of demo, quick, paper"),
-    (["--only", "table9"], "artefact 'table9': expected one of figure1, "),
-    (["--seeds", "0"], "--seeds 0: expected 1 or more"),
-    (["--workers", "0"], "--workers 0: expected 1 or more"),
-    (["--workers", "-2"], "--workers -2: expected 1 or more"),
-    (["--hours", "0"], "--hours 0: expected more than 0"),
-    (["--hours", "-1"], "--hours -1: expected more than 0"),
-    (["--hours", "nan"], "--hours nan: expected more than 0"),
-    (["--data", "/no/such/folder"], "--data /no/such/folder: no such folder; expected the one with cifar10"),
-    (["--dask", "tcp://x:1", "--workers", "2"], "--workers 2 beside --dask: expected one of the two; leave it out"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "fast"], "profile 'fast': expected one of demo, quick, paper"),
+        (["--only", "table9"], "artefact 'table9': expected one of figure1, "),
+        (["--seeds", "0"], "--seeds 0: expected 1 or more"),
+        (["--workers", "0"], "--workers 0: expected 1 or more"),
+        (["--workers", "-2"], "--workers -2: expected 1 or more"),
+        (["--hours", "0"], "--hours 0: expected more than 0"),
+        (["--hours", "-1"], "--hours -1: expected more than 0"),
+        (["--hours", "nan"], "--hours nan: expected more than 0"),
+        (["--data", "/no/such/folder"], "--data /no/such/folder: no such folder; expected the one with cifar10"),
+        (["--dask", "tcp://x:1", "--workers", "2"], "--workers 2 beside --dask: expected one of the two; leave it out"),
+    ],
+)
 def test_bad_values_are_one_line(calls, capsys, arguments, message):
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
@@ -87,8 +90,12 @@ def test_a_folder_that_cannot_be_written_is_refused_first(places, monkeypatch, c
 def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
     """Nothing is shown where there is no record either; records of the repository are."""
     (places / "empty").mkdir()
-    monkeypatch.setattr("csqcfs.data._official", lambda name, root: (_ for _ in ()).throw(
-        InputError(f"{name} is not in {root}: name another folder by --data or CSQCFS_DATA")))
+    monkeypatch.setattr(
+        "csqcfs.data._official",
+        lambda name, root: (_ for _ in ()).throw(
+            InputError(f"{name} is not in {root}: name another folder by --data or CSQCFS_DATA")
+        ),
+    )
     monkeypatch.setattr(notebooks, "render_all", lambda *_: pytest.fail("there is nothing to show"))
     reason = f"cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n"
     assert cli.main(["--profile", "paper", "--only", "table1", "--data", str(places / "empty")]) == 2
@@ -155,8 +162,10 @@ def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
     calls["outcome"] = runner.Outcome(reasons, RUNS[2:])
     assert cli.main(["--only", "table7", "--hours", "1"]) == 1 and calls["rendered"]
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "3 runs failed; the same command tries them again", f"  {RUNS[0]} and 1 more: it diverged",
-        "  epoch_time: no memory"]
+        "3 runs failed; the same command tries them again",
+        f"  {RUNS[0]} and 1 more: it diverged",
+        "  epoch_time: no memory",
+    ]
 
 
 def test_ctrl_c_is_one_line(calls, capsys):
@@ -180,9 +189,14 @@ def test_help_lists_everything(capsys):
 def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
     """As the terminal sends it, to the whole group; as a batch system does, to the command alone."""
     environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib"), "OMP_NUM_THREADS": "1"}
-    command = subprocess.Popen([sys.executable, "-m", "csqcfs", "--only", "table7", "--workers", "2"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-                               start_new_session=True)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "csqcfs", "--only", "table7", "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
     limit = time.monotonic() + 120
     while not list(paths.checkpoints().glob("resnet*")) and command.poll() is None and time.monotonic() < limit:
         time.sleep(0.05)

@@ -37,8 +37,14 @@ def network(classes: int = 4, quantized: bool = True, width: int = 8, seed: int 
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         plain = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.AvgPool2d(2),
-            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+            nn.Conv2d(3, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Flatten(),
             nn.Linear(16 * width, classes),
         )
         if not quantized:
@@ -107,8 +113,7 @@ def test_weights_equal_those_of_a_loop_written_out(schedule):
     model, reference = network(), network()
     for dropout in (m for net in (model, reference) for m in net.modules() if isinstance(m, nn.Dropout)):
         dropout.p = 0.0
-    history = fit(model, images, epochs=epochs, schedule=schedule, label_smoothing=0.1, weight_decay=0.01,
-                  **QUIET)
+    history = fit(model, images, epochs=epochs, schedule=schedule, label_smoothing=0.1, weight_decay=0.01, **QUIET)
 
     reference = reference.to(memory_format=torch.channels_last).train()
     velocity = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
@@ -197,8 +202,7 @@ def test_rate_stays_between_zero_and_lr_and_only_warm_up_rises(schedule, one, tw
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
 def test_resumed_training_ends_bit_identical(tmp_path, monkeypatch, precision, schedule):
-    setup = {**QUIET, "epochs": 4, "precision": precision, "schedule": schedule,
-             "val_set": image_set(20, seed=1)}
+    setup = {**QUIET, "epochs": 4, "precision": precision, "schedule": schedule, "val_set": image_set(20, seed=1)}
     whole = network()
     expected = fit(whole, image_set(), **setup)
 
@@ -281,15 +285,18 @@ def test_deadline_already_past_trains_nothing():
     assert_same_weights(model, network())
 
 
-@pytest.mark.parametrize("change, named", [
-    ({"lr": 0.01}, r"lr 0\.05 there, 0\.01 here"),
-    ({"epochs": 3}, "epochs 2 there, 3 here"),
-    ({"augment": None}, "augment .* there, None here"),
-    ({"val_set": image_set(20)}, "val_set None there"),
-    ({"train_set": image_set(seed=3)}, "train_set"),
-    ({"model": network(width=4)}, "network"),
-    ({"model": quantize.switch(network(), "cqcfs")}, "network"),
-])
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"lr": 0.01}, r"lr 0\.05 there, 0\.01 here"),
+        ({"epochs": 3}, "epochs 2 there, 3 here"),
+        ({"augment": None}, "augment .* there, None here"),
+        ({"val_set": image_set(20)}, "val_set None there"),
+        ({"train_set": image_set(seed=3)}, "train_set"),
+        ({"model": network(width=4)}, "network"),
+        ({"model": quantize.switch(network(), "cqcfs")}, "network"),
+    ],
+)
 def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
     path = tmp_path / "run"
     call = {"model": network(), "train_set": image_set(), "epochs": 2, "checkpoint": path, **QUIET}
@@ -330,12 +337,29 @@ def test_progress_bar_counts_every_step(capsys):
 # refusals
 
 
-@pytest.mark.parametrize("name, value", [
-    ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("batch_size", -1), ("seed", -1), ("lr", 0.0),
-    ("lr", -0.1), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("momentum", 1.0), ("momentum", -0.1),
-    ("weight_decay", -1e-4), ("label_smoothing", 1.0), ("label_smoothing", -0.1), ("schedule", "step"),
-    ("precision", "float16"), ("augment", "crop"),
-])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("epochs", True),
+        ("batch_size", -1),
+        ("seed", -1),
+        ("lr", 0.0),
+        ("lr", -0.1),
+        ("lr", math.nan),
+        ("lr", math.inf),
+        ("lr", "0.1"),
+        ("momentum", 1.0),
+        ("momentum", -0.1),
+        ("weight_decay", -1e-4),
+        ("label_smoothing", 1.0),
+        ("label_smoothing", -0.1),
+        ("schedule", "step"),
+        ("precision", "float16"),
+        ("augment", "crop"),
+    ],
+)
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(InputError, match=f"^{name} = {value!r}: expected ") as caught:
         fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
@@ -368,8 +392,9 @@ def test_frozen_parameters_stay():
 
 def test_divergence_is_named_with_its_step(monkeypatch):
     original, calls = train.F.cross_entropy, itertools.count()
-    monkeypatch.setattr(train.F, "cross_entropy",
-                        lambda *a, **k: original(*a, **k) * (math.nan if next(calls) == 6 else 1))
+    monkeypatch.setattr(
+        train.F, "cross_entropy", lambda *a, **k: original(*a, **k) * (math.nan if next(calls) == 6 else 1)
+    )
     with pytest.raises(TrainingDiverged, match=r"loss is nan in step 3 of 4 of epoch 2: lower.*lr = 0\.05"):
         fit(network(), image_set(), epochs=3, **QUIET)
 

@@ -64,8 +64,10 @@ def calibrate(model: fx.GraphModule, x: Tensor, sample: int = 1 << 18) -> fx.Gra
             raise InputError(f"{name} has {error}") from error
         module.raw.copy_((inverse_softplus(theta) if module.softplus else theta).expand_as(module.raw))
 
-    handles = [module.register_forward_pre_hook(lambda module, inputs, name=name: place(name, module, inputs[0]))
-               for name, module in found.items()]
+    handles = [
+        module.register_forward_pre_hook(lambda module, inputs, name=name: place(name, module, inputs[0]))
+        for name, module in found.items()
+    ]
     try:
         with modes_kept(model):
             model.eval()(x.to(device_of(model)))

@@ -19,9 +19,7 @@ from ..activations import CQCFS, CSQCFS, QCFS, SQCFS, ThresholdActivation
 from ..engine import layers
 from ..engine.errors import InputError, NonpositiveThreshold
 
-ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
-    "qcfs": QCFS, "sqcfs": SQCFS, "cqcfs": CQCFS, "csqcfs": CSQCFS,
-}
+ACTIVATIONS: dict[str, type[ThresholdActivation]] = {"qcfs": QCFS, "sqcfs": SQCFS, "cqcfs": CQCFS, "csqcfs": CSQCFS}
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,10 @@ def quantize_activations(
         raise InputError(f"example of type {type(example).__name__}: expected a batch of inputs as one tensor")
     traced = trace(model)
     if quantized := sites(traced):
-        raise InputError(f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a "
-                         "network with ReLU; use to_channelwise or surgery.switch to go on from it")
+        raise InputError(
+            f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a "
+            "network with ReLU; use to_channelwise or surgery.switch to go on from it"
+        )
     kinds = {node: layers.classify(node, traced) for node in traced.graph.nodes}
     for node, kind in kinds.items():
         if kind == "unsupported":
@@ -110,8 +110,7 @@ def quantize_activations(
     names: dict[fx.Node, str] = {}
     for kind, base in (("relu", "act"), ("max_pool", "pool"), ("dropout", "dropout")):
         names |= layers.names_for([n for n in new if kinds[n] == kind], traced, base)
-    replacements = [Replacement(names[n], layers.describe(n, traced), type(new[n]).__name__)
-                    for n in kinds if n in new]
+    replacements = [Replacement(names[n], layers.describe(n, traced), type(new[n]).__name__) for n in kinds if n in new]
     for node, module in new.items():
         layers.put(node, traced, module, names[node])
     traced.graph.lint()
@@ -201,8 +200,10 @@ def _channels(traced: fx.GraphModule, nodes: list[fx.Node], example: Tensor | No
         with torch.no_grad():
             Probe(traced.eval()).run(example)
     except Exception as error:
-        raise InputError(f"the network does not run on an example of shape {list(example.shape)} "
-                         f"({_reason(error)}); pass a batch of its inputs") from error
+        raise InputError(
+            f"the network does not run on an example of shape {list(example.shape)} "
+            f"({_reason(error)}); pass a batch of its inputs"
+        ) from error
     return {node: int(shape[1]) for node, shape in shapes.items() if len(shape) > 1}
 
 

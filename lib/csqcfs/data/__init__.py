@@ -38,10 +38,14 @@ class Known(NamedTuple):
 
 
 CIFAR = {
-    "cifar10": Known(10, "CIFAR10", "cifar-10-python.tar.gz",
-                     (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-    "cifar100": Known(100, "CIFAR100", "cifar-100-python.tar.gz",
-                      (129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255)),
+    "cifar10": Known(10, "CIFAR10", "cifar-10-python.tar.gz", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "cifar100": Known(
+        100,
+        "CIFAR100",
+        "cifar-100-python.tar.gz",
+        (129.3 / 255, 124.1 / 255, 112.4 / 255),
+        (68.2 / 255, 65.4 / 255, 70.4 / 255),
+    ),
 }
 
 
@@ -66,8 +70,10 @@ def load(name: str, root: Path | str | None = None, val: int = 0, seed: int = 0)
         tensors, classes = folders.load(folder, folder.resolve().name)
         train, test = _pair(tensors, classes, *channel_statistics(tensors["train_images"]))
     else:
-        raise InputError(f"data set {name!r}: expected digits, {', '.join(CIFAR)} or a folder with "
-                         "train/<class>/*.png and test/<class>/*.png")
+        raise InputError(
+            f"data set {name!r}: expected digits, {', '.join(CIFAR)} or a folder with "
+            "train/<class>/*.png and test/<class>/*.png"
+        )
     return Splits(*hold_out(train, val, seed), test)
 
 
@@ -91,10 +97,13 @@ def hold_out(images: ImageSet, val: int, seed: int) -> tuple[ImageSet, ImageSet]
     return images.subset((~chosen).nonzero().flatten()), images.subset(chosen.nonzero().flatten())
 
 
-def _pair(tensors: dict[str, Tensor], classes: Sequence[str], mean: tuple[float, ...], std: tuple[float, ...]
-          ) -> tuple[ImageSet, ImageSet]:
-    train, test = (ImageSet(tensors[f"{split}_images"], tensors[f"{split}_labels"], tuple(classes), mean, std)
-                   for split in folders.SPLITS)
+def _pair(
+    tensors: dict[str, Tensor], classes: Sequence[str], mean: tuple[float, ...], std: tuple[float, ...]
+) -> tuple[ImageSet, ImageSet]:
+    train, test = (
+        ImageSet(tensors[f"{split}_images"], tensors[f"{split}_labels"], tuple(classes), mean, std)
+        for split in folders.SPLITS
+    )
     return train, test
 
 
@@ -162,8 +171,9 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(count // batch_size, 1)
 
 
-def batches(images: ImageSet, batch_size: int, device: torch.device | str | None = None
-            ) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    images: ImageSet, batch_size: int, device: torch.device | str | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Normalised images [B, C, H, W] and labels [B] in order, all of them; for evaluation.
 
     Raises:
@@ -188,8 +198,14 @@ def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def train_batches(images: ImageSet, batch_size: int, augment: Augment | None, seed: int, epoch: int,
-                  device: torch.device | str | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+def train_batches(
+    images: ImageSet,
+    batch_size: int,
+    augment: Augment | None,
+    seed: int,
+    epoch: int,
+    device: torch.device | str | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled, augmented and normalised batches of one epoch, `steps_per_epoch` of them.
 
     Order and augmentation follow from ``seed`` and ``epoch`` alone, so that an interrupted training continues

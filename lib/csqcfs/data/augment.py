@@ -206,17 +206,20 @@ class Augment:
                 Cutout as large as the image.
         """
         if images.dim() != 4 or images.dtype != torch.uint8:
-            raise InputError(f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
-                             "[B, C, H, W]; augment before normalising")
+            raise InputError(
+                f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
+                "[B, C, H, W]; augment before normalising"
+            )
         if self.autoaugment and images.shape[1] != 3:
-            raise InputError(f"AutoAugment on {images.shape[1]} channel(s): expected 3; use "
-                             "autoaugment=False")
+            raise InputError(f"AutoAugment on {images.shape[1]} channel(s): expected 3; use autoaugment=False")
         if len(fill) != images.shape[1]:
             raise InputError(f"fill of {len(fill)} values: expected {images.shape[1]}, one for each channel")
         height, width = images.shape[2:]
         if self.cutout >= min(height, width):
-            raise InputError(f"cutout = {self.cutout} on {height}x{width} images: expected a hole smaller "
-                             "than the image; the public code paints half the side")
+            raise InputError(
+                f"cutout = {self.cutout} on {height}x{width} images: expected a hole smaller "
+                "than the image; the public code paints half the side"
+            )
         colour = torch.tensor(fill, dtype=torch.uint8, device=images.device)
         if self.crop:
             images = random_crop(images, self.crop, generator)

@@ -86,13 +86,16 @@ def decode(places: list[str], title: str) -> Tensor:
     def fill(index: int) -> None:
         image = read_image(places[index])
         if image.shape != first.shape:
-            raise InputError(f"{places[index]} has shape {list(image.shape)}, expected {list(first.shape)} "
-                             f"as {places[0]} has; resize the images to one size")
+            raise InputError(
+                f"{places[index]} has shape {list(image.shape)}, expected {list(first.shape)} "
+                f"as {places[0]} has; resize the images to one size"
+            )
         out[index] = image
 
     with ThreadPoolExecutor() as pool:
-        for _ in tqdm(pool.map(fill, range(len(places))), total=len(places), desc=f"decode {title}",
-                      unit="image", disable=None):
+        for _ in tqdm(
+            pool.map(fill, range(len(places))), total=len(places), desc=f"decode {title}", unit="image", disable=None
+        ):
             pass
     return torch.from_numpy(out)
 
@@ -122,8 +125,7 @@ def read_cache(file: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         return tensors, tuple(json.loads(about["classes"]))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise InputError(f"cached images {file} are damaged ({reason}): delete {file} to decode "
-                         "again") from error
+        raise InputError(f"cached images {file} are damaged ({reason}): delete {file} to decode again") from error
 
 
 def load(root: Path, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -143,8 +145,10 @@ def load(root: Path, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     classes = tuple(found["train"])
     for here, there in (SPLITS, SPLITS[::-1]):
         if missing := [name for name in found[here] if name not in found[there]]:
-            raise InputError(f"class {missing[0]} of {root / here} is missing in {root / there} "
-                             f"({len(missing)} such): expected the same classes in both")
+            raise InputError(
+                f"class {missing[0]} of {root / here} is missing in {root / there} "
+                f"({len(missing)} such): expected the same classes in both"
+            )
     cache = paths.image_cache() / f"{name}-{fingerprint(found)}.safetensors"
     if cache.exists():
         return read_cache(cache)
@@ -156,8 +160,10 @@ def load(root: Path, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         tensors[f"{split}_labels"] = torch.arange(len(classes)).repeat_interleave(sizes)
     shapes = [list(tensors[f"{split}_images"].shape[1:]) for split in SPLITS]
     if shapes[0] != shapes[1]:
-        raise InputError(f"images of shape {shapes[0]} in {root / 'train'} and {shapes[1]} in "
-                         f"{root / 'test'}: expected one size; resize the images")
+        raise InputError(
+            f"images of shape {shapes[0]} in {root / 'train'} and {shapes[1]} in "
+            f"{root / 'test'}: expected one size; resize the images"
+        )
     names = json.dumps(classes)
     about = {"classes": names, "crc32": checksum(tensors, names)}
     files.atomic_write(cache, lambda file: file.write_bytes(save(tensors, about)))

@@ -47,17 +47,25 @@ class ImageSet:
     def __post_init__(self):
         images, labels = self.images, self.labels
         if images.dim() != 4 or images.dtype != torch.uint8:
-            raise InputError(f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
-                             "[N, C, H, W]; ImageSet.from_dataset converts other data")
+            raise InputError(
+                f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
+                "[N, C, H, W]; ImageSet.from_dataset converts other data"
+            )
         if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-            raise InputError(f"labels of shape {list(labels.shape)} and type {labels.dtype}: expected int64 "
-                             f"[{len(images)}], one for each image")
+            raise InputError(
+                f"labels of shape {list(labels.shape)} and type {labels.dtype}: expected int64 "
+                f"[{len(images)}], one for each image"
+            )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
-            raise InputError(f"labels {int(labels.min())}..{int(labels.max())}: expected "
-                             f"0..{len(self.classes) - 1} for {len(self.classes)} classes; name every class")
+            raise InputError(
+                f"labels {int(labels.min())}..{int(labels.max())}: expected "
+                f"0..{len(self.classes) - 1} for {len(self.classes)} classes; name every class"
+            )
         if not len(self.mean) == len(self.std) == images.shape[1] or not min(self.std, default=0) > 0:
-            raise InputError(f"mean {self.mean} and std {self.std}: expected {images.shape[1]} values each, "
-                             "one for each channel, and std above 0")
+            raise InputError(
+                f"mean {self.mean} and std {self.std}: expected {images.shape[1]} values each, "
+                "one for each channel, and std above 0"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,12 +78,15 @@ class ImageSet:
     def normalise(self, images: Tensor) -> Tensor:
         """(x / 255 - mean) / std of uint8 [B, C, H, W] as float32 in channels_last order."""
         if images.dim() != 4 or images.dtype != torch.uint8 or images.shape[1] != len(self.mean):
-            raise InputError(f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
-                             f"[B, {len(self.mean)}, H, W]")
-        mean, std = (torch.tensor(values, dtype=torch.float32, device=images.device).view(1, -1, 1, 1)
-                     for values in (self.mean, self.std))
-        out = torch.empty(images.shape, dtype=torch.float32, device=images.device,
-                          memory_format=torch.channels_last)
+            raise InputError(
+                f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
+                f"[B, {len(self.mean)}, H, W]"
+            )
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=images.device).view(1, -1, 1, 1)
+            for values in (self.mean, self.std)
+        )
+        out = torch.empty(images.shape, dtype=torch.float32, device=images.device, memory_format=torch.channels_last)
         return out.copy_(images).sub_(255 * mean).div_(255 * std)
 
     @property
@@ -100,13 +111,16 @@ class ImageSet:
             image, label = dataset[index]
             images.append(_as_uint8(image, index))
             if images[-1].shape != images[0].shape:
-                raise InputError(f"image {index} has shape {list(images[-1].shape)}, expected "
-                                 f"{list(images[0].shape)} as image 0 has; resize the images to one size")
+                raise InputError(
+                    f"image {index} has shape {list(images[-1].shape)}, expected "
+                    f"{list(images[0].shape)} as image 0 has; resize the images to one size"
+                )
             try:
                 labels.append(operator.index(label))
             except TypeError:
-                raise InputError(f"label {label!r} of image {index}: expected a whole number from 0; "
-                                 "number the classes") from None
+                raise InputError(
+                    f"label {label!r} of image {index}: expected a whole number from 0; number the classes"
+                ) from None
         if not images:
             raise InputError("a data set without images: expected at least one (image, label) pair")
         if classes is None:
@@ -119,16 +133,22 @@ def _as_uint8(image, index: int) -> Tensor:
     """One image of a Dataset as uint8 [C, H, W]."""
     if not isinstance(image, Tensor):
         if not hasattr(image, "convert"):
-            raise InputError(f"image {index} is a {type(image).__name__}: expected a tensor [C, H, W] or a "
-                             "PIL image; convert it in the data set's transform")
+            raise InputError(
+                f"image {index} is a {type(image).__name__}: expected a tensor [C, H, W] or a "
+                "PIL image; convert it in the data set's transform"
+            )
         pixels = torch.from_numpy(np.array(image if image.mode == "L" else image.convert("RGB")))
         return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1)
     if image.dim() != 3 or not (image.dtype == torch.uint8 or image.is_floating_point()):
-        raise InputError(f"image {index} has shape {list(image.shape)} and type {image.dtype}: expected "
-                         "[C, H, W] of uint8 or of floats in [0, 1]")
+        raise InputError(
+            f"image {index} has shape {list(image.shape)} and type {image.dtype}: expected "
+            "[C, H, W] of uint8 or of floats in [0, 1]"
+        )
     if image.dtype == torch.uint8:
         return image.cpu()
     if not bool(((image >= 0) & (image <= 1)).all()):
-        raise InputError(f"image {index} has values {float(image.min()):g}..{float(image.max()):g}: expected "
-                         "floats in [0, 1]; remove normalisation from the data set's transform")
+        raise InputError(
+            f"image {index} has values {float(image.min()):g}..{float(image.max()):g}: expected "
+            "floats in [0, 1]; remove normalisation from the data set's transform"
+        )
     return image.detach().cpu().mul(255).round().to(torch.uint8)

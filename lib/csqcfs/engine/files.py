@@ -32,8 +32,7 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
         temporary.chmod(0o644)  # mkstemp gives 0600, which would hide results from other users
         os.replace(temporary, path)
     except OSError as error:
-        raise Unwritable(f"cannot write {path}: {error.strerror or error}; free some space and run again"
-                         ) from error
+        raise Unwritable(f"cannot write {path}: {error.strerror or error}; free some space and run again") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

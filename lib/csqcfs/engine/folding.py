@@ -13,7 +13,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from .errors import InputError
 
 _NORM_AFTER = {
-    nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d,
+    nn.Conv1d: nn.BatchNorm1d,
+    nn.Conv2d: nn.BatchNorm2d,
+    nn.Conv3d: nn.BatchNorm3d,
     nn.Linear: nn.BatchNorm1d,
 }
 
@@ -36,9 +38,7 @@ def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
         InputError: not a GraphModule; a batch norm or dropout in training mode.
     """
     if not isinstance(model, fx.GraphModule):
-        raise InputError(
-            f"model of type {type(model).__name__}: expected a GraphModule; use torch.fx.symbolic_trace"
-        )
+        raise InputError(f"model of type {type(model).__name__}: expected a GraphModule; use torch.fx.symbolic_trace")
     for name, module in model.named_modules():
         if isinstance(module, (_BatchNorm, _DropoutNd)) and module.training:
             raise InputError(f"{name} is in training mode: expected evaluation mode; call model.eval() first")

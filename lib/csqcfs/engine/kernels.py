@@ -28,11 +28,7 @@ from torch import Tensor
 
 # (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of
 # theta. The baselines' public codes use the other two: floor before clamp, and clamp before floor.
-WINDOWS: dict[str, tuple[float, float]] = {
-    "paper": (0.0, 0.0),
-    "floor_clamp": (0.0, 1.0),
-    "clamp_floor": (0.5, 0.5),
-}
+WINDOWS: dict[str, tuple[float, float]] = {"paper": (0.0, 0.0), "floor_clamp": (0.0, 1.0), "clamp_floor": (0.5, 0.5)}
 
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
@@ -64,9 +60,7 @@ def slopes(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str) -> tuple[
     return grad_z, above.mul_(L).addcmul_(grad_z, u.floor().sub_(u).add_(0.5))
 
 
-def quantize_backward(
-    grad: Tensor, z: Tensor, step: Tensor, L: int, window: str, dim: int
-) -> tuple[Tensor, Tensor]:
+def quantize_backward(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str, dim: int) -> tuple[Tensor, Tensor]:
     """Gradient for z, and for theta summed over dimension ``dim``."""
     grad_z, grad_theta = slopes(grad, z, step, L, window)
     return grad_z.to(z.dtype), grad_theta.sum(dim) / L
@@ -100,8 +94,9 @@ def compiler_available() -> bool:
 @functools.cache
 def _compiled(function: Callable, recursion: bool) -> Callable:
     # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
-    return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None,
-                         recompile_limit=VARIANTS)
+    return torch.compile(
+        function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, recompile_limit=VARIANTS
+    )
 
 
 @functools.cache

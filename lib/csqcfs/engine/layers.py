@@ -15,41 +15,114 @@ from torch.nn import functional as F
 from .errors import InputError
 
 LINEAR_MODULES = (
-    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear,
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
-    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Dropout, nn.Dropout1d, nn.Dropout2d,
-    nn.Dropout3d, nn.Identity, nn.Flatten, nn.Unflatten, nn.ZeroPad2d, nn.PixelShuffle, nn.Upsample,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+    nn.Linear,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AvgPool3d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.Identity,
+    nn.Flatten,
+    nn.Unflatten,
+    nn.ZeroPad2d,
+    nn.PixelShuffle,
+    nn.Upsample,
 )
 LINEAR_FUNCTIONS = {
-    operator.add, operator.iadd, operator.sub, operator.isub, operator.neg, operator.getitem, operator.floordiv,
-    torch.add, torch.sub, torch.neg, torch.cat, torch.concat, torch.flatten, torch.reshape, torch.permute,
-    torch.transpose, torch.squeeze, torch.unsqueeze, torch.mean, torch.sum, torch.conv1d, torch.conv2d,
-    F.conv2d, F.linear, F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate, getattr,
+    operator.add,
+    operator.iadd,
+    operator.sub,
+    operator.isub,
+    operator.neg,
+    operator.getitem,
+    operator.floordiv,
+    torch.add,
+    torch.sub,
+    torch.neg,
+    torch.cat,
+    torch.concat,
+    torch.flatten,
+    torch.reshape,
+    torch.permute,
+    torch.transpose,
+    torch.squeeze,
+    torch.unsqueeze,
+    torch.mean,
+    torch.sum,
+    torch.conv1d,
+    torch.conv2d,
+    F.conv2d,
+    F.linear,
+    F.avg_pool2d,
+    F.adaptive_avg_pool2d,
+    F.pad,
+    F.interpolate,
+    getattr,
 }
 LINEAR_METHODS = {
-    "add", "add_", "sub", "sub_", "neg", "flatten", "view", "reshape", "permute", "transpose", "contiguous",
-    "mean", "sum", "squeeze", "unsqueeze", "size", "dim", "chunk", "split", "to", "clone",
+    "add",
+    "add_",
+    "sub",
+    "sub_",
+    "neg",
+    "flatten",
+    "view",
+    "reshape",
+    "permute",
+    "transpose",
+    "contiguous",
+    "mean",
+    "sum",
+    "squeeze",
+    "unsqueeze",
+    "size",
+    "dim",
+    "chunk",
+    "split",
+    "to",
+    "clone",
 }
 DIVISIONS = {operator.truediv, torch.div, "div", "div_"}
 SCALINGS = DIVISIONS | {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
 RELU_FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_}
 MAX_TO_AVERAGE = {
-    nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d,
-    nn.AdaptiveMaxPool1d: nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool2d: nn.AdaptiveAvgPool2d,
+    nn.MaxPool1d: nn.AvgPool1d,
+    nn.MaxPool2d: nn.AvgPool2d,
+    nn.MaxPool3d: nn.AvgPool3d,
+    nn.AdaptiveMaxPool1d: nn.AdaptiveAvgPool1d,
+    nn.AdaptiveMaxPool2d: nn.AdaptiveAvgPool2d,
 }
 # Functions that become modules: the module, and the function's parameters after the input.
 _POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _DROP = ("p", "training", "inplace")
 FUNCTIONAL = {
-    F.max_pool1d: (nn.MaxPool1d, _POOL), F.max_pool2d: (nn.MaxPool2d, _POOL), F.max_pool3d: (nn.MaxPool3d, _POOL),
-    torch.max_pool1d: (nn.MaxPool1d, _POOL), torch.max_pool2d: (nn.MaxPool2d, _POOL),
+    F.max_pool1d: (nn.MaxPool1d, _POOL),
+    F.max_pool2d: (nn.MaxPool2d, _POOL),
+    F.max_pool3d: (nn.MaxPool3d, _POOL),
+    torch.max_pool1d: (nn.MaxPool1d, _POOL),
+    torch.max_pool2d: (nn.MaxPool2d, _POOL),
     F.adaptive_max_pool2d: (nn.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    F.dropout: (nn.Dropout, _DROP), F.dropout2d: (nn.Dropout2d, _DROP),
+    F.dropout: (nn.Dropout, _DROP),
+    F.dropout2d: (nn.Dropout2d, _DROP),
 }
 
 
 def classify(node: fx.Node, model: fx.GraphModule) -> str:
-    """"relu", "max_pool", "dropout" (as a function), "linear" or "unsupported"."""
+    """ "relu", "max_pool", "dropout" (as a function), "linear" or "unsupported"."""
     if node.op in ("placeholder", "output", "get_attr"):
         return "linear"
     if node.op == "call_module":
@@ -108,13 +181,17 @@ def as_module(node: fx.Node, model: fx.GraphModule) -> nn.Module:
         if kind in (nn.Dropout, nn.Dropout2d):
             return kind(arguments.get("p", 0.5))
         if any(isinstance(value, fx.Node) for value in arguments.values()):
-            raise InputError(f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on "
-                             "the input; give it a fixed kernel size")
+            raise InputError(
+                f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on "
+                "the input; give it a fixed kernel size"
+            )
         module = kind(**arguments)
     dilation = torch.atleast_1d(torch.tensor(getattr(module, "dilation", 1)))
     if module.return_indices or bool((dilation != 1).any()):
-        raise InputError(f"{module} at {place(node) or 'forward'} is dilated or returns indices, which average "
-                         "pooling cannot; use plain max pooling")
+        raise InputError(
+            f"{module} at {place(node) or 'forward'} is dilated or returns indices, which average "
+            "pooling cannot; use plain max pooling"
+        )
     if isinstance(module, (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)):
         return MAX_TO_AVERAGE[type(module)](module.output_size)
     return MAX_TO_AVERAGE[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)

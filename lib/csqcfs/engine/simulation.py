@@ -101,14 +101,22 @@ class Simulation(fx.Interpreter):
         if node.op != "call_function" or node.target not in SUMS or node.kwargs or len(node.all_input_nodes) != 2:
             return False
         reader = next(iter(node.users)) if len(node.users) == 1 else None
-        return (reader is not None and reader.op == "call_module"
-                and isinstance(self.module.get_submodule(reader.target), IF))
+        return (
+            reader is not None
+            and reader.op == "call_module"
+            and isinstance(self.module.get_submodule(reader.target), IF)
+        )
 
 
 def _alike(a, b) -> bool:
     """Whether two values are tensors of one kind, shape and memory order."""
-    return (isinstance(a, Tensor) and isinstance(b, Tensor) and a.dtype == b.dtype and a.shape == b.shape
-            and a.stride() == b.stride())
+    return (
+        isinstance(a, Tensor)
+        and isinstance(b, Tensor)
+        and a.dtype == b.dtype
+        and a.shape == b.shape
+        and a.stride() == b.stride()
+    )
 
 
 def dependence(graph: fx.GraphModule) -> tuple[set[fx.Node], set[fx.Node]]:

@@ -27,9 +27,7 @@ def residual_mask(v: Tensor, theta: Tensor) -> Tensor:
     return v / along_channels(theta, v.dim()) > RESIDUE
 
 
-def offset_start(
-    x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None, work: int | None = None
-) -> Tensor:
+def offset_start(x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None, work: int | None = None) -> Tensor:
     """The shifted initial membrane potential [N, C, ...] of COS, from the first ``rho`` steps of ``x``.
 
     In units of theta, with residual v after rho steps, smallest pre-reset potential m_fired of the steps that

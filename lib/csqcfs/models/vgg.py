@@ -18,12 +18,7 @@ class VGG(nn.Module):
     """
 
     def __init__(
-        self,
-        channels: tuple[int, ...],
-        depths: tuple[int, ...],
-        hidden: int,
-        num_classes: int,
-        in_channels: int,
+        self, channels: tuple[int, ...], depths: tuple[int, ...], hidden: int, num_classes: int, in_channels: int
     ) -> None:
         super().__init__()
         features: OrderedDict[str, nn.Module] = OrderedDict()
@@ -37,11 +32,19 @@ class VGG(nn.Module):
             # Rounding sizes up lets an image smaller than 32 x 32 through as a 1 x 1 map.
             features[f"pool{group}"] = nn.MaxPool2d(2, ceil_mode=True)
         self.features = nn.Sequential(features)
-        self.classifier = nn.Sequential(OrderedDict([
-            ("linear1", nn.Linear(inputs, hidden)), ("act1", nn.ReLU()), ("dropout1", nn.Dropout(0.5)),
-            ("linear2", nn.Linear(hidden, hidden)), ("act2", nn.ReLU()), ("dropout2", nn.Dropout(0.5)),
-            ("linear3", nn.Linear(hidden, num_classes)),
-        ]))
+        self.classifier = nn.Sequential(
+            OrderedDict(
+                [
+                    ("linear1", nn.Linear(inputs, hidden)),
+                    ("act1", nn.ReLU()),
+                    ("dropout1", nn.Dropout(0.5)),
+                    ("linear2", nn.Linear(hidden, hidden)),
+                    ("act2", nn.ReLU()),
+                    ("dropout2", nn.Dropout(0.5)),
+                    ("linear3", nn.Linear(hidden, num_classes)),
+                ]
+            )
+        )
         for module in self.features:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

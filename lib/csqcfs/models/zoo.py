@@ -32,8 +32,14 @@ def names() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
-def save(model: nn.Module, path: Path | str, training: Training, images: ImageSet,
-         results: Sequence[dict[str, Any]] = (), provenance: dict[str, Any] | None = None) -> Path:
+def save(
+    model: nn.Module,
+    path: Path | str,
+    training: Training,
+    images: ImageSet,
+    results: Sequence[dict[str, Any]] = (),
+    provenance: dict[str, Any] | None = None,
+) -> Path:
     """Write a network that `trainings.train` made from ``training``.
 
     Args:
@@ -46,19 +52,28 @@ def save(model: nn.Module, path: Path | str, training: Training, images: ImageSe
     """
     settings = training.settings()
     metadata = {
-        **_described(settings), "classes": list(images.classes), "image": list(images.images.shape[1:]),
-        "mean": list(images.mean), "std": list(images.std), "training": settings, "digest": training.digest,
-        "thresholds": {name: site.threshold.detach().flatten().tolist() for name, site in
-                       quantize.sites(model).items()},
-        "results": list(results), "provenance": provenance or {},
+        **_described(settings),
+        "classes": list(images.classes),
+        "image": list(images.images.shape[1:]),
+        "mean": list(images.mean),
+        "std": list(images.std),
+        "training": settings,
+        "digest": training.digest,
+        "thresholds": {
+            name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(model).items()
+        },
+        "results": list(results),
+        "provenance": provenance or {},
     }
     rebuilt, tensors = _build(metadata), model.state_dict()
     _fill(rebuilt, tensors, metadata["network"], f"the network for {path}")
     for (name, site), wanted in zip(quantize.sites(model).items(), quantize.sites(rebuilt).values()):
         kinds = [f"{type(s).__name__} with L = {s.L} and the {s.window} window" for s in (site, wanted)]
         if kinds[0] != kinds[1]:
-            raise InputError(f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its "
-                             "settings say; name its own training")
+            raise InputError(
+                f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its "
+                "settings say; name its own training"
+            )
     return save_state(path, tensors, metadata)
 
 
@@ -77,8 +92,10 @@ def load(path_or_name: Path | str) -> fx.GraphModule:
     if not path.is_file() and (shipped := WEIGHTS / f"{path_or_name}.safetensors").is_file():
         path = shipped
     if not path.is_file():
-        raise InputError(f"{str(path_or_name)!r} is neither a file nor a network of the package: expected a path "
-                         f"or one of {', '.join(names()) or '(none yet)'}")
+        raise InputError(
+            f"{str(path_or_name)!r} is neither a file nor a network of the package: expected a path "
+            f"or one of {', '.join(names()) or '(none yet)'}"
+        )
     tensors, metadata = load_state(path)
     model = _build(_checked(metadata, path))
     _fill(model, tensors, metadata["network"], str(path))
@@ -89,8 +106,12 @@ def load(path_or_name: Path | str) -> fx.GraphModule:
 
 def _described(settings: dict[str, Any]) -> dict[str, Any]:
     activation = settings["stages"][-1]["activation"]
-    return {"network": settings["network"], "width": settings["width"], "L": settings.get("L"),
-            "activation": activation}
+    return {
+        "network": settings["network"],
+        "width": settings["width"],
+        "L": settings.get("L"),
+        "activation": activation,
+    }
 
 
 def _checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -106,10 +127,15 @@ def _checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError):
         complete = False
     if not complete:
-        raise InputError(f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of "
-                         "a training is published by python -m csqcfs.paper.publish publish")
-    differing = [f"{key} {expected[key]!r}, of a training with {found[key]!r}" for key in DESCRIBED
-                 if expected[key] != found[key]]
+        raise InputError(
+            f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of "
+            "a training is published by python -m csqcfs.paper.publish publish"
+        )
+    differing = [
+        f"{key} {expected[key]!r}, of a training with {found[key]!r}"
+        for key in DESCRIBED
+        if expected[key] != found[key]
+    ]
     if digest != metadata["digest"] and not differing:
         differing = [f"digest {metadata['digest']}, of a training with {digest}"]
     if differing:
@@ -139,5 +165,7 @@ def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], network: str, what
     except RuntimeError as error:
         reason = " ".join(str(error).splitlines()[1].split())  # the first line only names the class
         reason = reason if len(reason) < 160 else f"{reason[:150]} ..."
-        raise InputError(f"{what} does not hold the {network} that its settings describe ({reason}): expected the "
-                         "tensors of that network; name its own training") from error
+        raise InputError(
+            f"{what} does not hold the {network} that its settings describe ({reason}): expected the "
+            "tensors of that network; name its own training"
+        ) from error

@@ -20,22 +20,31 @@ DONE, FAILED, REFUSED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 130
 
 def parser() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(
-        prog="run_all.sh", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="run_all.sh",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Regenerate the figures and tables of the paper.",
-        epilog="artefacts:\n" + "\n".join(f"  {a.id:<18} {a.place}: {a.title}" for a in registry.ARTEFACTS)
-        + "\n\nprofiles:\n" + "\n".join(f"  {p.name:<18} {p.summary}" for p in profiles.PROFILES.values())
+        epilog="artefacts:\n"
+        + "\n".join(f"  {a.id:<18} {a.place}: {a.title}" for a in registry.ARTEFACTS)
+        + "\n\nprofiles:\n"
+        + "\n".join(f"  {p.name:<18} {p.summary}" for p in profiles.PROFILES.values())
         + "\n\nexit status:\n  0 all done, 1 some runs failed, 2 refused, 3 stopped by --hours, 130 by Ctrl-C",
     )
     cli.add_argument("--profile", default="demo", help="how large the experiments are (default: demo)")
     cli.add_argument("--only", metavar="ID", action="append", help="one artefact; may be given several times")
-    cli.add_argument("--seeds", type=int, metavar="N",
-                     help="train N seeds and report mean ± std (default: the profile's)")
+    cli.add_argument(
+        "--seeds", type=int, metavar="N", help="train N seeds and report mean ± std (default: the profile's)"
+    )
     cli.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
     cli.add_argument("--workers", type=int, metavar="N", help="processes (default: 2 for demo, else 1)")
-    cli.add_argument("--dask", metavar="ADDRESS", help="spread the runs over the workers of this Dask scheduler, "
-                     "one GPU each; all machines must share CSQCFS_HOME")
-    cli.add_argument("--hours", type=float, metavar="H",
-                     help="stop computing at the last checkpoint before H hours have passed")
+    cli.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="spread the runs over the workers of this Dask scheduler, "
+        "one GPU each; all machines must share CSQCFS_HOME",
+    )
+    cli.add_argument(
+        "--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours have passed"
+    )
     return cli
 
 
@@ -83,8 +92,11 @@ def run(options: argparse.Namespace) -> int:
     todo = runner.missing(runs)
     at_once = 1 if options.dask else workers
     where = "on one worker" if options.dask else f"in {workers} process{'es' * (workers > 1)}"
-    print(f"profile {profile.name}: {profile.summary}\n{len(runs)} runs, {len(todo)} to compute; "
-          f"{len(artefacts)} notebooks", flush=True)
+    print(
+        f"profile {profile.name}: {profile.summary}\n{len(runs)} runs, {len(todo)} to compute; "
+        f"{len(artefacts)} notebooks",
+        flush=True,
+    )
     if todo:
         print(f"time to compute {where}: {_remaining(todo, runs, at_once)}", flush=True)
     engine = None
@@ -106,12 +118,17 @@ def run(options: argparse.Namespace) -> int:
     for page in executed:
         state = f"{page.seconds:5.1f} s" if page.fresh else "unchanged"
         print(f"{page.artefact.id:<18} {state:>10}  {', '.join(path.name for path in page.files)}")
-    print(f"computed in {computed:.0f} s, rendered in {time.time() - begin - computed:.0f} s; "
-          f"everything is in {paths.figures(profile.name)}", flush=True)
+    print(
+        f"computed in {computed:.0f} s, rendered in {time.time() - begin - computed:.0f} s; "
+        f"everything is in {paths.figures(profile.name)}",
+        flush=True,
+    )
     if outcome.left:
-        print(f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
-              f"{_remaining(outcome.left, runs, at_once)}; the same command goes on from the last finished epoch",
-              file=sys.stderr)
+        print(
+            f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
+            f"{_remaining(outcome.left, runs, at_once)}; the same command goes on from the last finished epoch",
+            file=sys.stderr,
+        )
     for line in failures(outcome):
         print(line, file=sys.stderr)
     return FAILED if outcome.failed else OUT_OF_TIME if outcome.left else DONE

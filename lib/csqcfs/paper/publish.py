@@ -45,15 +45,19 @@ def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]
     """Accuracies measured of ``training``, and the origin of the last one."""
     found = [(run, records.here(run)) for run in runs if run.training == training and run.kind == "accuracy"]
     shown = ("images", "ann", "snn", "presteps")
-    results = [{"record": run.name, **dict(run.options), **{key: record.metrics[key] for key in shown}}
-               for run, record in found if record]
+    results = [
+        {"record": run.name, **dict(run.options), **{key: record.metrics[key] for key in shown}}
+        for run, record in found
+        if record
+    ]
     return results, next((record.provenance for _, record in reversed(found) if record), {})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     cli = argparse.ArgumentParser(prog="python -m csqcfs.paper.publish", description=__doc__.splitlines()[0])
     publish = cli.add_subparsers(required=True, metavar="publish").add_parser(
-        "publish", help="records and small networks of a profile into the repository")
+        "publish", help="records and small networks of a profile into the repository"
+    )
     publish.add_argument("--profile", required=True, help=f"one of {', '.join(profiles.PROFILES)}")
     publish.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
     options = cli.parse_args(arguments)

@@ -37,12 +37,13 @@ def evaluate_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int 
 
 
 @torch.no_grad()
-def _accuracies(model: nn.Module, images: ImageSet, batch_size: int, scores: Callable[[Tensor], Tensor]
-                ) -> list[float]:
+def _accuracies(model: nn.Module, images: ImageSet, batch_size: int, scores: Callable[[Tensor], Tensor]) -> list[float]:
     """Accuracy in % for each leading entry of ``scores(x)``, [K, N, classes]."""
     if not isinstance(images, ImageSet):
-        raise InputError(f"images of type {type(images).__name__}: expected an ImageSet; "
-                         "ImageSet.from_dataset converts, and its mean and std must be those of training")
+        raise InputError(
+            f"images of type {type(images).__name__}: expected an ImageSet; "
+            "ImageSet.from_dataset converts, and its mean and std must be those of training"
+        )
     if not len(images):
         raise InputError("an image set without images: expected at least one to evaluate")
     with modes_kept(model):

@@ -94,8 +94,9 @@ def fit(
         TrainingDiverged: the loss became infinite or NaN.
         OutOfTime: ``deadline``; the epochs done are in ``checkpoint``.
     """
-    recipe = Recipe(epochs, lr, batch_size, momentum, weight_decay, schedule, label_smoothing, augment, seed,
-                    precision, compiled)
+    recipe = Recipe(
+        epochs, lr, batch_size, momentum, weight_decay, schedule, label_smoothing, augment, seed, precision, compiled
+    )
     images = train_set if isinstance(train_set, ImageSet) else ImageSet.from_dataset(train_set)
     if val_set is not None and not isinstance(val_set, ImageSet):
         val_set = dataclasses.replace(ImageSet.from_dataset(val_set), mean=images.mean, std=images.std)
@@ -109,10 +110,16 @@ def fit(
     optimizer = torch.optim.SGD(trainable, lr, momentum, weight_decay=weight_decay, foreach=True)
 
     history: list[dict[str, Any]] = []
-    identity = {} if checkpoint is None else {
-        "network": _network_digest(model), "train_set": _images_digest(images),
-        "val_set": None if val_set is None else _images_digest(val_set), **dataclasses.asdict(recipe),
-    }
+    identity = (
+        {}
+        if checkpoint is None
+        else {
+            "network": _network_digest(model),
+            "train_set": _images_digest(images),
+            "val_set": None if val_set is None else _images_digest(val_set),
+            **dataclasses.asdict(recipe),
+        }
+    )
     if checkpoint is not None and Path(checkpoint).exists():
         history = _resume(checkpoint, identity, model, optimizer)
     steps, here = data.steps_per_epoch(len(images), batch_size), device_of(model)
@@ -126,8 +133,10 @@ def fit(
             expected = history[-1]["seconds"] if history else 0.0
             if deadline is not None and time.monotonic() + expected > deadline:
                 after = "no checkpoint was named" if checkpoint is None else f"run again with {checkpoint}"
-                raise OutOfTime(f"{epoch} of {epochs} epochs done, {epochs - epoch} left at about "
-                                f"{expected:.3g} s each, which would pass the deadline; {after}")
+                raise OutOfTime(
+                    f"{epoch} of {epochs} epochs done, {epochs - epoch} left at about "
+                    f"{expected:.3g} s each, which would pass the deadline; {after}"
+                )
             start = time.monotonic()
             record = {"epoch": epoch + 1, **_train_epoch(network, images, optimizer, recipe, epoch, bar)}
             if val_set is not None:
@@ -140,8 +149,9 @@ def fit(
     return history
 
 
-def _train_epoch(model: nn.Module, images: ImageSet, optimizer: torch.optim.Optimizer, recipe: Recipe,
-                 epoch: int, bar: tqdm) -> dict[str, float]:
+def _train_epoch(
+    model: nn.Module, images: ImageSet, optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int, bar: tqdm
+) -> dict[str, float]:
     """One pass over the images: lr, loss and accuracy as `fit` returns them."""
     model.train()
     device, steps = device_of(model), data.steps_per_epoch(len(images), recipe.batch_size)
@@ -165,11 +175,14 @@ def _train_epoch(model: nn.Module, images: ImageSet, optimizer: torch.optim.Opti
             unread.clear()
             bad = next((i for i, (value, _) in enumerate(read, 1) if not math.isfinite(value)), None)
             if bad is not None:
-                raise TrainingDiverged(f"loss is {read[bad - 1][0]} in step {bad} of {steps} of epoch "
-                                       f"{epoch + 1}: lower the learning rate (lr = {recipe.lr:g})")
+                raise TrainingDiverged(
+                    f"loss is {read[bad - 1][0]} in step {bad} of {steps} of epoch "
+                    f"{epoch + 1}: lower the learning rate (lr = {recipe.lr:g})"
+                )
             mean, accuracy = np.mean(read, 0).tolist()  # all batches of an epoch have the same size
-            bar.set_postfix(epoch=epoch + 1, loss=f"{mean:.3f}", acc=f"{100 * accuracy:.1f}%",
-                            lr=f"{rate:.2g}", refresh=False)
+            bar.set_postfix(
+                epoch=epoch + 1, loss=f"{mean:.3f}", acc=f"{100 * accuracy:.1f}%", lr=f"{rate:.2g}", refresh=False
+            )
     return {"lr": rate, "loss": mean, "accuracy": 100 * accuracy}
 
 
@@ -194,12 +207,16 @@ def _check_outputs(model: nn.Module, images: ImageSet) -> None:
             shape = model.eval()(images.normalise(images.images[:1].to(device_of(model)))).shape
         except (RuntimeError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{type(model).__name__} does not run on images of shape "
-                             f"{list(images.images.shape[1:])} ({reason}); build it for these") from error
+            raise InputError(
+                f"{type(model).__name__} does not run on images of shape "
+                f"{list(images.images.shape[1:])} ({reason}); build it for these"
+            ) from error
     highest = int(images.labels.max())
     if len(shape) != 2 or highest >= shape[1]:
-        raise InputError(f"{type(model).__name__} gives an output of shape {list(shape)} and labels go up to "
-                         f"{highest}: expected [1, {highest + 1}] or wider; build it with more classes")
+        raise InputError(
+            f"{type(model).__name__} gives an output of shape {list(shape)} and labels go up to "
+            f"{highest}: expected [1, {highest + 1}] or wider; build it with more classes"
+        )
 
 
 def _network_digest(model: nn.Module) -> str:
@@ -220,8 +237,7 @@ def _images_digest(images: ImageSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def _save(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.optim.Optimizer,
-          history: list) -> None:
+def _save(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.optim.Optimizer, history: list) -> None:
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         if (buffer := optimizer.state.get(parameter, {}).get("momentum_buffer")) is not None:
@@ -237,11 +253,14 @@ def _resume(path: Path | str, identity: dict, model: nn.Module, optimizer: torch
     """
     tensors, metadata = load_state(path)
     saved, now = metadata.get("identity", {}), json.loads(json.dumps(identity))
-    differing = [f"{key} {saved.get(key)!r} there, {value!r} here" for key, value in now.items()
-                 if saved.get(key) != value]
+    differing = [
+        f"{key} {saved.get(key)!r} there, {value!r} here" for key, value in now.items() if saved.get(key) != value
+    ]
     if differing:
-        raise InputError(f"checkpoint {path} is of another training ({'; '.join(differing[:3])}): "
-                         "change back, delete it or name another file")
+        raise InputError(
+            f"checkpoint {path} is of another training ({'; '.join(differing[:3])}): "
+            "change back, delete it or name another file"
+        )
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     for name, parameter in model.named_parameters():
         if (buffer := tensors.get(f"momentum.{name}")) is not None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.claims import audit, audit_ablations, audit_costs, audit_neuron, audit_tables, audit_training
 from csqcfs.paper.claims.checks import Check, Checks, Outcome
 
@@ -236,12 +236,12 @@ def test_leads_on_resnet20_cifar100_by_hand():
 
 
 def test_a_wrong_quotation_is_noticed(monkeypatch):
-    wrong = printed.QUOTES[0]._replace(value=95.68)
-    monkeypatch.setattr(printed, "QUOTES", (wrong, *printed.QUOTES[1:]))
+    wrong = published.QUOTES[0]._replace(value=95.68)
+    monkeypatch.setattr(published, "QUOTES", (wrong, *published.QUOTES[1:]))
     outcome = audit_tables.quoted_accuracies()
     assert outcome == Outcome(False, "25 of 26 quoted accuracies are in their cells")
 
 
 def test_the_increase_from_the_counts_would_hold(monkeypatch):
-    monkeypatch.setattr(printed, "TABLE7_INCREASE", 9.95)
+    monkeypatch.setattr(published, "TABLE7_INCREASE", 9.95)
     assert audit_costs.table7_increase().holds is True

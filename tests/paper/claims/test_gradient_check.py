@@ -52,4 +52,7 @@ def test_tables_have_a_line_for_each_lambda_and_window():
     gap, share = frame["Eqs. 19-20, printed"][("∂f/∂λ", "4")].split(" ", 1)
     assert 40 < float(gap) < 60 and share == "(at 81%)"  # all but z < -theta/2L
     assert list(check.window_table().index.get_level_values("passes z in")) == [
-        "(-0.125, 0.875)", "(-0.125, 1.125)", "(0, 1)"]
+        "(-0.125, 0.875)",
+        "(-0.125, 1.125)",
+        "(0, 1)",
+    ]

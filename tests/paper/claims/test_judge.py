@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.claims import judge
 from csqcfs.paper.claims.checks import Outcome
 from csqcfs.paper.claims.claims_costs import median_interval
@@ -20,11 +20,15 @@ ALL = {claim.id: claim for claim in judge.CLAIMS}
 def record(ann: float, snn, presteps: int = 0, thresholds=(1.0, 2.0), end: str = "qcfs") -> Record:
     """Of the kind "accuracy"; ``snn`` at the tables' time-steps, straight lines between."""
     values = [10.0 if value is None else value for value in snn]
-    curve = np.interp(range(1, 33), printed.TIMESTEPS, values).tolist()
+    curve = np.interp(range(1, 33), published.TIMESTEPS, values).tolist()
     training = {"dataset": "cifar10", "L": 4, "stages": [{"activation": end, "epochs": 1, "lr": 0.1}]}
     settings = {"kind": "accuracy", "options": {}, "training": training}
-    return Record(settings, {"ann": ann, "snn": curve, "images": 10000, "presteps": presteps,
-                             "thresholds": {"act": list(thresholds)}}, {}, RUN)
+    return Record(
+        settings,
+        {"ann": ann, "snn": curve, "images": 10000, "presteps": presteps, "thresholds": {"act": list(thresholds)}},
+        {},
+        RUN,
+    )
 
 
 def page_of(records: dict, profile: str = "paper"):
@@ -34,10 +38,21 @@ def page_of(records: dict, profile: str = "paper"):
 @pytest.fixture(scope="module")
 def printed():
     """The ledger's table where the paper's own numbers are the records."""
-    tables = {"table1": printed.TABLE1, "table2": printed.TABLE2, "table3": printed.TABLE3, "table4": printed.TABLE4}
-    return judge.judge(page_of({
-        (id, *key): [record(row.ann, row.snn, presteps=4 if key[-1] == "ours" else 0)]
-        for id, table in tables.items() for key, row in table.items()}))
+    tables = {
+        "table1": published.TABLE1,
+        "table2": published.TABLE2,
+        "table3": published.TABLE3,
+        "table4": published.TABLE4,
+    }
+    return judge.judge(
+        page_of(
+            {
+                (id, *key): [record(row.ann, row.snn, presteps=4 if key[-1] == "ours" else 0)]
+                for id, table in tables.items()
+                for key, row in table.items()
+            }
+        )
+    )
 
 
 def verdict(frame, id: str) -> str:
@@ -49,22 +64,42 @@ def test_about_thirty_claims_each_with_a_place():
     assert all(claim.place and claim.claim for claim in judge.CLAIMS)
 
 
-@pytest.mark.parametrize("id", [
-    "level-cifar10", "level-cifar100", "resnet18-first-step", "vgg16-cifar10", "vgg16-fourth-step",
-    "resnet20-first-step", "resnet20-last-step", "resnet101-cifar10", "vgg16-cifar100", "vgg16-nearest",
-    "resnet20-cifar100", "resnet50-last-step", "resnet101-cifar100", "without-channel",
-    "without-softplus", "second-stage", "second-stage-snn", "channels-at-low-latency",
-])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "level-cifar10",
+        "level-cifar100",
+        "resnet18-first-step",
+        "vgg16-cifar10",
+        "vgg16-fourth-step",
+        "resnet20-first-step",
+        "resnet20-last-step",
+        "resnet101-cifar10",
+        "vgg16-cifar100",
+        "vgg16-nearest",
+        "resnet20-cifar100",
+        "resnet50-last-step",
+        "resnet101-cifar100",
+        "without-channel",
+        "without-softplus",
+        "second-stage",
+        "second-stage-snn",
+        "channels-at-low-latency",
+    ],
+)
 def test_claims_that_follow_from_the_papers_own_tables(printed, id):
     assert verdict(printed, id) == "held"
 
 
-@pytest.mark.parametrize("id", [
-    "one-step",  # offset spikes look at four steps first
-    "all-cells",  # COS is ahead in cells of ResNet-101 on CIFAR-100
-    "gap-to-ann",  # ResNet-101 on CIFAR-10 loses 0.26 to T = 1, COS 0.16
-    "resnet50-first-step",  # 78.25 at T = 1 against 79.88 of QCFS at T = 32
-])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "one-step",  # offset spikes look at four steps first
+        "all-cells",  # COS is ahead in cells of ResNet-101 on CIFAR-100
+        "gap-to-ann",  # ResNet-101 on CIFAR-10 loses 0.26 to T = 1, COS 0.16
+        "resnet50-first-step",  # 78.25 at T = 1 against 79.88 of QCFS at T = 32
+    ],
+)
 def test_claims_that_the_papers_own_tables_contradict(printed, id):
     assert verdict(printed, id) == "did not hold"
 
@@ -85,14 +120,16 @@ def test_levels_are_not_judged_where_data_or_training_differ():
 
 
 def cell(snn, seeds: int = 1, images: int | None = 400) -> Cell:
-    curve = np.interp(range(1, 33), printed.TIMESTEPS, snn).tolist()
+    curve = np.interp(range(1, 33), published.TIMESTEPS, snn).tolist()
     return Cell(90.0, curve, seeds, images, frozenset({"digits"}), [])
 
 
 def test_a_lead_names_its_least_margin_its_noise_and_its_size():
     outcome = lead(cell([50] * 5 + [90]), {"A": cell([40] * 6), "B": cell([49] * 6)}, [(1, 1), (32, 32)])
-    assert outcome == Outcome(True, "ahead in 4 of 4, least: B +1.00 (T = 1); 1 within the noise of the test "
-                                    "images; digits, n = 1, 400 images")
+    assert outcome == Outcome(
+        True,
+        "ahead in 4 of 4, least: B +1.00 (T = 1); 1 within the noise of the test images; digits, n = 1, 400 images",
+    )
     assert lead(cell([50] * 6), {"A": cell([50] * 6)}, [(1, 1)]).holds is False
     assert lead(None, {"A": cell([50] * 6)}, [(1, 1)]).holds is None
     assert "against 32" in lead(cell([50] * 6), {"A": cell([60] * 6)}, [(1, 32)]).found
@@ -134,7 +171,8 @@ def test_runs_that_a_threshold_stopped_count_against_stage_one_only():
     ledger = Ledger(page_of({(*place, 2): [bad], (*place, 4): [good]}))
     assert ledger.keys("figure5") == [("cifar10", "vgg16", 4)]
     assert ALL["second-stage-starts"].run(ledger) == Outcome(
-        False, "1 of 2 runs could not start stage 2; threshold -2.5 at act1")
+        False, "1 of 2 runs could not start stage 2; threshold -2.5 at act1"
+    )
 
 
 def test_a_noisy_time_is_not_judged():

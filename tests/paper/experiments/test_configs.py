@@ -19,9 +19,21 @@ from hypothesis import strategies as st
 QUANTIZED = Training("digits", "resnet20", 0.5, 4, 4.0, (Stage("qcfs", 16, 0.1), Stage("csqcfs", 6, 0.02)))
 PLAIN = dataclasses.replace(QUANTIZED, stages=(Stage(RELU, 15, 0.2),))
 OTHER = {
-    "dataset": "cifar10", "network": "vgg16", "width": 1.0, "L": 8, "threshold": 8.0, "seed": 1, "val": 100,
-    "stages": QUANTIZED.stages[:1], "batch_size": 64, "momentum": 0.8, "weight_decay": 1e-4,
-    "schedule": "onecycle", "label_smoothing": 0.1, "augment": Augment(cutout=0), "precision": "bfloat16",
+    "dataset": "cifar10",
+    "network": "vgg16",
+    "width": 1.0,
+    "L": 8,
+    "threshold": 8.0,
+    "seed": 1,
+    "val": 100,
+    "stages": QUANTIZED.stages[:1],
+    "batch_size": 64,
+    "momentum": 0.8,
+    "weight_decay": 1e-4,
+    "schedule": "onecycle",
+    "label_smoothing": 0.1,
+    "augment": Augment(cutout=0),
+    "precision": "bfloat16",
     "compiled": True,
 }
 
@@ -36,19 +48,25 @@ def test_digest_is_pinned():
 
 
 def test_digest_is_the_same_in_another_process():
-    code = ("from csqcfs import profiles; from csqcfs.configs import Run; t = profiles.get('quick').training("
-            "'cifar10', 'resnet20'); print(t.digest, Run.of('accuracy', t, method='cos', images=7).digest)")
+    code = (
+        "from csqcfs import profiles; from csqcfs.configs import Run; t = profiles.get('quick').training("
+        "'cifar10', 'resnet20'); print(t.digest, Run.of('accuracy', t, method='cos', images=7).digest)"
+    )
     from csqcfs.paper.experiments import profiles
 
     training = profiles.get("quick").training("cifar10", "resnet20")
     environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": str(paths.REPOSITORY / "lib")}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True,
-                           text=True, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True, timeout=120
+    )
     assert found.stdout.split() == [training.digest, Run.of("accuracy", training, images=7, method="cos").digest]
 
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-                      lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
 
 
 @given(st.dictionaries(st.text(), VALUES, max_size=5))
@@ -102,8 +120,7 @@ def test_the_chain_of_parents():
 def test_equal_trainings_have_equal_digests():
     """A threshold of 4 typed by hand is the paper's 4.0."""
     whole = Training("digits", "resnet20", 1, 4, 4, (Stage("qcfs", 16, 1),), momentum=0, weight_decay=0)
-    written = Training("digits", "resnet20", 1.0, 4, 4.0, (Stage("qcfs", 16, 1.0),), momentum=0.0,
-                       weight_decay=0.0)
+    written = Training("digits", "resnet20", 1.0, 4, 4.0, (Stage("qcfs", 16, 1.0),), momentum=0.0, weight_decay=0.0)
     assert whole == written and whole.digest == written.digest and hash(whole) == hash(written)
 
 
@@ -118,12 +135,19 @@ def test_runs():
     run = Run.of("accuracy", QUANTIZED, method="cos", images=100)
     assert run == Run.of("accuracy", QUANTIZED, images=100, method="cos") and len({run, run}) == 1
     assert run.name == f"accuracy-{run.digest}"
-    others = [Run.of("training", QUANTIZED), Run.of("accuracy", PLAIN, method="cos", images=100),
-              Run.of("accuracy"), Run.of("accuracy", QUANTIZED, method="srp", images=100),
-              Run.of("accuracy", QUANTIZED, method="cos")]
+    others = [
+        Run.of("training", QUANTIZED),
+        Run.of("accuracy", PLAIN, method="cos", images=100),
+        Run.of("accuracy"),
+        Run.of("accuracy", QUANTIZED, method="srp", images=100),
+        Run.of("accuracy", QUANTIZED, method="cos"),
+    ]
     assert len({r.digest for r in (run, *others)}) == 6
-    assert run.settings() == {"kind": "accuracy", "training": QUANTIZED.settings(),
-                              "options": {"method": "cos", "images": 100}}
+    assert run.settings() == {
+        "kind": "accuracy",
+        "training": QUANTIZED.settings(),
+        "options": {"method": "cos", "images": 100},
+    }
 
 
 def test_one_line_names():

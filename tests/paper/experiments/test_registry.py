@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.measures import kinds
 
@@ -41,7 +41,7 @@ def test_no_notebook_and_no_readme_row_without_an_artefact():
 
 @pytest.mark.parametrize("artefact", registry.ARTEFACTS, ids=registry.IDS)
 def test_paper_values_exist_where_the_paper_prints_them(artefact):
-    assert all(getattr(paper, name) for name in artefact.printed)
+    assert all(getattr(published, name) for name in artefact.printed)
     if artefact.place.startswith("Table"):
         assert artefact.printed == (artefact.place.upper().replace(" ", ""),)
 
@@ -74,8 +74,13 @@ def test_rows_lead_to_known_kinds_and_grow_with_the_seeds(profile):
 
 def test_comparison_tables_have_every_row_of_the_paper_in_the_paper_profile():
     full = profiles.get("paper")
-    for id, printed in (("table1", printed.TABLE1), ("table2", printed.TABLE2), ("table3", printed.TABLE3),
-                        ("table4", printed.TABLE4), ("table5", printed.TABLE5)):
+    for id, printed in (
+        ("table1", published.TABLE1),
+        ("table2", published.TABLE2),
+        ("table3", published.TABLE3),
+        ("table4", published.TABLE4),
+        ("table5", published.TABLE5),
+    ):
         assert set(printed) <= set(registry.get(id).rows(full, (0,)))
 
 

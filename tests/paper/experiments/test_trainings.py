@@ -23,8 +23,16 @@ from csqcfs.training.train import OutOfTime
 from torch import nn
 
 CHAIN = Training(
-    "digits", "resnet20", 0.1, 4, None, (Stage(RELU, 2, 0.1), Stage("qcfs", 3, 0.05), Stage("csqcfs", 2, 0.02)),
-    val=20, batch_size=64, schedule="onecycle", augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+    "digits",
+    "resnet20",
+    0.1,
+    4,
+    None,
+    (Stage(RELU, 2, 0.1), Stage("qcfs", 3, 0.05), Stage("csqcfs", 2, 0.02)),
+    val=20,
+    batch_size=64,
+    schedule="onecycle",
+    augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )
 STEPS = 3  # of 200 images in batches of 64, in each epoch
 KINDS = {"qcfs": "QCFS", "sqcfs": "SQCFS", "cqcfs": "CQCFS", "csqcfs": "CSQCFS"}
@@ -84,7 +92,12 @@ def without_seconds(history: list[dict]) -> list[dict]:
 def test_history_and_network_of_a_whole_chain(steps):
     model, history, splits = run(CHAIN)
     assert [(r["stage"], r["activation"], r["epoch"]) for r in history] == [
-        (1, RELU, 1), (1, RELU, 2), (2, "qcfs", 1), (2, "qcfs", 2), (2, "qcfs", 3), (3, "csqcfs", 1),
+        (1, RELU, 1),
+        (1, RELU, 2),
+        (2, "qcfs", 1),
+        (2, "qcfs", 2),
+        (2, "qcfs", 3),
+        (3, "csqcfs", 1),
         (3, "csqcfs", 2),
     ]
     assert len(steps) == 7 * STEPS and len(splits.train) == 200 and len(splits.val) == 20
@@ -93,13 +106,24 @@ def test_history_and_network_of_a_whole_chain(steps):
     assert all("val_accuracy" in record for record in history)
     assert history[0]["thresholds"] == {} and len(history[-1]["thresholds"]) == 19
     assert sorted(p.name for p in paths.checkpoints().iterdir()) == sorted(
-        trainings.checkpoint_path(t).name for t in (CHAIN, CHAIN.parent, CHAIN.parent.parent))
+        trainings.checkpoint_path(t).name for t in (CHAIN, CHAIN.parent, CHAIN.parent.parent)
+    )
 
 
-@pytest.mark.parametrize("activations", [
-    (RELU,), ("qcfs",), ("csqcfs",), ("qcfs", "qcfs"), ("qcfs", "sqcfs"), ("qcfs", "cqcfs"), (RELU, RELU),
-    (RELU, "csqcfs"), ("sqcfs", "csqcfs"),
-])
+@pytest.mark.parametrize(
+    "activations",
+    [
+        (RELU,),
+        ("qcfs",),
+        ("csqcfs",),
+        ("qcfs", "qcfs"),
+        ("qcfs", "sqcfs"),
+        ("qcfs", "cqcfs"),
+        (RELU, RELU),
+        (RELU, "csqcfs"),
+        ("sqcfs", "csqcfs"),
+    ],
+)
 def test_every_order_of_stages_ends_with_its_activation(activations):
     model, history, _ = run(ending(*activations, threshold=2.0))
     assert [record["activation"] for record in history] == list(activations)
@@ -122,14 +146,31 @@ def calls(monkeypatch):
 
 def test_every_setting_reaches_fit(calls):
     training = dataclasses.replace(
-        CHAIN, seed=7, momentum=0.8, weight_decay=1e-3, label_smoothing=0.1, precision="bfloat16", compiled=True,
-        schedule="cosine", batch_size=32)
+        CHAIN,
+        seed=7,
+        momentum=0.8,
+        weight_decay=1e-3,
+        label_smoothing=0.1,
+        precision="bfloat16",
+        compiled=True,
+        schedule="cosine",
+        batch_size=32,
+    )
     run(training)
     for (_, images, settings), stage, owner in zip(
         calls, training.stages, (training.parent.parent, training.parent, training), strict=True
     ):
-        for name in ("batch_size", "momentum", "weight_decay", "schedule", "label_smoothing", "augment", "seed",
-                     "precision", "compiled"):
+        for name in (
+            "batch_size",
+            "momentum",
+            "weight_decay",
+            "schedule",
+            "label_smoothing",
+            "augment",
+            "seed",
+            "precision",
+            "compiled",
+        ):
             assert settings[name] == getattr(training, name), name
         assert (settings["epochs"], settings["lr"]) == (stage.epochs, stage.lr)
         assert settings["checkpoint"] == trainings.checkpoint_path(owner)
@@ -226,13 +267,16 @@ def uninterrupted(tmp_path_factory):
     return model, history
 
 
-@pytest.mark.parametrize("at", [
-    STEPS + 1,  # second epoch of stage 1
-    2 * STEPS,  # before the first checkpoint of stage 2
-    4 * STEPS + 2,  # third epoch of stage 2
-    5 * STEPS,  # before the first checkpoint of stage 3
-    6 * STEPS + 2,  # last epoch of all
-])
+@pytest.mark.parametrize(
+    "at",
+    [
+        STEPS + 1,  # second epoch of stage 1
+        2 * STEPS,  # before the first checkpoint of stage 2
+        4 * STEPS + 2,  # third epoch of stage 2
+        5 * STEPS,  # before the first checkpoint of stage 3
+        6 * STEPS + 2,  # last epoch of all
+    ],
+)
 def test_an_interrupted_chain_ends_bit_identical(uninterrupted, monkeypatch, steps, at):
     taken = itertools.count()
     noted = train.F.cross_entropy
@@ -292,16 +336,23 @@ def test_the_callers_random_state_is_left_alone():
 # refusals
 
 
-@pytest.mark.parametrize(("training", "named"), [
-    (ending("qcfs", threshold=0.0), "^threshold = 0: expected"),
-    (ending("qcfs", threshold=-1.0), "^threshold = -1"),
-    (ending("qcfs", threshold=float("nan")), "^threshold = nan"), (ending("qcfs", threshold=4.0, L=0), "^L = 0"),
-    (ending("gelu", threshold=4.0), "^activation = 'gelu': expected one of qcfs"),
-    (ending(RELU, network="resnet34"), "^name = 'resnet34'"), (ending(RELU, width=0.0), "^width = 0.0"),
-    (ending(RELU, batch_size=0), "^batch_size = 0"), (ending(RELU, val=220), "^val = 220"),
-    (ending(RELU, dataset="mnist"), "^data set 'mnist': expected"), (ending(RELU, precision="int8"), "^precision"),
-    (ending(RELU, augment=Augment(autoaugment=False)), "^cutout = 16 on 8x8 images"),
-])
+@pytest.mark.parametrize(
+    ("training", "named"),
+    [
+        (ending("qcfs", threshold=0.0), "^threshold = 0: expected"),
+        (ending("qcfs", threshold=-1.0), "^threshold = -1"),
+        (ending("qcfs", threshold=float("nan")), "^threshold = nan"),
+        (ending("qcfs", threshold=4.0, L=0), "^L = 0"),
+        (ending("gelu", threshold=4.0), "^activation = 'gelu': expected one of qcfs"),
+        (ending(RELU, network="resnet34"), "^name = 'resnet34'"),
+        (ending(RELU, width=0.0), "^width = 0.0"),
+        (ending(RELU, batch_size=0), "^batch_size = 0"),
+        (ending(RELU, val=220), "^val = 220"),
+        (ending(RELU, dataset="mnist"), "^data set 'mnist': expected"),
+        (ending(RELU, precision="int8"), "^precision"),
+        (ending(RELU, augment=Augment(autoaugment=False)), "^cutout = 16 on 8x8 images"),
+    ],
+)
 def test_bad_settings_are_one_line_and_leave_nothing(training, named, steps):
     with pytest.raises(InputError, match=named) as caught:
         run(training)
@@ -309,9 +360,7 @@ def test_bad_settings_are_one_line_and_leave_nothing(training, named, steps):
     assert not paths.checkpoints().exists()
 
 
-@pytest.mark.parametrize("damage", [
-    lambda b: b[:-40], lambda b: b"", lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:],
-])
+@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b"", lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]])
 @pytest.mark.parametrize("which", [lambda t: t, lambda t: t.parent])
 def test_a_damaged_checkpoint_is_one_line_and_its_removal_the_remedy(damage, which):
     training = ending(RELU, "qcfs")

@@ -83,13 +83,25 @@ def test_all_inputs_active_give_the_dense_count_without_padding():
     assert fan_out(unpadded, torch.Size([3, 7, 7])).sum() == dense_macs(unpadded, torch.Size([8, 3, 3]))
 
 
-@pytest.mark.parametrize("network, macs", [
-    ("resnet50", 1e6 * audit_costs.resnet50_macs()),
-    # stem, three stages of three blocks, two 1x1 shortcuts, linear layer
-    ("resnet20", 9 * 3 * 16 * 1024 + 6 * 9 * 16**2 * 1024
-     + 9 * 16 * 32 * 256 + 5 * 9 * 32**2 * 256 + 16 * 32 * 256
-     + 9 * 32 * 64 * 64 + 5 * 9 * 64**2 * 64 + 32 * 64 * 64 + 64 * 100),
-])
+@pytest.mark.parametrize(
+    "network, macs",
+    [
+        ("resnet50", 1e6 * audit_costs.resnet50_macs()),
+        # stem, three stages of three blocks, two 1x1 shortcuts, linear layer
+        (
+            "resnet20",
+            9 * 3 * 16 * 1024
+            + 6 * 9 * 16**2 * 1024
+            + 9 * 16 * 32 * 256
+            + 5 * 9 * 32**2 * 256
+            + 16 * 32 * 256
+            + 9 * 32 * 64 * 64
+            + 5 * 9 * 64**2 * 64
+            + 32 * 64 * 64
+            + 64 * 100,
+        ),
+    ],
+)
 def test_macs_of_the_networks_by_their_formulas(network, macs):
     torch.manual_seed(0)
     x = torch.randn(1, 3, 32, 32)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from csqcfs.engine.errors import InputError
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.bench import epoch
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.pages import costs, index, style
@@ -20,10 +20,24 @@ METHODS = {"plain": 0, "srp": 4, "cos": 4}
 
 def counts(method: str, each: float = 100.0) -> dict:
     presteps = METHODS[method]
-    return {"method": method, "presteps": presteps, "T": 32, "images": 1, "sites": 3, "neurons": 10, "layers": [
-        {"name": "stem", "kind": "analog", "macs": 1000},
-        {"name": "conv", "kind": "spikes", "macs": 1000, "ac": [each * t for t in range(1, 33)],
-         "pre": each * presteps}]}
+    return {
+        "method": method,
+        "presteps": presteps,
+        "T": 32,
+        "images": 1,
+        "sites": 3,
+        "neurons": 10,
+        "layers": [
+            {"name": "stem", "kind": "analog", "macs": 1000},
+            {
+                "name": "conv",
+                "kind": "spikes",
+                "macs": 1000,
+                "ac": [each * t for t in range(1, 33)],
+                "pre": each * presteps,
+            },
+        ],
+    }
 
 
 class Shown(SimpleNamespace):
@@ -64,11 +78,15 @@ def test_the_front_is_what_no_other_beats(pairs):
 
 def test_points_count_the_steps_before_the_first(latency):
     first = {name: costs.points(latency, "resnet20", name)[0] for name in costs.METHODS}
-    assert {name: one.latency for name, one in first.items()} == {
-        "qcfs": 1, "csqcfs": 1, "srp": 5, "cos": 8, "ours": 8}
+    assert {name: one.latency for name, one in first.items()} == {"qcfs": 1, "csqcfs": 1, "srp": 5, "cos": 8, "ours": 8}
     assert first["ours"].clock == 4 * 3 + 1
     assert {name: one.ac for name, one in first.items()} == {
-        "qcfs": 100, "csqcfs": 100, "srp": 500, "cos": 800, "ours": 800}
+        "qcfs": 100,
+        "csqcfs": 100,
+        "srp": 500,
+        "cos": 800,
+        "ours": 800,
+    }
     frame = costs.first_step_frame(latency)
     assert frame.loc[("ResNet-20", "COS"), "plain CS-QCFS in as many steps (%)"] == 50 + 8 + len("csqcfs")
     assert costs.points(latency, "vgg16", "qcfs") == []
@@ -83,7 +101,7 @@ def test_table7_beside_the_paper():
     assert frame.loc[("ResNet-50", "ANN", "paper"), "energy (µJ)"] == "6026.000"
     shares = costs.conventions_frame(page)
     assert shares["T = 1"].iloc[0] == f"{100 * (90 + 4600) / 9200:.1f}"
-    wanted = printed.TABLE7["qcfs"].acs / (1310 - 1.769472)
+    wanted = published.TABLE7["qcfs"].acs / (1310 - 1.769472)
     assert costs.matching_frame(page).iloc[0, 2] == f"{10 * wanted:.2f}"
 
 
@@ -135,10 +153,23 @@ def test_the_index_has_every_artefact(tmp_path, monkeypatch):
 
 
 def test_the_table_of_speed_is_drawn_as_parts_of_the_targets():
-    below = {"what": "a / b", "size": "small", "outcome": {"median": 0.6, "low": 0.5, "high": 0.8}, "target": 1.2,
-             "above": False, "unit": "x", "met": True}
-    above = {**below, "what": "b / a", "outcome": {"median": 1.5, "low": 1.2, "high": 2.0}, "target": 3,
-             "above": True, "met": False}
+    below = {
+        "what": "a / b",
+        "size": "small",
+        "outcome": {"median": 0.6, "low": 0.5, "high": 0.8},
+        "target": 1.2,
+        "above": False,
+        "unit": "x",
+        "met": True,
+    }
+    above = {
+        **below,
+        "what": "b / a",
+        "outcome": {"median": 1.5, "low": 1.2, "high": 2.0},
+        "target": 3,
+        "above": True,
+        "met": False,
+    }
     missing = {**below, "what": "peer", "outcome": None, "met": None}
     page = shown({("bench",): [{"lines": [below, above, missing]}]})
     (ax,) = plots.speed(page).axes

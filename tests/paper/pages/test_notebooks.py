@@ -19,8 +19,10 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "notebooks", lambda: tmp_path)
 
     def write(code: str, parameters: str = 'profile = "demo"\nseeds = None') -> None:
-        cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
-                 nbformat.v4.new_code_cell(code)]
+        cells = [
+            nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(code),
+        ]
         spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=spec), tmp_path / "figure1.ipynb")
 

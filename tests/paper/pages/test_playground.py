@@ -65,15 +65,29 @@ def test_potential_is_drawn_before_and_after_the_reset():
 
 
 def neuron(site: str, train: str) -> dict:
-    return {"site": site, "channel": 1, "threshold": 2.0, "z": 1.0, "target": 1.0, "input": [1.0] * 4,
-            "potential": [1.0, 2.0, 1.0, 0.5], "spikes": train}
+    return {
+        "site": site,
+        "channel": 1,
+        "threshold": 2.0,
+        "z": 1.0,
+        "target": 1.0,
+        "input": [1.0] * 4,
+        "potential": [1.0, 2.0, 1.0, 0.5],
+        "spikes": train,
+    }
 
 
 def test_spike_plots_and_running_mean():
-    found = [{"T": 4, "L": 4, "depth": 2, "sites": {"a": 1, "b": 2},
-              "neurons": [neuron("a", "0101"), neuron("a", "0001"), neuron("b", "1111"), neuron("b", "0000")],
-              "raster": {"site": "b", "neurons": [{"rate": 0.5, "spikes": "0101"},
-                                                  {"rate": 1.0, "spikes": "1111"}]}}]
+    found = [
+        {
+            "T": 4,
+            "L": 4,
+            "depth": 2,
+            "sites": {"a": 1, "b": 2},
+            "neurons": [neuron("a", "0101"), neuron("a", "0001"), neuron("b", "1111"), neuron("b", "0000")],
+            "raster": {"site": "b", "neurons": [{"rate": 0.5, "spikes": "0101"}, {"rate": 1.0, "spikes": "1111"}]},
+        }
+    ]
     assert spikes.running_mean(found[0]["neurons"][0]).tolist() == pytest.approx([0, 0.5, 1 / 3, 0.5])
     for figure in (spikes.membranes(found), spikes.raster(found), spikes.means(found)):
         assert figure.axes and "no records" not in str(figure.axes[0].texts)

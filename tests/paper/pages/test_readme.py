@@ -21,9 +21,19 @@ def test_generated_sections_are_up_to_date(monkeypatch, tmp_path):
 
 
 def test_sections_come_in_the_promised_order():
-    wanted = ["## Two commands", "## Results", "## From artefact to notebook to command", "## Your own model",
-              "## Data", "## Profiles", "## Speed", "## Layout", "## Deviations from the paper", "## Citation",
-              "## Licence"]
+    wanted = [
+        "## Two commands",
+        "## Results",
+        "## From artefact to notebook to command",
+        "## Your own model",
+        "## Data",
+        "## Profiles",
+        "## Speed",
+        "## Layout",
+        "## Deviations from the paper",
+        "## Citation",
+        "## Licence",
+    ]
     places = [TEXT.index(f"\n{heading}") for heading in wanted]
     assert places == sorted(places)
 

@@ -9,7 +9,7 @@ import statistics
 import pandas as pd
 import pytest
 from csqcfs.engine.errors import InputError
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.pages import style, tables
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +19,9 @@ LABELS = ("Architecture", "Method")
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=12)
 
 
-def compare(ours, difference=False, printed=printed.TABLE1):
+def compare(ours, difference=False, printed=published.TABLE1):
     printed = {key: tables.accuracies(row) for key, row in printed.items()}
-    return tables.beside(printed, ours, labels=LABELS, columns=tables.ACCURACY, profile="smoke",
-                         difference=difference)
+    return tables.beside(printed, ours, labels=LABELS, columns=tables.ACCURACY, profile="smoke", difference=difference)
 
 
 def test_cell():
@@ -48,7 +47,7 @@ def test_names_agree_with_the_figures():
 
 def test_every_printed_number_of_table_1_is_shown():
     frame = compare({})
-    for (network, method), row in printed.TABLE1.items():
+    for (network, method), row in published.TABLE1.items():
         shown = frame.loc[(tables.NAMES[network], tables.NAMES[method], "paper")]
         assert list(shown) == ["" if v is None else f"{v:.2f}" for v in (row.ann, *row.snn)]
     assert set(frame.index.get_level_values("Source")) == {"paper", "ours (smoke, not run)"}
@@ -76,17 +75,23 @@ def test_rows_the_paper_lacks_come_last_and_alone():
 
 
 def test_one_label_and_digits_for_each_column():
-    printed = {key: row._asdict() for key, row in printed.TABLE7.items()}
-    frame = tables.beside(printed, {"qcfs": {"energy": [0.0781]}}, labels=["Model"], profile="smoke",
-                          columns=printed.Energy._fields, digits={"acs": 2, "macs": 1, "energy": 4})
+    printed = {key: row._asdict() for key, row in published.TABLE7.items()}
+    frame = tables.beside(
+        printed,
+        {"qcfs": {"energy": [0.0781]}},
+        labels=["Model"],
+        profile="smoke",
+        columns=published.Energy._fields,
+        digits={"acs": 2, "macs": 1, "energy": 4},
+    )
     assert list(frame.loc[("CS-QCFS", "paper")]) == ["52.66", "8.4", "0.0862"]
     assert frame.loc[("QCFS", "ours (smoke, n = 1)"), "energy"] == "0.0781"
 
 
-@pytest.mark.parametrize("ours, message", [
-    ({("vgg16",): {"ANN": [1.0]}}, "does not fit"),
-    ({("vgg16", "qcfs"): {"T = 3": [1.0]}}, "column 'T = 3'"),
-])
+@pytest.mark.parametrize(
+    "ours, message",
+    [({("vgg16",): {"ANN": [1.0]}}, "does not fit"), ({("vgg16", "qcfs"): {"T = 3": [1.0]}}, "column 'T = 3'")],
+)
 def test_bad_rows_are_named(ours, message):
     with pytest.raises(InputError, match=message):
         compare(ours)
@@ -168,7 +173,8 @@ def test_write_is_repeatable_and_complete(tmp_path):
     frame = pd.DataFrame({"value": [1 / 3, float("nan")]})
     once, twice = (
         {path.name: path.read_bytes() for path in tables.write(frame, tmp_path, "t", "Caption", NOTE, 3)}
-        for _ in range(2))
+        for _ in range(2)
+    )
     assert once == twice and set(once) == {"t.md", "t.csv", "t.tex"}
     assert all(b"0.333" in data and b"0.3333" not in data and b"nan" not in data for data in once.values())
     assert all(b"command: csqcfs run" in data for data in once.values())
@@ -183,8 +189,12 @@ def test_unwritable_folder_is_named(tmp_path):
 
 def test_prose_is_to_the_left_and_not_padded():
     long = "a finding of many words, " * 4
-    frame = pd.DataFrame({"Found": [long, "short"], "Share": [0.5, 12.25]},
-                         index=pd.Index(["one", "two"], name="Check"))
+    frame = pd.DataFrame(
+        {"Found": [long, "short"], "Share": [0.5, 12.25]}, index=pd.Index(["one", "two"], name="Check")
+    )
     assert tables.to_markdown(frame).splitlines()[1:] == [
-        "| ----- | --- | ----: |", f"| one   | {long} |  0.50 |", "| two   | short | 12.25 |"]
+        "| ----- | --- | ----: |",
+        f"| one   | {long} |  0.50 |",
+        "| two   | short | 12.25 |",
+    ]
     assert r"\begin{tabular}{lp{7cm}r}" in tables.to_latex(frame, "x", "caption")

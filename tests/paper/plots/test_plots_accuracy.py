@@ -8,7 +8,7 @@ matplotlib.use("Agg")
 
 import numpy as np
 import pytest
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.plots import accuracy
 from matplotlib import pyplot as plt
 
@@ -35,8 +35,8 @@ def test_lines_are_means_at_the_papers_time_steps():
     _, ax = plt.subplots()
     accuracy.over_time(ax, {"qcfs": [seed(0)["snn"], seed(2)["snn"]]}, [90.0, 92.0])
     line, level = ax.get_lines()
-    assert line.get_xdata().tolist() == list(printed.TIMESTEPS)
-    assert np.allclose(line.get_ydata(), [50 + t for t in printed.TIMESTEPS])
+    assert line.get_xdata().tolist() == list(published.TIMESTEPS)
+    assert np.allclose(line.get_ydata(), [50 + t for t in published.TIMESTEPS])
     assert level.get_ydata()[0] == 91 and len(ax.collections) == 1
 
 

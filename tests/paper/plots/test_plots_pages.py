@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 import torch
-from csqcfs.paper import printed
+from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.pages import page, tables
 from csqcfs.paper.pages.gains import gains
@@ -36,12 +36,19 @@ class FakePage:
         return self.found.get(key, [])
 
 
-@pytest.mark.parametrize("id, draw", [
-    ("figure3", channels.overview), ("figure4", quantization.figure4), ("figure5", quantization.figure5),
-    ("figure6", thresholds.figure6), ("figure6", thresholds.effect_figure), ("table5", spread.figure),
-    ("conversion_error", lambda page: error.over_depth(page, "vgg16")),
-    ("conversion_error", lambda page: error.over_L(page, "vgg16")),
-])
+@pytest.mark.parametrize(
+    "id, draw",
+    [
+        ("figure3", channels.overview),
+        ("figure4", quantization.figure4),
+        ("figure5", quantization.figure5),
+        ("figure6", thresholds.figure6),
+        ("figure6", thresholds.effect_figure),
+        ("table5", spread.figure),
+        ("conversion_error", lambda page: error.over_depth(page, "vgg16")),
+        ("conversion_error", lambda page: error.over_L(page, "vgg16")),
+    ],
+)
 def test_pages_without_records_say_so(id, draw, monkeypatch, tmp_path):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr("csqcfs.engine.paths.reference_records", lambda profile: tmp_path)
@@ -49,10 +56,16 @@ def test_pages_without_records_say_so(id, draw, monkeypatch, tmp_path):
     assert "no records" in fig.axes[0].texts[0].get_text()
 
 
-@pytest.mark.parametrize("id, make", [
-    ("figure3", channels.spread), ("figure4", quantization.figure4_table), ("figure5", quantization.figure5_table),
-    ("figure6", thresholds.effect_table), ("conversion_error", error.table),
-])
+@pytest.mark.parametrize(
+    "id, make",
+    [
+        ("figure3", channels.spread),
+        ("figure4", quantization.figure4_table),
+        ("figure5", quantization.figure5_table),
+        ("figure6", thresholds.effect_table),
+        ("conversion_error", error.table),
+    ],
+)
 def test_tables_without_records_have_their_head(id, make, monkeypatch, tmp_path):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr("csqcfs.engine.paths.reference_records", lambda profile: tmp_path)
@@ -62,11 +75,19 @@ def test_tables_without_records_have_their_head(id, make, monkeypatch, tmp_path)
 
 # Fig. 3
 
+
 def site(scale: float, channels: int = 4) -> dict:
     values = [scale * (i + 1) / channels for i in range(channels)]
-    return {"channels": channels, "channel": list(range(channels)), "mean": values, "maximum": values,
-            "preactivation": [value - scale / 2 for value in values], "thresholds": [scale] * channels,
-            "layer_maximum": scale, "ridges": {"0": [0.0, 0.5, 0.5, 0.0], "3": [0.0, 0.2, 0.8, 0.0]}}
+    return {
+        "channels": channels,
+        "channel": list(range(channels)),
+        "mean": values,
+        "maximum": values,
+        "preactivation": [value - scale / 2 for value in values],
+        "thresholds": [scale] * channels,
+        "layer_maximum": scale,
+        "ridges": {"0": [0.0, 0.5, 0.5, 0.0], "3": [0.0, 0.2, 0.8, 0.0]},
+    }
 
 
 def test_channels_are_ranked_and_normalised_in_each_layer():
@@ -77,8 +98,10 @@ def test_channels_are_ranked_and_normalised_in_each_layer():
 
 
 def test_overview_of_channels():
-    found = {("vgg16", end): [{"bins": [-2.0, 2.0, 4], "sites": {"a": site(2.0), "b": site(8.0)}}]
-             for end in ("qcfs", "csqcfs")}
+    found = {
+        ("vgg16", end): [{"bins": [-2.0, 2.0, 4], "sites": {"a": site(2.0), "b": site(8.0)}}]
+        for end in ("qcfs", "csqcfs")
+    }
     fig = channels.overview(FakePage(found))
     titles = [ax.get_title(loc="left") for ax in fig.axes]
     assert [title[:3] for title in titles if title] == ["(a)", "(b)", "(c)", "(d)"]
@@ -87,6 +110,7 @@ def test_overview_of_channels():
 
 
 # Figs. 4 and 5
+
 
 def test_figure4_has_one_line_for_each_method_and_relu_across():
     found = {("cifar10", "resnet20", "relu", None): [{"ann": 92.0}]}
@@ -102,19 +126,25 @@ def test_figure4_has_one_line_for_each_method_and_relu_across():
     assert qcfs.get_ydata().tolist() == [83, 85] and ours.get_ydata().tolist() == [84, 86]
     frame = quantization.figure4_table(FakePage(found))
     assert frame.loc[("CIFAR-10", "ResNet-20", "4")].tolist() == [
-        "92.00", "85.00 ± 1.41", "86.00 ± 1.41", "+1.00", "-6.00"]
+        "92.00",
+        "85.00 ± 1.41",
+        "86.00 ± 1.41",
+        "+1.00",
+        "-6.00",
+    ]
 
 
 def test_figure5_reads_the_papers_time_steps():
     found = {("cifar10", "vgg16", L): [{"ann": 90.0, "snn": [50.0 + L + t for t in range(1, 33)]}] for L in (4, 8)}
     (ax,) = quantization.figure5(FakePage(found)).axes
     assert [line.get_label() for line in ax.get_lines()] == ["L = 4", "L = 8"]
-    assert ax.get_lines()[0].get_ydata().tolist() == [54 + t for t in printed.TIMESTEPS]
+    assert ax.get_lines()[0].get_ydata().tolist() == [54 + t for t in published.TIMESTEPS]
     frame = quantization.figure5_table(FakePage(found))
     assert frame.loc[("CIFAR-10", "VGG-16", "8"), "best T − ANN"] == "+0.00"
 
 
 # Fig. 6
+
 
 def history(*smallest: float) -> list[dict]:
     return [{"thresholds": {"a": [value, value, value], "b": [3.0, 3.0, 3.0]}} for value in smallest]
@@ -150,12 +180,15 @@ def test_figure6_draws_a_shared_training_once_and_marks_the_crossing():
 def test_effects_of_a_crossing():
     lines = thresholds.effects(fig6_page())
     assert [(line["method"], line["last"], line["sites"], line["crossing"], line["T = 8"]) for line in lines] == [
-        ("qcfs", -1.0, 1, 2, 8.0), ("csqcfs", 0.5, 0, None, 8.0)]
+        ("qcfs", -1.0, 1, 2, 8.0),
+        ("csqcfs", 0.5, 0, None, 8.0),
+    ]
     fig = thresholds.effect_figure(fig6_page())
     assert [label.get_fontweight() for label in fig.axes[0].get_yticklabels()] == ["bold", "normal"]
 
 
 # Table 5
+
 
 def test_differences_are_of_each_layer_and_infinite_where_not_defined():
     found = spread.differences({"a": [1.0, 1.5, 2.0], "b": [4.0, 4.0], "c": [0.0, 1.0], "d": [-1.0, 1.0]})
@@ -173,7 +206,7 @@ def test_spread_of_both_readings_of_threshold():
     assert found[key]["MaxDiff"] == pytest.approx([100 * (theta["a"][2] / theta["a"][0] - 1)])
     assert found["cqcfs", "cifar10", "vgg16"]["MaxDiff of λ"] == found["cqcfs", "cifar10", "vgg16"]["MaxDiff"]
     frame = spread.table5(page)
-    assert len(frame) == 2 * len(printed.TABLE5)
+    assert len(frame) == 2 * len(published.TABLE5)
     assert frame.loc[("C-QCFS", "CIFAR-10", "VGG-16", "paper"), "MaxDiff"] == "339.7"
 
 
@@ -185,9 +218,13 @@ def test_thresholds_that_vanish_have_an_undefined_spread_of_lambda():
 
 # Conversion error
 
+
 def test_error_over_layers_in_percent():
-    metrics = {"sites": ["a", "b"], "rms_own": {"clipping": [0.3, 0.4], "quantization": [0.0, 0.0]},
-               "rms": {str(T): {part: [0.03 * T, 0.04 * T] for part in error.COLUMNS} for T in printed.TIMESTEPS}}
+    metrics = {
+        "sites": ["a", "b"],
+        "rms_own": {"clipping": [0.3, 0.4], "quantization": [0.0, 0.0]},
+        "rms": {str(T): {part: [0.03 * T, 0.04 * T] for part in error.COLUMNS} for T in published.TIMESTEPS},
+    }
     found = FakePage({("vgg16", end, L): [metrics] for end in error.ENDS for L in (4, 8)})
     frame = error.table(found)
     assert frame.loc[("VGG-16", "QCFS", "2"), "flooring"] == pytest.approx(100 * 2 * np.sqrt(0.00125))
@@ -202,14 +239,26 @@ def test_error_over_layers_in_percent():
 
 # Differences between rows
 
+
 def test_gains_are_differences_over_common_seeds():
-    printed = {("vgg16", "a"): printed.Row(95.0, (None, 91.0, 92.0, 93.0, 94.0, 95.0)),
-               ("vgg16", "b"): printed.Row(94.0, (80.0, 90.0, 91.5, 93.0, 94.5, 95.0))}
-    metrics = {("vgg16", "a"): [{"ann": 90.0, "snn": [50.0] * 32}, {"ann": 92.0, "snn": [52.0] * 32}],
-               ("vgg16", "b"): [{"ann": 89.0, "snn": [50.0] * 32}, {"ann": 89.0, "snn": [50.0] * 32}]}
+    printed = {
+        ("vgg16", "a"): published.Row(95.0, (None, 91.0, 92.0, 93.0, 94.0, 95.0)),
+        ("vgg16", "b"): published.Row(94.0, (80.0, 90.0, 91.5, 93.0, 94.5, 95.0)),
+    }
+    metrics = {
+        ("vgg16", "a"): [{"ann": 90.0, "snn": [50.0] * 32}, {"ann": 92.0, "snn": [52.0] * 32}],
+        ("vgg16", "b"): [{"ann": 89.0, "snn": [50.0] * 32}, {"ann": 89.0, "snn": [50.0] * 32}],
+    }
     frame = gains(FakePage(metrics), printed, [("a", "b")])
     assert frame.loc[("VGG-16", "a − b", "paper")].tolist() == [
-        "+1.00", "", "+1.00", "+0.50", "+0.00", "-0.50", "+0.00"]
+        "+1.00",
+        "",
+        "+1.00",
+        "+0.50",
+        "+0.00",
+        "-0.50",
+        "+0.00",
+    ]
     assert frame.loc[("VGG-16", "a − b", "ours (demo)"), "ANN"] == "+2.00 ± 1.41"
     assert len(gains(FakePage({}), printed, [("a", "b")])) == 1
     ours = gains(FakePage(metrics), {}, [("a", "b")])  # what the paper does not show

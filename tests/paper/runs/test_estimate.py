@@ -28,9 +28,10 @@ def accuracy(training, method: str = "plain") -> Run:
     return Run.of("accuracy", training, method=method)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1.5 h"), (200000, "2.3 days"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1.5 h"), (200000, "2.3 days")],
+)
 def test_duration(seconds, text):
     assert estimate.duration(seconds) == text
 

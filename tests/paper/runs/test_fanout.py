@@ -19,9 +19,21 @@ from csqcfs.paper.experiments import trainings
 from csqcfs.paper.experiments.configs import Run, Stage, Training
 from csqcfs.paper.runs import fanout, records, runner
 
-FIRST = [Training("digits", "resnet20", 0.1, 4, 4.0, (Stage("qcfs", 8, 0.05),), seed=seed, batch_size=64,
-                  schedule="onecycle", augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0))
-         for seed in (0, 1)]
+FIRST = [
+    Training(
+        "digits",
+        "resnet20",
+        0.1,
+        4,
+        4.0,
+        (Stage("qcfs", 8, 0.05),),
+        seed=seed,
+        batch_size=64,
+        schedule="onecycle",
+        augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+    )
+    for seed in (0, 1)
+]
 RUNS = [Run.of("accuracy", training, method="plain", images=20) for training in FIRST]
 
 
@@ -94,18 +106,21 @@ def test_a_worker_must_see_the_folder_and_run_one_task_at_a_time(tmp_path, monke
     lease = tmp_path / "home" / "fanout" / uuid.uuid4().hex
     assert fanout.prepare(tmp_path / "home", lease, worker(1)) == (
         f"Dask worker tcp://w:1 does not see {tmp_path / 'home'}: expected a folder that all machines share; set "
-        "CSQCFS_HOME to one")
+        "CSQCFS_HOME to one"
+    )
     files.write_text(lease, "")
     assert "has 8 threads: expected 1; start it with --nthreads 1" in fanout.prepare(
-        tmp_path / "home", lease, worker(8))
+        tmp_path / "home", lease, worker(8)
+    )
     assert fanout.prepare(tmp_path / "home", lease, worker(1)) is None
     assert paths.home() == tmp_path / "home"
 
 
 def test_workers_with_threads_are_refused_before_anything_starts():
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0", processes=False,
-                                  protocol="tcp") as threaded:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=":0", processes=False, protocol="tcp"
+    ) as threaded:
         with pytest.raises(InputError, match="^Dask worker tcp://.* has 2 threads: expected 1; start it with"):
             runner.execute_all(RUNS, engine=fanout.workers(threaded.scheduler_address))
 

@@ -52,9 +52,16 @@ def test_write_find_read():
     assert records.is_done(RUN)
 
 
-@given(metrics=st.dictionaries(st.text(), st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)))
+@given(
+    metrics=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=6,
+        ),
+    )
+)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_metrics_round_trip(metrics):
     records.write(RUN, metrics, 1.0)
@@ -71,8 +78,11 @@ def test_a_second_write_replaces_the_first():
 def test_no_record_is_none():
     assert records.find(RUN, "demo") is None and not records.is_done(RUN)
     records.write(RUN, METRICS, 1.0)
-    for other in (Run.of("accuracy", TRAINING, method="cos"), Run.of("training", TRAINING),
-                  Run.of("accuracy", dataclasses.replace(TRAINING, seed=1), method="plain")):
+    for other in (
+        Run.of("accuracy", TRAINING, method="cos"),
+        Run.of("training", TRAINING),
+        Run.of("accuracy", dataclasses.replace(TRAINING, seed=1), method="plain"),
+    ):
         assert records.find(other, "demo") is None and not records.is_done(other)
 
 
@@ -139,8 +149,7 @@ def test_origin_is_one_line_with_every_source():
 
 def test_origin_shortens_many_kinds_of_hardware():
     record = records.read(records.write(RUN, METRICS, 1.0))
-    many = [dataclasses.replace(record, provenance={**record.provenance, "hardware": f"machine {i}"})
-            for i in range(5)]
+    many = [dataclasses.replace(record, provenance={**record.provenance, "hardware": f"machine {i}"}) for i in range(5)]
     line = records.origin(many)
     assert "machine 0, machine 1, machine 2 and 2 more" in line and "machine 3" not in line
 
@@ -159,10 +168,10 @@ def test_every_truncation_is_refused():
             assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"[]", b"null", b"3", b'"text"', b"{}", b'{"settings": {}, "metrics": {}}', b"\xff\xfe\x00",
-    b"\x00" * 100,
-])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"null", b"3", b'"text"', b"{}", b'{"settings": {}, "metrics": {}}', b"\xff\xfe\x00", b"\x00" * 100],
+)
 def test_other_content_is_refused(content):
     path = records.write(RUN, METRICS, 1.0)
     path.write_bytes(content)
@@ -170,11 +179,18 @@ def test_other_content_is_refused(content):
         records.find(RUN, "demo")
 
 
-@pytest.mark.parametrize("edit", [
-    lambda s: s["training"].update(L=8), lambda s: s["training"]["stages"][0].update(epochs=300),
-    lambda s: s["options"].update(method="cos"), lambda s: s["training"].update(seed=1),
-    lambda s: s.update(kind="x"), lambda s: s.update(extra=1), lambda s: s["training"].pop("val"),
-])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda s: s["training"].update(L=8),
+        lambda s: s["training"]["stages"][0].update(epochs=300),
+        lambda s: s["options"].update(method="cos"),
+        lambda s: s["training"].update(seed=1),
+        lambda s: s.update(kind="x"),
+        lambda s: s.update(extra=1),
+        lambda s: s["training"].pop("val"),
+    ],
+)
 def test_a_configuration_edited_by_hand_is_noticed(edit):
     path = records.write(RUN, METRICS, 1.0)
     content = json.loads(path.read_text())

@@ -24,7 +24,14 @@ from csqcfs.training.train import OutOfTime, TrainingDiverged
 from tqdm import tqdm
 
 BASE = Training(
-    "digits", "resnet20", 0.1, 4, 4.0, (Stage("qcfs", 2, 0.05),), batch_size=64, schedule="onecycle",
+    "digits",
+    "resnet20",
+    0.1,
+    4,
+    4.0,
+    (Stage("qcfs", 2, 0.05),),
+    batch_size=64,
+    schedule="onecycle",
     augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )
 FINE = dataclasses.replace(BASE, stages=(*BASE.stages, Stage("csqcfs", 1, 0.01)))
@@ -236,11 +243,16 @@ def test_a_killed_process_is_explained_and_waited_for_by_nobody():
     assert trainings.history(runs[0].training)  # from which the next command goes on
 
 
-@pytest.mark.parametrize(("error", "message"), [
-    (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by; run again with --workers 1 to see where"),
-    (runner.CancelledError(), "the Dask scheduler has ended: start it again, then the same command goes on from "
-                              "what was written"),
-])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by; run again with --workers 1 to see where"),
+        (
+            runner.CancelledError(),
+            "the Dask scheduler has ended: start it again, then the same command goes on from what was written",
+        ),
+    ],
+)
 def test_what_an_engine_reports_is_one_line(error, message):
     def submit(group, root, until):
         future = runner.Future()

@@ -16,8 +16,13 @@ from . import report
 
 def parser() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(prog="python -m csqcfs.paper.bench", description=__doc__)
-    cli.add_argument("--rows", nargs="+", metavar="ROW", default=list(report.ROWS),
-                     help=f"which of {', '.join(report.ROWS)} (default: all)")
+    cli.add_argument(
+        "--rows",
+        nargs="+",
+        metavar="ROW",
+        default=list(report.ROWS),
+        help=f"which of {', '.join(report.ROWS)} (default: all)",
+    )
     cli.add_argument("--quick", action="store_true", help="small sizes that show that it runs; no comparison")
     return cli
 
@@ -35,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = records.write(run, metrics, time.monotonic() - begin)
     print(report.table(metrics["lines"]))
     peers = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
-    print(f"\n{records.hardware()}, {metrics['threads']} threads; {peers}; ratios are medians over rounds in "
-          f"which the compared functions take turns, with quartiles\n{path}")
+    print(
+        f"\n{records.hardware()}, {metrics['threads']} threads; {peers}; ratios are medians over rounds in "
+        f"which the compared functions take turns, with quartiles\n{path}"
+    )
     return 0
 
 

@@ -58,7 +58,7 @@ def take_turns(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, l
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for index in range(rounds):
-        for name in names[index % len(names):] + names[: index % len(names)]:
+        for name in names[index % len(names) :] + names[: index % len(names)]:
             begin = time.perf_counter()
             steps[name]()
             seconds[name].append(time.perf_counter() - begin)
@@ -70,8 +70,7 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     torch.manual_seed(0)
     model: nn.Module = models.build(size.network, size.classes, size.width, size.image[0])
     if activation != "relu":
-        model = quantize.switch(
-            quantize.quantize_activations(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
+        model = quantize.switch(quantize.quantize_activations(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
     model.to(device=device, memory_format=torch.channels_last).train()
     x = torch.randn(size.batch_size, *size.image, device=device).to(memory_format=torch.channels_last)
     y = torch.randint(size.classes, (size.batch_size,), device=device)
@@ -104,7 +103,10 @@ def epoch_time(profile: str) -> dict[str, Any]:
                 step()
         seconds = take_turns(steps, size.rounds)
     ratios = {name: [own / base for own, base in zip(values, seconds["qcfs"])] for name, values in seconds.items()}
-    return {**asdict(size), "device": device.type,
-            "seconds": {name: quartiles(values) for name, values in seconds.items()},
-            "against_qcfs": {name: quartiles(values) for name, values in ratios.items()},
-            "ratios": {name: [round(value, 4) for value in values] for name, values in ratios.items()}}
+    return {
+        **asdict(size),
+        "device": device.type,
+        "seconds": {name: quartiles(values) for name, values in seconds.items()},
+        "against_qcfs": {name: quartiles(values) for name, values in ratios.items()},
+        "ratios": {name: [round(value, 4) for value in values] for name, values in ratios.items()},
+    }

@@ -37,8 +37,9 @@ print(json.dumps([peak, {key: values[1:] for key, values in seconds.items()}]))
 
 def child(code: str, *arguments: str) -> str:
     """Last line that ``code`` prints in a new Python."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=REPOSITORY / "lib", check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=REPOSITORY / "lib", check=True, capture_output=True, text=True
+    )
     return done.stdout.strip().splitlines()[-1]
 
 
@@ -59,10 +60,15 @@ def memory(quick: bool) -> list[Line]:
     name, steps, number, compared = ("resnet20", 2, 8, 8) if quick else ("vgg16", 32, 1000, 32)
     peak, seconds = json.loads(child(SIMULATE, name, str(steps), str(number), str(compared)))
     return [
-        Line("peak memory of a simulation", f"{name}, T = {steps}, {number} images", once(peak / 2**30), 2,
-             unit="GiB"),
-        line("simulation: default pieces / pieces four times as large", f"{name}, T = {steps}, {compared} images",
-             seconds, "default", "larger", 1.0),
+        Line("peak memory of a simulation", f"{name}, T = {steps}, {number} images", once(peak / 2**30), 2, unit="GiB"),
+        line(
+            "simulation: default pieces / pieces four times as large",
+            f"{name}, T = {steps}, {compared} images",
+            seconds,
+            "default",
+            "larger",
+            1.0,
+        ),
     ]
 
 

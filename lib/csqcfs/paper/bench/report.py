@@ -14,8 +14,13 @@ from . import processes, simulation, training
 from .turns import Line
 
 ROWS: dict[str, Callable[[bool], list[Line]]] = {
-    "activation": training.activation, "kept": training.kept, "step": training.step, "input": training.pipeline,
-    "simulation": simulation.simulation, "memory": processes.memory, "import": processes.imported,
+    "activation": training.activation,
+    "kept": training.kept,
+    "step": training.step,
+    "input": training.pipeline,
+    "simulation": simulation.simulation,
+    "memory": processes.memory,
+    "import": processes.imported,
 }
 
 

@@ -28,8 +28,7 @@ class Node(nn.Module):
         from spikingjelly.activation_based.neuron import ActivationAwareIFNode
 
         self.theta, self.steps = theta, steps
-        self.node = ActivationAwareIFNode(
-            v_threshold=theta, v_offset=0.0, channel_dim=1, v_reset=None, step_mode="m")
+        self.node = ActivationAwareIFNode(v_threshold=theta, v_offset=0.0, channel_dim=1, v_reset=None, step_mode="m")
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.unflatten(0, (self.steps, -1))

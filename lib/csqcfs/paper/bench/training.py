@@ -56,8 +56,16 @@ def activation(quick: bool) -> list[Line]:
             for name, used in kinds().items():
                 with compiler(used):
                     seconds = timed(functions, 5 if quick else 41)
-                lines.append(line(f"CS-QCFS / nn.ReLU, forward and backward, {name}",
-                                  f"{list(shape)}, {layout}", seconds, "csqcfs", "relu", 1.3 if used else 10))
+                lines.append(
+                    line(
+                        f"CS-QCFS / nn.ReLU, forward and backward, {name}",
+                        f"{list(shape)}, {layout}",
+                        seconds,
+                        "csqcfs",
+                        "relu",
+                        1.3 if used else 10,
+                    )
+                )
     return lines
 
 
@@ -84,7 +92,8 @@ def step(quick: bool) -> list[Line]:
         steps = {name: training_step(chosen, name, CPU) for name in ACTIVATIONS}
         seconds = timed(steps, 4 if quick else size.rounds)
         where = f"{size.network}, width {size.width:g}, batch {size.batch_size}, " + (
-            "compiled network" if used else "network as it is")
+            "compiled network" if used else "network as it is"
+        )
         for base, shown, target in (("relu", "nn.ReLU", 1.15), ("qcfs", "QCFS", 1.01)):
             lines.append(line(f"training step: CS-QCFS / {shown}", where, seconds, "csqcfs", base, target))
     return lines
@@ -96,10 +105,13 @@ def pipeline(quick: bool) -> list[Line]:
     pixels = torch.randint(0, 256, (number, 3, 32, 32), dtype=torch.uint8)
     images = ImageSet(pixels, torch.arange(number) % 10, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
     batches = number // batch
-    size = dataclasses.replace(STEP, width=0.5 if quick else 1.0, batch_size=batch,
-                               compiled=not quick and kernels.compiler_available())
-    functions = {"input": lambda: list(data.train_batches(images, batch, Augment(), 0, 0)),
-                 "step": training_step(size, "csqcfs", CPU)}
+    size = dataclasses.replace(
+        STEP, width=0.5 if quick else 1.0, batch_size=batch, compiled=not quick and kernels.compiler_available()
+    )
+    functions = {
+        "input": lambda: list(data.train_batches(images, batch, Augment(), 0, 0)),
+        "step": training_step(size, "csqcfs", CPU),
+    }
     seconds = timed(functions, 3 if quick else 11)
     seconds["input"] = [value / batches for value in seconds["input"]]
     where = f"resnet20, batch {batch}" + (", compiled network" if size.compiled else "")

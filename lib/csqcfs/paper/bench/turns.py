@@ -53,8 +53,9 @@ def timed(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, lis
     return take_turns(functions, rounds)
 
 
-def line(what: str, size: str, seconds: dict[str, list[float]], of: str, to: str, target: float | None,
-         **details: Any) -> Line:
+def line(
+    what: str, size: str, seconds: dict[str, list[float]], of: str, to: str, target: float | None, **details: Any
+) -> Line:
     """The ratio of the times of ``of`` and ``to`` in the same round, as a line."""
     ratios = [a / b for a, b in zip(seconds[of], seconds[to])]
     medians = {name: quartiles(seconds[name])["median"] for name in (of, to)}

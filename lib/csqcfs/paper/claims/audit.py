@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import pandas
 
 PARTS = {
-    "Eqs. 1-14, Figs. 2-3": audit_neuron.CHECKS, "Eqs. 15-20, Algorithm 1": audit_training.CHECKS,
-    "Tables 1-2": audit_tables.CHECKS, "Tables 3-4": audit_ablations.CHECKS, "Tables 5-7": audit_costs.CHECKS,
+    "Eqs. 1-14, Figs. 2-3": audit_neuron.CHECKS,
+    "Eqs. 15-20, Algorithm 1": audit_training.CHECKS,
+    "Tables 1-2": audit_tables.CHECKS,
+    "Tables 3-4": audit_ablations.CHECKS,
+    "Tables 5-7": audit_costs.CHECKS,
 }
 CHECKS: list[Check] = [check for part in PARTS.values() for check in part]
 
@@ -47,7 +50,8 @@ def shown(checks: Iterable[Check]) -> pandas.DataFrame:
     outcomes = [(check, check.run()) for check in checks]
     index = pandas.MultiIndex.from_tuples(
         [(check.place, check.claim, outcome.verdict) for check, outcome in outcomes],
-        names=["Place", "Claim", "Verdict"])
+        names=["Place", "Claim", "Verdict"],
+    )
     return pandas.DataFrame({"Found": [outcome.found for _, outcome in outcomes]}, index=index)
 
 

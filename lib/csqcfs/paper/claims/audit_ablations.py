@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from statistics import mean
 
-from .. import printed
-from ..printed import TABLE1, TABLE3, TABLE4, TIMESTEPS
+from .. import published
+from ..published import TABLE1, TABLE3, TABLE4, TIMESTEPS
 from .audit_tables import gains, listed
 from .checks import Checks, Outcome
 
@@ -36,7 +36,7 @@ def table3_standard_qcfs() -> Outcome:
     return Outcome("qcfs" in variants, found)
 
 
-@CHECKS.add("Tables 1 and 3", "\"Full\" is \"Ours\"")
+@CHECKS.add("Tables 1 and 3", '"Full" is "Ours"')
 def table3_full_is_ours() -> Outcome:
     same = all(TABLE3[a, "csqcfs"] == TABLE1[a, "ours"] for a in ABLATED)
     return Outcome(same, "the rows of VGG-16 and ResNet-20 are equal in all seven columns")
@@ -60,7 +60,7 @@ def softplus_alone() -> Outcome:
     values = [value for row in rows.values() for value in row]
     return Outcome(
         min(values) > 0,
-        f"\"w/o channel\" minus Table 4's \"layer-wise\": VGG-16 {listed(rows['vgg16'])}; ResNet-20"
+        f'"w/o channel" minus Table 4\'s "layer-wise": VGG-16 {listed(rows["vgg16"])}; ResNet-20'
         f" {listed(rows['resnet20'])}; ahead in {sum(value > 0 for value in values)} of {len(values)}"
         " cells, if both have two stages",
     )
@@ -68,11 +68,11 @@ def softplus_alone() -> Outcome:
 
 @CHECKS.add("Section 5.4.1, Tables 1, 2 and 4", "removing Softplus leads to a subtle reduction in accuracy")
 def full_against_table4() -> Outcome:
-    rows = {n: gains(printed.COMPARISONS[n[0]][n[1], "ours"], TABLE4[(*n, "channel-wise")]) for n in NETWORKS}
+    rows = {n: gains(published.COMPARISONS[n[0]][n[1], "ours"], TABLE4[(*n, "channel-wise")]) for n in NETWORKS}
     behind = {n: [t for t, value in zip(TIMESTEPS, row) if value < 0] for n, row in rows.items()}
     return Outcome(
         not any(behind.values()),
-        f"Ours is behind Table 4's \"channel-wise\" in {sum(map(len, behind.values()))} of 24 cells: "
+        f'Ours is behind Table 4\'s "channel-wise" in {sum(map(len, behind.values()))} of 24 cells: '
         + "; ".join(f"{d} {a} at T = {', '.join(map(str, ts))}" for (d, a), ts in behind.items() if ts)
         + f"; at T = 1 {listed([row[0] for row in rows.values()])} (networks in the order of Table 4)",
     )
@@ -90,10 +90,7 @@ def two_stage_ann_cifar10() -> Outcome:
     return Outcome(min(change) > 0, f"{listed(change)} (VGG-16, ResNet-20)")
 
 
-@CHECKS.add(
-    "Section 5.4.2, Table 4",
-    "CIFAR-10: the improvement of the SNN is only marginal beside that of the ANN",
-)
+@CHECKS.add("Section 5.4.2, Table 4", "CIFAR-10: the improvement of the SNN is only marginal beside that of the ANN")
 def two_stage_snn_cifar10() -> Outcome:
     ann = mean(two_stage_ann_gain("cifar10"))
     pairs = [[TABLE4["cifar10", a, strategy] for strategy in ("layer-wise", "origin")] for a in ABLATED]
@@ -102,10 +99,7 @@ def two_stage_snn_cifar10() -> Outcome:
     return Outcome(snn < ann / 2, found)
 
 
-@CHECKS.add(
-    "Section 5.4.2, Table 4",
-    "CIFAR-100 is consistent with CIFAR-10: two-stage training improves the ANN",
-)
+@CHECKS.add("Section 5.4.2, Table 4", "CIFAR-100 is consistent with CIFAR-10: two-stage training improves the ANN")
 def two_stage_ann_cifar100() -> Outcome:
     change = two_stage_ann_gain("cifar100")
     return Outcome(min(change) > 0, f"{listed(change)} (VGG-16, ResNet-20): 76.57 falls to 76.46")
@@ -123,10 +117,7 @@ def channelwise_low_latency() -> Outcome:
     return Outcome(min(one + two) > 0, f"T = 1: {listed(one)}; T = 2: {listed(two)}")
 
 
-@CHECKS.add(
-    "Sections 5.4.2 and 5.5, Table 4",
-    "channel-wise thresholds bring more at T = 4, still ultra-low latency",
-)
+@CHECKS.add("Sections 5.4.2 and 5.5, Table 4", "channel-wise thresholds bring more at T = 4, still ultra-low latency")
 def channelwise_four_steps() -> Outcome:
     change = channelwise_gain(4)
     return Outcome(min(change) > 0, f"T = 4: {listed(change)}: less on CIFAR-10")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import printed
-from ..printed import PICOJOULE_PER_AC, PICOJOULE_PER_MAC, TABLE5, TABLE6, TABLE7
+from .. import published
+from ..published import PICOJOULE_PER_AC, PICOJOULE_PER_MAC, TABLE5, TABLE6, TABLE7
 from .checks import Checks, Outcome
 
 CHECKS = Checks()
@@ -30,10 +30,7 @@ def resnet50_macs(classes: int = 100) -> float:
     return (macs + inputs * classes) / 1e6
 
 
-@CHECKS.add(
-    "Section 5.6.1, Table 5",
-    "VGG-16: 339.7 and 153.4 (C-QCFS, CIFAR-10), 65.8 and 14.0 (CS-QCFS, CIFAR-100)",
-)
+@CHECKS.add("Section 5.6.1, Table 5", "VGG-16: 339.7 and 153.4 (C-QCFS, CIFAR-10), 65.8 and 14.0 (CS-QCFS, CIFAR-100)")
 def table5_quotes() -> Outcome:
     raw, soft = TABLE5["cqcfs", "cifar10", "vgg16"], TABLE5["csqcfs", "cifar100", "vgg16"]
     holds = raw == (339.7, 153.4) and soft == (65.8, 14.0)
@@ -71,12 +68,12 @@ def table5_undefined() -> Outcome:
 @CHECKS.add("Section 5.7, Table 6", "an epoch takes 1.65 % longer")
 def table6_increase() -> Outcome:
     increase = 100 * (TABLE6["csqcfs"] / TABLE6["qcfs"] - 1)
-    return Outcome(round(increase, 2) == printed.TABLE6_INCREASE, f"111.81 s / 110 s = +{increase:.3f} %")
+    return Outcome(round(increase, 2) == published.TABLE6_INCREASE, f"111.81 s / 110 s = +{increase:.3f} %")
 
 
 @CHECKS.add("Section 5.7, Table 6", "the learning cost rises minimally")
 def table6_whole_training() -> Outcome:
-    settings = printed.PAPER_SETTINGS["cifar100", "resnet50"]
+    settings = published.PAPER_SETTINGS["cifar100", "resnet50"]
     baseline = settings.epochs * TABLE6["qcfs"]
     total = baseline + settings.finetune_epochs * TABLE6["csqcfs"]
     increase = total / baseline - 1
@@ -110,7 +107,7 @@ def table7_increase() -> Outcome:
     rounded = 100 * (TABLE7["csqcfs"].energy / TABLE7["qcfs"].energy - 1)
     acs = 100 * (TABLE7["csqcfs"].acs / TABLE7["qcfs"].acs - 1)
     return Outcome(
-        round(exact, 2) == printed.TABLE7_INCREASE,
+        round(exact, 2) == published.TABLE7_INCREASE,
         f"+{exact:.2f} % from the operation counts, +{rounded:.2f} % from the rounded energies;"
         f" accumulations alone +{acs:.1f} %",
     )
@@ -121,15 +118,11 @@ def table7_ann_macs() -> Outcome:
     counted = resnet50_macs()
     return Outcome(
         abs(counted / TABLE7["ann"].macs - 1) < 0.01,
-        "convolutions and classifier of the CIFAR form, stride in the 3 x 3 convolution, have"
-        f" {counted:.0f} M",
+        f"convolutions and classifier of the CIFAR form, stride in the 3 x 3 convolution, have {counted:.0f} M",
     )
 
 
-@CHECKS.add(
-    "Section 5.7, Table 7",
-    "implied: two SNNs of one structure have the same MACs, in the analog first layer",
-)
+@CHECKS.add("Section 5.7, Table 7", "implied: two SNNs of one structure have the same MACs, in the analog first layer")
 def table7_snn_macs() -> Outcome:
     qcfs, ours = TABLE7["qcfs"].macs, TABLE7["csqcfs"].macs
     return Outcome(
@@ -164,7 +157,7 @@ def one_timestep() -> Outcome:
 
 @CHECKS.add("Section 5.1, Table 2", "baselines marked * have settings identical to the method's")
 def starred_epochs() -> Outcome:
-    settings = printed.PAPER_SETTINGS["cifar100", "resnet20"]
+    settings = published.PAPER_SETTINGS["cifar100", "resnet20"]
     return Outcome(
         None if settings.finetune_epochs else True,
         f"Ours trains {settings.epochs} + {settings.finetune_epochs} epochs; whether the baselines have"

@@ -86,8 +86,7 @@ def eq9_clip() -> Outcome:
     outside = unclipped != np.clip(unclipped, 0, 1)
     return Outcome(
         not outside.any(),
-        f"equal only for 0 <= z < V_th (1 + 1/T): different at {outside.mean():.0%} of inputs from -3 to 3"
-        " V_th",
+        f"equal only for 0 <= z < V_th (1 + 1/T): different at {outside.mean():.0%} of inputs from -3 to 3 V_th",
     )
 
 
@@ -204,8 +203,10 @@ def eq14_normalised_neuron() -> Outcome:
 def negative_threshold_behaviour() -> Outcome:
     activation, output = qcfs(GRID, -1.0), mean_output(constant(GRID, LEVELS), -1.0)
     holds = (
-        activation[GRID < 0].min() < 0 and np.all(activation[GRID > 0] == 0)
-        and np.any(output[GRID < 0] != 0) and np.all(output[GRID > 0] == -1)
+        activation[GRID < 0].min() < 0
+        and np.all(activation[GRID > 0] == 0)
+        and np.any(output[GRID < 0] != 0)
+        and np.all(output[GRID > 0] == -1)
     )
     found = f"the neuron fires at every step from z = {GRID[output != 0].min():g} on (lambda = -1)"
     return Outcome(bool(holds), found)

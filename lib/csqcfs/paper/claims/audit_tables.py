@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from statistics import mean
 
-from .. import printed
-from ..printed import TABLE1, TABLE2, TABLE4, TIMESTEPS, Row
+from .. import published
+from ..published import TABLE1, TABLE2, TABLE4, TIMESTEPS, Row
 from .checks import Checks, Outcome
 
 CHECKS = Checks()
@@ -22,7 +22,7 @@ def gains(ours: Row, other: Row) -> list[float]:
 
 def leads(dataset: str, architecture: str) -> list[float]:
     """Ours minus the best printed baseline at each time-step, in percentage points."""
-    rows = printed.COMPARISONS[dataset]
+    rows = published.COMPARISONS[dataset]
     columns = zip(*(rows[architecture, method].snn for method in BASELINES))
     best = tuple(max(a for a in column if a is not None) for column in columns)
     return gains(rows[architecture, "ours"], Row(None, best))
@@ -30,7 +30,7 @@ def leads(dataset: str, architecture: str) -> list[float]:
 
 def architectures(dataset: str) -> list[str]:
     """The networks of Table 1 or 2, in the order of the paper."""
-    return list(dict.fromkeys(architecture for architecture, _ in printed.COMPARISONS[dataset]))
+    return list(dict.fromkeys(architecture for architecture, _ in published.COMPARISONS[dataset]))
 
 
 def listed(values: list[float]) -> str:
@@ -47,16 +47,15 @@ def leads_everywhere(dataset: str, architecture: str) -> Outcome:
 @CHECKS.add("Abstract, sections 5.3 and 5.4.2", "accuracies in the text are those of the tables")
 def quoted_accuracies() -> Outcome:
     tables = {"Table 1": TABLE1, "Table 2": TABLE2, "Table 4": TABLE4}
-    wrong = [q for q in printed.QUOTES if tables[q.table][q.key].at(q.timestep) != q.value]
-    right, total = len(printed.QUOTES) - len(wrong), len(printed.QUOTES)
+    wrong = [q for q in published.QUOTES if tables[q.table][q.key].at(q.timestep) != q.value]
+    right, total = len(published.QUOTES) - len(wrong), len(published.QUOTES)
     return Outcome(not wrong, f"{right} of {total} quoted accuracies are in their cells")
 
 
-@CHECKS.add("Abstract", "\"for instance\", 95.86 and 74.83 with only one time-step")
+@CHECKS.add("Abstract", '"for instance", 95.86 and 74.83 with only one time-step')
 def abstract_instances() -> Outcome:
     ten, hundred = (
-        {a: rows[a, "ours"].at(1) for a in architectures(dataset)}
-        for dataset, rows in printed.COMPARISONS.items()
+        {a: rows[a, "ours"].at(1) for a in architectures(dataset)} for dataset, rows in published.COMPARISONS.items()
     )
     return Outcome(
         95.86 in ten.values() and 74.83 in hundred.values(),
@@ -73,7 +72,7 @@ def resnet18_one_step() -> Outcome:
 
 @CHECKS.add("Section 5.3, Table 1", "ResNet-18 at T = 1 surpasses QCFS at T = 32, as QCFS's authors print it")
 def resnet18_one_step_own_publication() -> Outcome:
-    own = printed.BASELINES_OWN["cifar10", "resnet18", "qcfs"]
+    own = published.BASELINES_OWN["cifar10", "resnet18", "qcfs"]
     printed = TABLE1["resnet18", "qcfs"]
     return Outcome(
         TABLE1["resnet18", "ours"].at(1) > own.at(32),
@@ -119,7 +118,7 @@ def vgg16_cifar100_leads() -> Outcome:
 def vgg16_cifar100_margin() -> Outcome:
     rows = {m: TABLE2["vgg16", m].at(32) for m in BASELINES}
     margin = TABLE2["vgg16", "ours"].at(32) - max(rows.values())
-    holds = max(rows, key=rows.get) == "qcfs" and round(margin, 1) == printed.VGG16_LEAD_OVER_QCFS
+    holds = max(rows, key=rows.get) == "qcfs" and round(margin, 1) == published.VGG16_LEAD_OVER_QCFS
     return Outcome(holds, f"by {margin:.2f} percentage points over {max(rows, key=rows.get).upper()}")
 
 
@@ -130,7 +129,7 @@ def resnet20_cifar100_leads() -> Outcome:
 
 @CHECKS.add("Section 5.3, Table 2", "ResNet-20 is superior to QCFS and COS (as their authors print them)")
 def resnet20_cifar100_own_publications() -> Outcome:
-    qcfs, cos = (printed.BASELINES_OWN["cifar100", "resnet20", m] for m in ("qcfs", "cos"))
+    qcfs, cos = (published.BASELINES_OWN["cifar100", "resnet20", m] for m in ("qcfs", "cos"))
     ours = TABLE2["resnet20", "ours"]
     return Outcome(
         ours.at(32) > qcfs.at(32) and ours.at(8) > cos.at(8),
@@ -178,7 +177,7 @@ def resnet101_cifar100_cos() -> Outcome:
 
 @CHECKS.add("Section 1, contribution 3", "the method outperforms the existing ones in the same time-steps")
 def all_cells() -> Outcome:
-    networks = [(dataset, a) for dataset in printed.COMPARISONS for a in architectures(dataset)]
+    networks = [(dataset, a) for dataset in published.COMPARISONS for a in architectures(dataset)]
     lead = [value for network in networks for value in leads(*network)]
     ahead, equal = sum(value > 0 for value in lead), sum(value == 0 for value in lead)
     found = f"ahead in {ahead} of {len(lead)} cells, equal in {equal}, behind in {len(lead) - ahead - equal}"
@@ -188,7 +187,7 @@ def all_cells() -> Outcome:
 @CHECKS.add("Section 5.3, Tables 1-2", "implied: in every network the lead over COS exceeds that of the ANNs")
 def lead_beyond_ann() -> Outcome:
     parts, net = [], []
-    for dataset, rows in printed.COMPARISONS.items():
+    for dataset, rows in published.COMPARISONS.items():
         lead = {a: mean(gains(rows[a, "ours"], rows[a, "cos"])) for a in architectures(dataset)}
         ann = {a: rows[a, "ours"].ann - rows[a, "cos"].ann for a in lead}
         net += [lead[a] - ann[a] for a in lead]
@@ -198,14 +197,11 @@ def lead_beyond_ann() -> Outcome:
     return Outcome(ahead == len(net), found)
 
 
-@CHECKS.add(
-    "Section 2, Tables 1-2",
-    "implied: SRP, made to alleviate the error of QCFS, is above it up to T = 8",
-)
+@CHECKS.add("Section 2, Tables 1-2", "implied: SRP, made to alleviate the error of QCFS, is above it up to T = 8")
 def srp_against_qcfs() -> Outcome:
     worse = [
         f"{dataset} {a} T = {t} ({rows[a, 'srp'].at(t)}, QCFS {rows[a, 'qcfs'].at(t)})"
-        for dataset, rows in printed.COMPARISONS.items()
+        for dataset, rows in published.COMPARISONS.items()
         for a in architectures(dataset)
         for t in (1, 2, 4, 8)
         if rows[a, "qcfs"].at(t) is not None and rows[a, "srp"].at(t) < rows[a, "qcfs"].at(t)
@@ -224,18 +220,17 @@ def baselines_share_ann() -> Outcome:
 def ann_comparable() -> Outcome:
     differences = [
         rows[a, "ours"].ann - rows[a, "qcfs"].ann
-        for dataset, rows in printed.COMPARISONS.items()
+        for dataset, rows in published.COMPARISONS.items()
         for a in architectures(dataset)
     ]
     return Outcome(
         max(map(abs, differences)) < 1,
-        f"{min(differences):+.2f} to {max(differences):+.2f} percentage points, with 100 epochs more in"
-        " training",
+        f"{min(differences):+.2f} to {max(differences):+.2f} percentage points, with 100 epochs more in training",
     )
 
 
 @CHECKS.add("Sections 5.1 and 5.2", "CS-QCFS is on a level with ReLU when L > 4; implied: for the L in use")
 def level_with_relu() -> Outcome:
-    covered = [s.quantization_step > 4 for s in printed.PAPER_SETTINGS.values()]
+    covered = [s.quantization_step > 4 for s in published.PAPER_SETTINGS.values()]
     found = f"{covered.count(False)} of {len(covered)} networks use L = 4; perhaps L >= 4 is meant"
     return Outcome(all(covered), found)

@@ -76,8 +76,7 @@ def softplus_scale() -> Outcome:
     shown = ", ".join(f"{value:.3g} at {x:g}" for x, value in ratio.items())
     return Outcome(
         all(0.1 <= value <= 10 for value in ratio.values()),
-        f"Softplus(lambda) / lambda is {shown}; at -4 Softplus is {softplus(-4.0):.3g}: true for large"
-        " lambda",
+        f"Softplus(lambda) / lambda is {shown}; at -4 Softplus is {softplus(-4.0):.3g}: true for large lambda",
     )
 
 
@@ -103,10 +102,7 @@ def eq19_window() -> Outcome:
     )
 
 
-@CHECKS.add(
-    "Section 4.3.1, Eq. 20",
-    "in range df/dlambda = (Sigmoid(lambda) f - z e^lambda) / Softplus(lambda)",
-)
+@CHECKS.add("Section 4.3.1, Eq. 20", "in range df/dlambda = (Sigmoid(lambda) f - z e^lambda) / Softplus(lambda)")
 def eq20_middle_case() -> Outcome:
     z, raw = samples()
     _, expected = differences(z, raw)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import printed
+from .. import published
 from ..measures import energy
 from ..pages.tables import NAMES
 from .checks import Checks, Outcome
@@ -12,7 +12,7 @@ from .ledger import NOT_RUN, TIMES, Cell, Ledger, every, lead, size
 
 CLAIMS = Checks()
 OTHERS = ("qcfs", "srp", "cos")
-TABLES = (("table1", printed.TABLE1), ("table2", printed.TABLE2))
+TABLES = (("table1", published.TABLE1), ("table2", published.TABLE2))
 SAME = tuple((T, T) for T in TIMES)
 TOLERANCE = 0.5  # percentage points by which a printed level may be missed; the paper gives no spread
 
@@ -21,8 +21,9 @@ def others(ledger: Ledger, id: str, network: str, names: tuple[str, ...] = OTHER
     return {NAMES[name]: ledger.cell(id, network, name) for name in names}
 
 
-def ours_lead(ledger: Ledger, id: str, network: str, pairs: Sequence[tuple[int, int]],
-              names: tuple[str, ...] = OTHERS) -> Outcome:
+def ours_lead(
+    ledger: Ledger, id: str, network: str, pairs: Sequence[tuple[int, int]], names: tuple[str, ...] = OTHERS
+) -> Outcome:
     """Whether "Ours" at T is ahead of the methods ``names`` at T', for all ``pairs`` (T, T')."""
     return lead(ledger.cell(id, network, "ours"), others(ledger, id, network, names), pairs)
 
@@ -49,13 +50,17 @@ def level_cifar100(ledger: Ledger) -> Outcome:
 
 @CLAIMS.add("Abstract, introduction", "these accuracies take only 1 time-step")
 def one_step(ledger: Ledger) -> Outcome:
-    found = [record for id, _ in TABLES for key in ledger.keys(id) if key[1] == "ours"
-             for record in ledger.records(id, *key)]
+    found = [
+        record for id, _ in TABLES for key in ledger.keys(id) if key[1] == "ours" for record in ledger.records(id, *key)
+    ]
     if not found:
         return NOT_RUN
     steps = {energy.steps("cos", record.metrics["presteps"], 1) for record in found}
-    return Outcome(steps == {1}, f"offset spikes: each layer computes {max(steps)} steps before the score at T = 1 "
-                                 f"is known (ρ = {found[0].metrics['presteps']}, {len(found)} records)")
+    return Outcome(
+        steps == {1},
+        f"offset spikes: each layer computes {max(steps)} steps before the score at T = 1 "
+        f"is known (ρ = {found[0].metrics['presteps']}, {len(found)} records)",
+    )
 
 
 @CLAIMS.add("Introduction", "outperforms the other conversion methods in the same time-steps, on both data sets")
@@ -118,8 +123,10 @@ def vgg16_nearest(ledger: Ledger) -> Outcome:
         return NOT_RUN
     nearest = max(theirs, key=lambda name: theirs[name].at(32))
     gap = mine.at(32) - theirs[nearest].at(32)
-    return Outcome(nearest == NAMES["qcfs"] and round(gap, 1) >= printed.VGG16_LEAD_OVER_QCFS,
-                   f"nearest is {nearest}, {gap:+.2f}; {size(mine)}")
+    return Outcome(
+        nearest == NAMES["qcfs"] and round(gap, 1) >= published.VGG16_LEAD_OVER_QCFS,
+        f"nearest is {nearest}, {gap:+.2f}; {size(mine)}",
+    )
 
 
 @CLAIMS.add("Section 5.3, Table 2", "ResNet-20: ahead of SRP and COS at T = 1 and at all later time-steps")
@@ -155,7 +162,7 @@ def gap_to_ann(ledger: Ledger) -> Outcome:
     return every(found, lambda gain: gain > 0, "points smaller than the smaller of both", size(*cells))
 
 
-@CLAIMS.add("Section 5.3", "offset spikes only \"further reduce\" errors: most of the gain at T = 1 is CS-QCFS's")
+@CLAIMS.add("Section 5.3", 'offset spikes only "further reduce" errors: most of the gain at T = 1 is CS-QCFS\'s')
 def who_brings_it(ledger: Ledger) -> Outcome:
     shares, cells = [], []
     for id, _ in TABLES:
@@ -163,7 +170,12 @@ def who_brings_it(ledger: Ledger) -> Outcome:
             base, plain, mine = (ledger.cell(id, network, name) for name in ("qcfs", "csqcfs", "ours"))
             if method == "ours" and base and plain and mine.at(1) > base.at(1):
                 cells.append(mine)
-                shares.append((f"{NAMES[network]} in {id}",
-                               100 * (plain.at(1) - base.at(1)) / (mine.at(1) - base.at(1))))
-    return every(shares, lambda share: share > 50,
-                 "% of the gain over plain QCFS at T = 1 are there without offset spikes", size(*cells))
+                shares.append(
+                    (f"{NAMES[network]} in {id}", 100 * (plain.at(1) - base.at(1)) / (mine.at(1) - base.at(1)))
+                )
+    return every(
+        shares,
+        lambda share: share > 50,
+        "% of the gain over plain QCFS at T = 1 are there without offset spikes",
+        size(*cells),
+    )

@@ -19,25 +19,37 @@ MINOR_ENERGY = 15.0  # % of energy that we let pass as minor; the paper has 10.5
 
 def shares(ledger: Ledger, convention: str) -> list[tuple[str, float]]:
     """Energy of the SNNs of Table 7 in % of their ANN's."""
+
     def share(metrics: Mapping[str, Any], T: int) -> float:
         return 100 * energy.snn(metrics, T, convention).millijoules / energy.ann(metrics).millijoules
 
-    return [(f"{NAMES[network]} {NAMES[end]} T = {T}",
-             statistics.fmean(share(record.metrics, T) for record in ledger.records("table7", network, end)))
-            for network, end in ledger.keys("table7") for T in TIMES]
+    return [
+        (
+            f"{NAMES[network]} {NAMES[end]} T = {T}",
+            statistics.fmean(share(record.metrics, T) for record in ledger.records("table7", network, end)),
+        )
+        for network, end in ledger.keys("table7")
+        for T in TIMES
+    ]
 
 
 @CLAIMS.add("Sections 1 and 3.1", "event-based computation reduces the energy of SNNs compared to ANNs")
 def less_energy(ledger: Ledger) -> Outcome:
-    return every(shares(ledger, energy.DEFAULT), lambda share: share < 100, "% of the ANN's",
-                 f"{energy.CONVENTIONS[energy.DEFAULT].label}, no steps before the first")
+    return every(
+        shares(ledger, energy.DEFAULT),
+        lambda share: share < 100,
+        "% of the ANN's",
+        f"{energy.CONVENTIONS[energy.DEFAULT].label}, no steps before the first",
+    )
 
 
 @CLAIMS.add("Section 1", "SNNs are multiplication-free")
 def multiplication_free(ledger: Ledger) -> Outcome:
-    found = [(f"{NAMES[network]} {NAMES[end]}",
-              100 * energy.snn(record.metrics, 1).mac / energy.ann(record.metrics).mac)
-             for network, end in ledger.keys("table7") for record in ledger.records("table7", network, end)]
+    found = [
+        (f"{NAMES[network]} {NAMES[end]}", 100 * energy.snn(record.metrics, 1).mac / energy.ann(record.metrics).mac)
+        for network, end in ledger.keys("table7")
+        for record in ledger.records("table7", network, end)
+    ]
     return every(found, lambda share: share == 0, "% of the ANN's MACs remain, in the analog first layer")
 
 
@@ -67,9 +79,21 @@ def minor_energy(ledger: Ledger) -> Outcome:
     gains = []
     for network in dict.fromkeys(network for network, _ in ledger.keys("table7")):
         ours, base = (ledger.records("table7", network, end) for end in ("csqcfs", "qcfs"))
-        gains += [(f"{NAMES[network]} T = {T}", 100 * (statistics.fmean(
-            energy.snn(a.metrics, T).millijoules / energy.snn(b.metrics, T).millijoules
-            for a, b in zip(ours, base)) - 1)) for T in TIMES if ours and base]
+        gains += [
+            (
+                f"{NAMES[network]} T = {T}",
+                100
+                * (
+                    statistics.fmean(
+                        energy.snn(a.metrics, T).millijoules / energy.snn(b.metrics, T).millijoules
+                        for a, b in zip(ours, base)
+                    )
+                    - 1
+                ),
+            )
+            for T in TIMES
+            if ours and base
+        ]
     return every(gains, lambda gain: gain <= MINOR_ENERGY, "% more energy")
 
 
@@ -80,4 +104,3 @@ def more_accurate(ledger: Ledger) -> Outcome:
         return NOT_RUN
     gaps = [(f"T = {T}", ours.at(T) - base.at(T)) for T in TIMES]
     return every(gaps, lambda gap: gap > 0, "points", size(ours, base))
-

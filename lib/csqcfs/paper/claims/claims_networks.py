@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import printed
+from .. import published
 from ..pages.tables import NAMES
 from .checks import Checks, Outcome
 from .ledger import SIMILAR, TIMES, Cell, Ledger, every, lead, noise, size, together, where
@@ -26,8 +26,12 @@ def ann_gaps(ledger: Ledger, reference: str, ends: tuple[str, ...], above: int) 
     for dataset, network, end, L in ledger.keys("figure4"):
         base = ledger.cell("figure4", dataset, network, reference, None if reference == "relu" else L)
         if end in ends and base and L > above:
-            gaps.append((where(dataset, network, NAMES[end], f"L = {L}"),
-                         ledger.cell("figure4", dataset, network, end, L).ann - base.ann))
+            gaps.append(
+                (
+                    where(dataset, network, NAMES[end], f"L = {L}"),
+                    ledger.cell("figure4", dataset, network, end, L).ann - base.ann,
+                )
+            )
     return every(gaps, lambda gap: gap >= -SIMILAR, "points", f"comparable: at most {SIMILAR:g} point below")
 
 
@@ -46,9 +50,13 @@ def ann_like_relu(ledger: Ledger) -> Outcome:
 
 def full_against(ledger: Ledger, other: str) -> Outcome:
     networks = list(dict.fromkeys(network for network, _ in ledger.keys("table3")))
-    return together([lead(ledger.cell("table3", network, "csqcfs"),
-                          {NAMES[other]: ledger.cell("table3", network, other)}, SAME) for network in networks],
-                    [NAMES[network] for network in networks])
+    return together(
+        [
+            lead(ledger.cell("table3", network, "csqcfs"), {NAMES[other]: ledger.cell("table3", network, other)}, SAME)
+            for network in networks
+        ],
+        [NAMES[network] for network in networks],
+    )
 
 
 @CLAIMS.add("Section 5.4.1, Table 3", "without channel-wise thresholds accuracy is lower at every T")
@@ -61,8 +69,13 @@ def without_softplus(ledger: Ledger) -> Outcome:
     return full_against(ledger, "cqcfs")
 
 
-def strategies(ledger: Ledger, better: str, worse: str, times: tuple[int, ...] = (),
-               datasets: tuple[str, ...] = ("cifar10", "cifar100")) -> tuple[list[tuple[str, float]], str]:
+def strategies(
+    ledger: Ledger,
+    better: str,
+    worse: str,
+    times: tuple[int, ...] = (),
+    datasets: tuple[str, ...] = ("cifar10", "cifar100"),
+) -> tuple[list[tuple[str, float]], str]:
     """Differences of two strategies of Table 4: of the ANNs, or at ``times``, with what they rest on."""
     gaps, cells = [], []
     for dataset, network in dict.fromkeys(key[:2] for key in ledger.keys("table4")):
@@ -105,8 +118,11 @@ def sweeps(ledger: Ledger) -> dict[str, tuple[dict[int, Cell], Cell | None]]:
     found: dict[tuple[str, str], dict[int, Cell]] = {}
     for dataset, network, L in ledger.keys("figure5"):
         found.setdefault((dataset, network), {})[L] = ledger.cell("figure5", dataset, network, L)
-    return {where(*key): (dict(sorted(cells.items())), ledger.cell("figure4", *key, "relu", None))
-            for key, cells in found.items() if len(cells) > 2}
+    return {
+        where(*key): (dict(sorted(cells.items())), ledger.cell("figure4", *key, "relu", None))
+        for key, cells in found.items()
+        if len(cells) > 2
+    }
 
 
 FEW = Outcome(None, "fewer than three L in this profile")
@@ -133,16 +149,24 @@ def smallest_L(ledger: Ledger) -> Outcome:
 
 @CLAIMS.add("Section 5.5, Fig. 5", f"for L > 4 the best SNN aligns with the source ANN (within {SIMILAR:g} point)")
 def larger_L_aligned(ledger: Ledger) -> Outcome:
-    found = [(f"{name}, L = {L}", max(cell.snn) - cell.ann) for name, (cells, _) in sweeps(ledger).items()
-             for L, cell in cells.items() if L > 4]
+    found = [
+        (f"{name}, L = {L}", max(cell.snn) - cell.ann)
+        for name, (cells, _) in sweeps(ledger).items()
+        for L, cell in cells.items()
+        if L > 4
+    ]
     return every(found, lambda gap: gap >= -SIMILAR, "points") if found else FEW
 
 
 @CLAIMS.add("Section 5.5", "L = 4 or 8 is the best compromise of low latency and best accuracy (mean of both)")
 def recommended_L(ledger: Ledger) -> Outcome:
-    best = {name: max(cells, key=lambda L: low_mean(cells[L]) + max(cells[L].snn))
-            for name, (cells, _) in sweeps(ledger).items()}
+    best = {
+        name: max(cells, key=lambda L: low_mean(cells[L]) + max(cells[L].snn))
+        for name, (cells, _) in sweeps(ledger).items()
+    }
     if not best:
         return FEW
-    return Outcome(all(L in printed.QUANTIZATION_STEPS_RECOMMENDED for L in best.values()),
-                   ", ".join(f"{name}: L = {L}" for name, L in best.items()))
+    return Outcome(
+        all(L in published.QUANTIZATION_STEPS_RECOMMENDED for L in best.values()),
+        ", ".join(f"{name}: L = {L}" for name, L in best.items()),
+    )

@@ -30,8 +30,7 @@ def no_error(ledger: Ledger) -> Outcome:
                 L = {run.settings["training"]["L"] for run in ledger.records(id, network, method)}.pop()
                 cells.append(cell)
                 gaps.append((f"{NAMES[network]} in {id}", cell.at(L) - cell.ann))
-    return every(gaps, lambda gap: abs(gap) < 0.05, "points between SNN at T = L and ANN, plain neurons",
-                 size(*cells))
+    return every(gaps, lambda gap: abs(gap) < 0.05, "points between SNN at T = L and ANN, plain neurons", size(*cells))
 
 
 @CLAIMS.add("Section 4.1.1", "a negative threshold makes SNN and ANN inconsistent")
@@ -47,8 +46,11 @@ def negative_inconsistent(ledger: Ledger) -> Outcome:
         cells.append(cell)
         gaps.append((where(key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}"), cell.ann - cell.at(32)))
     note = f"{chance} networks more whose ANN itself is at chance" if chance else ""
-    return every(gaps, lambda gap: gap > SIMILAR, "points lost at T = 32",
-                 "; ".join(filter(None, (note, size(*cells))))) if gaps else Outcome(None, note or NOT_RUN.found)
+    return (
+        every(gaps, lambda gap: gap > SIMILAR, "points lost at T = 32", "; ".join(filter(None, (note, size(*cells)))))
+        if gaps
+        else Outcome(None, note or NOT_RUN.found)
+    )
 
 
 @CLAIMS.add("Section 4.2.1, Fig. 3", "within a layer, channels have notably different activations")
@@ -74,8 +76,10 @@ def direct_training(ledger: Ledger) -> Outcome:
     if not gaps:
         return NOT_RUN
     worst = max(gaps, key=lambda gap: gap[1])
-    return Outcome(worst[1] > SIMILAR, f"the ANN loses up to {worst[1]:.2f} points ({worst[0]}) where QCFS keeps "
-                                       f"positive thresholds; {size(*cells)}")
+    return Outcome(
+        worst[1] > SIMILAR,
+        f"the ANN loses up to {worst[1]:.2f} points ({worst[0]}) where QCFS keeps positive thresholds; {size(*cells)}",
+    )
 
 
 # Section 5.6, Table 5 and Fig. 6
@@ -84,32 +88,42 @@ def direct_training(ledger: Ledger) -> Outcome:
 def average_differences(ledger: Ledger) -> dict[tuple, float]:
     """AvgDiff of Table 5 in %, mean over seeds."""
     cells = {key: ledger.cell("table5", *key) for key in ledger.keys("table5")}
-    return {key: float(np.mean([differences(network).mean() for network in cell.thresholds]))
-            for key, cell in cells.items()}
+    return {
+        key: float(np.mean([differences(network).mean() for network in cell.thresholds])) for key, cell in cells.items()
+    }
 
 
 @CLAIMS.add("Section 5.6.1, Table 5", f"channel thresholds differ much, also with Softplus (above {SPREAD:g} %)")
 def thresholds_differ(ledger: Ledger) -> Outcome:
-    found = [(f"{NAMES[end]}, {where(*place)}", value)
-             for (end, *place), value in average_differences(ledger).items()]
+    found = [(f"{NAMES[end]}, {where(*place)}", value) for (end, *place), value in average_differences(ledger).items()]
     return every(found, lambda value: value > SPREAD, "% AvgDiff")
 
 
 @CLAIMS.add("Section 5.6.1, Table 5", "Softplus moderates the range of thresholds")
 def softplus_moderates(ledger: Ledger) -> Outcome:
     found = average_differences(ledger)
-    return every([(where(*place), value / found["csqcfs", *place]) for (end, *place), value in found.items()
-                  if end == "cqcfs" and ("csqcfs", *place) in found],
-                 lambda ratio: ratio > 1, "times the AvgDiff without it")
+    return every(
+        [
+            (where(*place), value / found["csqcfs", *place])
+            for (end, *place), value in found.items()
+            if end == "cqcfs" and ("csqcfs", *place) in found
+        ],
+        lambda ratio: ratio > 1,
+        "times the AvgDiff without it",
+    )
 
 
 @CLAIMS.add("Abstract, Algorithm 1", "maintains positive thresholds; implied: also stage 1, with plain QCFS")
 def second_stage_starts(ledger: Ledger) -> Outcome:
-    runs = {record.digest: record for found in ledger.page.records.values() for record in found
-            if (training := record.settings.get("training")) and len(training["stages"]) > 1
-            and training["stages"][-1]["activation"] in SOFTPLUS}
-    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values()
-               if "refused" in record.metrics]
+    runs = {
+        record.digest: record
+        for found in ledger.page.records.values()
+        for record in found
+        if (training := record.settings.get("training"))
+        and len(training["stages"]) > 1
+        and training["stages"][-1]["activation"] in SOFTPLUS
+    }
+    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
     if not runs:
         return NOT_RUN
     text = f"{len(refused)} of {len(runs)} runs could not start stage 2"
@@ -121,8 +135,12 @@ def lowest_by_end(ledger: Ledger, end: str, panels: tuple[str, ...]) -> list[tup
     found = []
     for key in ledger.keys("figure6"):
         if key[0] in panels and key[3] == end and key[-1] == "trace":
-            low = min(site[0] for record in ledger.records("figure6", *key) for epoch in record.metrics["history"]
-                      for site in epoch["thresholds"].values())
+            low = min(
+                site[0]
+                for record in ledger.records("figure6", *key)
+                for epoch in record.metrics["history"]
+                for site in epoch["thresholds"].values()
+            )
             found.append((where(key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}"), low))
     return found
 
@@ -163,6 +181,8 @@ def softplus_positive(ledger: Ledger) -> Outcome:
     failed = [name for name, low in found if low < 2 * SMALLEST]
     text = f"smallest of {len(found)} rows: {min(low for _, low in found):.3g}"
     if failed:
-        text += (f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows: "
-                 f"{'; '.join(failed[:3])}")
+        text += (
+            f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows: "
+            f"{'; '.join(failed[:3])}"
+        )
     return Outcome(not failed, text)

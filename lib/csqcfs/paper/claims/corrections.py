@@ -37,8 +37,9 @@ def equation9() -> Proof:
     """phi(T) = theta/T clip(floor((T z + v(0)) / theta), 0, T): the start v(0) belongs under the floor."""
     z, start = response.GRID, THETA / 2
     corrected, printed = (THETA / T * np.clip(np.floor((T * z + v) / THETA), 0, T) for v in (start, 0.0))
-    return Proof("Eq. 9, from v(0) = θ/2", "IF neuron, constant input", response.neuron(z, THETA, T, start),
-                 corrected, printed)
+    return Proof(
+        "Eq. 9, from v(0) = θ/2", "IF neuron, constant input", response.neuron(z, THETA, T, start), corrected, printed
+    )
 
 
 def equation14() -> Proof:
@@ -48,8 +49,10 @@ def equation14() -> Proof:
 
 def _gradient(field: str, equation: str) -> Proof:
     """One of Eqs. 19-20 over all of `gradient_check.LAMBDAS`."""
-    found = [[getattr(form(gradient_check.inputs(raw), raw), field) for raw in gradient_check.LAMBDAS]
-             for form in (gradient_check.finite_differences, gradient_check.corrected, gradient_check.printed)]
+    found = [
+        [getattr(form(gradient_check.inputs(raw), raw), field) for raw in gradient_check.LAMBDAS]
+        for form in (gradient_check.finite_differences, gradient_check.corrected, gradient_check.printed)
+    ]
     return Proof(equation, "finite difference, floor frozen", *map(np.concatenate, found))
 
 
@@ -70,8 +73,10 @@ def line9() -> Proof:
 def line16() -> Proof:
     """CS-QCFS, and IF neurons whose threshold is Softplus(lambda) or lambda itself."""
     z = response.GRID
-    values = [(response.qcfs(z, theta, L), response.neuron(z, theta, T), response.neuron(z, raw, T))
-              for raw, theta in zip(RAW.tolist(), softplus(RAW).tolist())]
+    values = [
+        (response.qcfs(z, theta, L), response.neuron(z, theta, T), response.neuron(z, raw, T))
+        for raw, theta in zip(RAW.tolist(), softplus(RAW).tolist())
+    ]
     return Proof("Algorithm 1, line 16", "CS-QCFS at T = L, constant input", *map(np.concatenate, zip(*values)))
 
 

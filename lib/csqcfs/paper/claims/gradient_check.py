@@ -99,8 +99,10 @@ def window_gradients(z: np.ndarray, theta: float) -> dict[str, Gradients]:
 def window_table(at: Sequence[float] = (0.0, 0.95, 1.05, 1.2), theta: float = 1.0) -> pd.DataFrame:
     """df/dz and df/dtheta at a few inputs where the windows differ, theta = 1, L = 4."""
     gradients = window_gradients(np.array(at), theta)
-    lines = [[f"{value:g}" for pair in zip(np.round(g.by_input, 4) + 0.0, np.round(g.by_raw, 4) + 0.0)
-              for value in pair] for g in gradients.values()]
+    lines = [
+        [f"{value:g}" for pair in zip(np.round(g.by_input, 4) + 0.0, np.round(g.by_raw, 4) + 0.0) for value in pair]
+        for g in gradients.values()
+    ]
     columns = [f"∂f/∂{name}, z = {z:g}" for z in at for name in ("z", "θ")]
     step = theta / LEVELS
     spans = [f"({(lo - 0.5) * step:g}, {(LEVELS + hi - 0.5) * step:g})" for lo, hi in kernels.WINDOWS.values()]

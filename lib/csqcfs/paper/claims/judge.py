@@ -21,10 +21,15 @@ CLAIMS: list[Check] = [
     claim for part in (claims_accuracy, claims_thresholds, claims_networks, claims_costs) for claim in part.CLAIMS
 ]
 PARTS = {  # the first mark that occurs in a claim's place decides
-    "Abstract": "Abstract and introduction", "ntroduction": "Abstract and introduction",
-    "Conclusion": "Conclusion", "5.3": "Comparison (5.3, Tables 1-2)", "5.2": "Networks (5.2, Fig. 4)",
-    "5.4": "Ablation (5.4, Tables 3-4)", "5.5": "Quantization step (5.5, Fig. 5)",
-    "5.6": "Necessity (5.6, Table 5, Fig. 6)", "5.7": "Cost (5.7, Tables 6-7)",
+    "Abstract": "Abstract and introduction",
+    "ntroduction": "Abstract and introduction",
+    "Conclusion": "Conclusion",
+    "5.3": "Comparison (5.3, Tables 1-2)",
+    "5.2": "Networks (5.2, Fig. 4)",
+    "5.4": "Ablation (5.4, Tables 3-4)",
+    "5.5": "Quantization step (5.5, Fig. 5)",
+    "5.6": "Necessity (5.6, Table 5, Fig. 6)",
+    "5.7": "Cost (5.7, Tables 6-7)",
 }
 VERDICTS = {True: "held", False: "did not hold", None: "not tested in this profile"}
 
@@ -33,17 +38,23 @@ def judge(shown) -> pd.DataFrame:
     """Every claim on the records of the page "claims": a row each, with place, claim, verdict and finding."""
     ledger = Ledger(shown)
     outcomes = [(claim, claim.run(ledger)) for claim in CLAIMS]
-    lines = [(number, claim.place, claim.claim, VERDICTS[outcome.holds], outcome.found)
-             for number, (claim, outcome) in enumerate(outcomes, 1)]
+    lines = [
+        (number, claim.place, claim.claim, VERDICTS[outcome.holds], outcome.found)
+        for number, (claim, outcome) in enumerate(outcomes, 1)
+    ]
     return pd.DataFrame(lines, columns=["#", "Place", "Claim", "Verdict", "Found"]).set_index("#")
 
 
 def by_section(frame: pd.DataFrame) -> pd.DataFrame:
     """Number of claims by verdict, a row for each part of the paper and one for all."""
     parts = frame["Place"].map(
-        lambda place: next((part for mark, part in PARTS.items() if mark in place), "Method (1-4)"))
-    lines = [(part, *tally(frame[parts == part]).values()) for part in dict.fromkeys([*PARTS.values(), *parts])
-             if (parts == part).any()]
+        lambda place: next((part for mark, part in PARTS.items() if mark in place), "Method (1-4)")
+    )
+    lines = [
+        (part, *tally(frame[parts == part]).values())
+        for part in dict.fromkeys([*PARTS.values(), *parts])
+        if (parts == part).any()
+    ]
     lines.append(("all", *tally(frame).values()))
     return pd.DataFrame(lines, columns=["Part", *VERDICTS.values()]).set_index("Part")
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import printed
+from .. import published
 from ..pages.tables import NAMES
 from ..runs.records import Record
 from .checks import Outcome
 
-TIMES = printed.TIMESTEPS
+TIMES = published.TIMESTEPS
 SIMILAR = 1.0  # percentage points of accuracy that we let pass as comparable, similar or marginal
 NOT_RUN = Outcome(None, "no records in this profile")
 
@@ -64,9 +64,12 @@ class Ledger:
         metrics = [record.metrics for record in found]
         return Cell(
             statistics.fmean(seed["ann"] for seed in metrics),
-            [statistics.fmean(values) for values in zip(*(seed.get("snn", []) for seed in metrics))], len(found),
-            metrics[0].get("images"), frozenset(record.settings["training"]["dataset"] for record in found),
-            [seed["thresholds"] for seed in metrics if "thresholds" in seed])
+            [statistics.fmean(values) for values in zip(*(seed.get("snn", []) for seed in metrics))],
+            len(found),
+            metrics[0].get("images"),
+            frozenset(record.settings["training"]["dataset"] for record in found),
+            [seed["thresholds"] for seed in metrics if "thresholds" in seed],
+        )
 
     @property
     def full(self) -> bool:
@@ -120,12 +123,12 @@ def together(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Outcome:
     run = [(label, outcome) for label, outcome in zip(labels, outcomes, strict=True) if outcome.holds is not None]
     if not run:
         return NOT_RUN
-    return Outcome(all(outcome.holds for _, outcome in run),
-                   " | ".join(f"{label}: {outcome.found}" for label, outcome in run))
+    return Outcome(
+        all(outcome.holds for _, outcome in run), " | ".join(f"{label}: {outcome.found}" for label, outcome in run)
+    )
 
 
-def every(found: Sequence[tuple[str, float]], holds: Callable[[float], bool], unit: str, note: str = ""
-          ) -> Outcome:
+def every(found: Sequence[tuple[str, float]], holds: Callable[[float], bool], unit: str, note: str = "") -> Outcome:
     """Whether all of some named values fulfil a condition; names those that do not, or the extremes."""
     if not found:
         return NOT_RUN

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...data.augment import Augment
 from ...engine.errors import InputError
-from .. import printed
+from .. import published
 from .configs import RELU, Stage, Training
 
 # What a training ends with: the activation of its last stage. "qcfs" is one-stage training, "qcfs-2" a second,
@@ -59,14 +59,20 @@ class Profile:
     val: int = 0
     test_images: int | None = None
     seeds: tuple[int, ...] = (0,)
-    L_sweep: tuple[int, ...] = printed.QUANTIZATION_STEPS_TRIED
+    L_sweep: tuple[int, ...] = published.QUANTIZATION_STEPS_TRIED
     low_thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
     trace_lr: float | None = None
 
     def training(
-        self, dataset: str, network: str, end: str = "csqcfs", *, seed: int = 0, L: int | None = None,
+        self,
+        dataset: str,
+        network: str,
+        end: str = "csqcfs",
+        *,
+        seed: int = 0,
+        L: int | None = None,
         threshold: float | None = None,
     ) -> Training:
         """The training of ``network`` on ``dataset`` ("cifar10" or "cifar100") that ends with ``end``.
@@ -81,10 +87,12 @@ class Profile:
         """
         if end not in ENDS:
             raise InputError(f"end = {end!r}: expected one of {', '.join(ENDS)}")
-        settings = printed.PAPER_SETTINGS.get((dataset, network))
+        settings = published.PAPER_SETTINGS.get((dataset, network))
         if settings is None:
-            raise InputError(f"{network} on {dataset} is not in the paper: expected one of "
-                             f"{', '.join(' on '.join(key[::-1]) for key in printed.PAPER_SETTINGS)}")
+            raise InputError(
+                f"{network} on {dataset} is not in the paper: expected one of "
+                f"{', '.join(' on '.join(key[::-1]) for key in published.PAPER_SETTINGS)}"
+            )
         lr, epochs = self.lr.get(network, settings.learning_rate), self.epochs or settings.epochs
         if threshold is not None:
             lr, epochs = self.trace_lr or lr, self.trace_epochs or epochs
@@ -99,11 +107,21 @@ class Profile:
         calibrated = len(stages) > 1 and stages[0].activation == RELU and end != RELU
         initial = settings.initial_threshold if threshold is None else threshold
         return Training(
-            dataset=self.datasets.get(dataset, dataset), network=network, width=self.widths.get(network, 1.0),
-            L=settings.quantization_step if L is None else L, threshold=None if calibrated else initial,
-            stages=tuple(stages), seed=seed, val=self.val, batch_size=self.batch_size,
-            momentum=settings.momentum, weight_decay=settings.weight_decay, schedule=self.schedule,
-            augment=self.augment, precision=self.precision, compiled=self.compiled,
+            dataset=self.datasets.get(dataset, dataset),
+            network=network,
+            width=self.widths.get(network, 1.0),
+            L=settings.quantization_step if L is None else L,
+            threshold=None if calibrated else initial,
+            stages=tuple(stages),
+            seed=seed,
+            val=self.val,
+            batch_size=self.batch_size,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            schedule=self.schedule,
+            augment=self.augment,
+            precision=self.precision,
+            compiled=self.compiled,
         )
 
 
@@ -120,11 +138,23 @@ QUICK = Profile(
     "and flip without AutoAugment and Cutout, bfloat16; 5,000 training images held out for validation; SNNs on "
     "5,000 test images; traces of Fig. 6 over 8 epochs (rate 0.1) from initial threshold 1",
     networks=("resnet20",),
-    warm_up=Stage(RELU, 30, 0.2), epochs=15, finetune_epochs=10, lr={"resnet20": 0.05},
-    finetune_factor=0.8, batch_size=128, schedule="onecycle", augment=Augment(autoaugment=False, cutout=0),
+    warm_up=Stage(RELU, 30, 0.2),
+    epochs=15,
+    finetune_epochs=10,
+    lr={"resnet20": 0.05},
+    finetune_factor=0.8,
+    batch_size=128,
+    schedule="onecycle",
+    augment=Augment(autoaugment=False, cutout=0),
     precision="bfloat16",
-    compiled=True, val=5000, test_images=5000, L_sweep=(), low_thresholds=(1.0,), traced_L=(),
-    trace_epochs=8, trace_lr=0.1,
+    compiled=True,
+    val=5000,
+    test_images=5000,
+    L_sweep=(),
+    low_thresholds=(1.0,),
+    traced_L=(),
+    trace_epochs=8,
+    trace_lr=0.1,
 )
 DEMO = Profile(
     "demo",
@@ -133,8 +163,12 @@ DEMO = Profile(
     datasets={"cifar10": "digits", "cifar100": "digits"},
     networks=("resnet18", "vgg16", "resnet20", "resnet50"),
     widths={"vgg16": 0.25, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.125},
-    epochs=16, finetune_epochs=6, lr={"vgg16": 0.03, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
-    finetune_factor=0.2, batch_size=64, schedule="onecycle",
+    epochs=16,
+    finetune_epochs=6,
+    lr={"vgg16": 0.03, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
+    finetune_factor=0.2,
+    batch_size=64,
+    schedule="onecycle",
     augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
 )
 PROFILES = {profile.name: profile for profile in (DEMO, QUICK, PAPER)}

@@ -79,8 +79,9 @@ def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
     return images.normalise(images.images[order[:CALIBRATION_IMAGES]])
 
 
-def _stages(training: Training, splits: data.Splits, deadline: float | None, progress: bool
-            ) -> tuple[nn.Module, list[dict[str, Any]]]:
+def _stages(
+    training: Training, splits: data.Splits, deadline: float | None, progress: bool
+) -> tuple[nn.Module, list[dict[str, Any]]]:
     before: list[dict[str, Any]] = []
     if training.parent is None:
         with torch.random.fork_rng([]):
@@ -94,11 +95,23 @@ def _stages(training: Training, splits: data.Splits, deadline: float | None, pro
     stage = training.stages[-1]
     try:
         trained = fit(
-            model, splits.train, epochs=stage.epochs, lr=stage.lr, batch_size=training.batch_size,
-            momentum=training.momentum, weight_decay=training.weight_decay, schedule=training.schedule,
-            label_smoothing=training.label_smoothing, augment=training.augment, seed=training.seed,
-            precision=training.precision, compiled=training.compiled, val_set=splits.val if training.val else None,
-            checkpoint=checkpoint_path(training), deadline=deadline, progress=progress,
+            model,
+            splits.train,
+            epochs=stage.epochs,
+            lr=stage.lr,
+            batch_size=training.batch_size,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+            schedule=training.schedule,
+            label_smoothing=training.label_smoothing,
+            augment=training.augment,
+            seed=training.seed,
+            precision=training.precision,
+            compiled=training.compiled,
+            val_set=splits.val if training.val else None,
+            checkpoint=checkpoint_path(training),
+            deadline=deadline,
+            progress=progress,
         )
     except TrainingDiverged as error:
         raise StageDiverged(training, str(error)) from error

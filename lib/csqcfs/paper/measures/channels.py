@@ -43,10 +43,12 @@ def channels(trained: Trained, images: int = 500) -> dict[str, Any]:
         count, theta = len(statistic["mean"]), thresholds[name]
         shown = every(count, CHANNELS)
         sites[name] = {
-            "channels": count, "channel": shown,
+            "channels": count,
+            "channel": shown,
             **{quantity: _rounded(values[shown]) for quantity, values in statistic.items()},
             "thresholds": _rounded(theta[shown] if len(theta) > 1 else theta),
-            "layer_maximum": round(float(statistic["maximum"].max()), DIGITS), "ridges": ridges[name],
+            "layer_maximum": round(float(statistic["maximum"].max()), DIGITS),
+            "ridges": ridges[name],
         }
     return {"images": len(test), "bins": [LOW, HIGH, BINS], "sites": sites}
 
@@ -63,8 +65,10 @@ def channel_statistics(model: nn.Module, images: ImageSet) -> dict[str, dict[str
         count[name] = count.get(name, 0) + z.shape[1]
 
     _observed(model, images, observe)
-    return {name: {"preactivation": z / count[name], "mean": mean / count[name], "maximum": maximum}
-            for name, (z, mean, maximum) in sums.items()}
+    return {
+        name: {"preactivation": z / count[name], "mean": mean / count[name], "maximum": maximum}
+        for name, (z, mean, maximum) in sums.items()
+    }
 
 
 def histograms(
@@ -80,8 +84,10 @@ def histograms(
 
     _observed(model, images, observe)
     width = (HIGH - LOW) / BINS
-    return {name: {channel: _rounded(count / (count.sum() * width)) for channel, count in some.items()}
-            for name, some in counts.items()}
+    return {
+        name: {channel: _rounded(count / (count.sum() * width)) for channel, count in some.items()}
+        for name, some in counts.items()
+    }
 
 
 def every(count: int, most: int) -> list[int]:
@@ -92,6 +98,7 @@ def every(count: int, most: int) -> list[int]:
 @torch.no_grad()
 def _observed(model: nn.Module, images: ImageSet, observe: Observe) -> None:
     """One pass over ``images``, with ``observe`` called at each site."""
+
     def hook(name: str):
         return lambda site, args, out: observe(name, *(x.transpose(0, 1).flatten(1) for x in (args[0], out)))
 

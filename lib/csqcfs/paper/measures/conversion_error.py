@@ -32,7 +32,7 @@ from ...conversion import quantize
 from ...conversion.snn import convert
 from ...neurons import along_channels
 from ...training.evaluation import device_of
-from .. import printed
+from .. import published
 from .trained import Trained, sample
 
 OWN = ("clipping", "quantization")
@@ -58,8 +58,12 @@ def snn_error(z: Tensor, x: Tensor, out: Tensor, theta: Tensor, L: int) -> dict[
     """
     T, mean, output = len(x), x.mean(0), out.mean(0)
     ann, steady, carried = qcfs(z, theta, L), qcfs(z, theta, T), qcfs(mean, theta, T)
-    return {"flooring": steady - ann, "propagated": carried - steady, "unevenness": output - carried,
-            "total": output - ann}
+    return {
+        "flooring": steady - ann,
+        "propagated": carried - steady,
+        "unevenness": output - carried,
+        "total": output - ann,
+    }
 
 
 class _Moments:
@@ -97,13 +101,14 @@ def conversion_error(trained: Trained, images: int = 200) -> dict[str, Any]:
     test = sample(trained.splits.test, images)
     snn, activations = convert(trained.model), quantize.sites(trained.model)
     own = {name: _Moments() for name in activations}
-    parts = {T: {name: _Moments() for name in activations} for T in printed.TIMESTEPS}
+    parts = {T: {name: _Moments() for name in activations} for T in published.TIMESTEPS}
     inputs: dict[str, Tensor] = {}
     seen: dict[str, int] = {}
 
     def keep(name: str):
         def hook(module: nn.Module, args: tuple, out: Tensor) -> None:
             inputs[name], seen[name] = args[0], 0
+
         return hook
 
     def observe(name: str, module: nn.Module | None, x: Tensor, out: Tensor, phase: str) -> None:
@@ -127,10 +132,17 @@ def conversion_error(trained: Trained, images: int = 200) -> dict[str, Any]:
         for hook in hooks:
             hook.remove()
     return {
-        "images": len(test), "sites": list(activations),
-        **{f"{measure}_own": {part: [getattr(m, measure)(part) for m in own.values()]
-                              for part in (*OWN, "activation")} for measure in ("rms", "bias")},
-        **{measure: {str(T): {part: [getattr(m, measure)(part) for m in moments.values()]
-                              for part in (*PARTS, "total")} for T, moments in parts.items()}
-           for measure in ("rms", "bias")},
+        "images": len(test),
+        "sites": list(activations),
+        **{
+            f"{measure}_own": {part: [getattr(m, measure)(part) for m in own.values()] for part in (*OWN, "activation")}
+            for measure in ("rms", "bias")
+        },
+        **{
+            measure: {
+                str(T): {part: [getattr(m, measure)(part) for m in moments.values()] for part in (*PARTS, "total")}
+                for T, moments in parts.items()
+            }
+            for measure in ("rms", "bias")
+        },
     }

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...engine.errors import InputError
-from .. import printed
+from .. import published
 
 
 class Convention(NamedTuple):
@@ -34,13 +34,17 @@ class Convention(NamedTuple):
 CONVENTIONS = {
     "folded": Convention("theta folded, first layer once", "folded", frozenset({"analog"}), False),
     "each step": Convention(
-        "theta folded, first layer at every step", "first layer each step", frozenset({"analog"}), True),
+        "theta folded, first layer at every step", "first layer each step", frozenset({"analog"}), True
+    ),
     "averages": Convention(
-        "averaged spikes are MACs, first layer at every step", "averages MACs",
-        frozenset({"analog", "averaged"}), True),
+        "averaged spikes are MACs, first layer at every step", "averages MACs", frozenset({"analog", "averaged"}), True
+    ),
     "unfolded": Convention(
-        "every input worth theta is a MAC, first layer at every step", "all MACs",
-        frozenset({"analog", "averaged", "spikes"}), True),
+        "every input worth theta is a MAC, first layer at every step",
+        "all MACs",
+        frozenset({"analog", "averaged", "spikes"}),
+        True,
+    ),
 }
 DEFAULT = "folded"
 
@@ -54,7 +58,7 @@ class Operations(NamedTuple):
     @property
     def millijoules(self) -> float:
         """Energy in mJ at 0.9 pJ for each AC and 4.6 pJ for each MAC (section 5.7)."""
-        return (self.ac * printed.PICOJOULE_PER_AC + self.mac * printed.PICOJOULE_PER_MAC) * 1e-9
+        return (self.ac * published.PICOJOULE_PER_AC + self.mac * published.PICOJOULE_PER_MAC) * 1e-9
 
 
 def ann(metrics: Mapping[str, Any]) -> Operations:

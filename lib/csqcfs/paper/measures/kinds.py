@@ -26,26 +26,40 @@ def training(trained: Trained) -> dict[str, Any]:
     return {"ann": evaluate(trained.model, trained.splits.test), "history": trained.history}
 
 
-def accuracy(trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False
-             ) -> dict[str, Any]:
+def accuracy(
+    trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False
+) -> dict[str, Any]:
     """Accuracy in % of the ANN and of its SNN at T = 1..32, on the same test images, and the thresholds."""
     test = sample(trained.splits.test, images)
     snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
-    thresholds = {name: site.threshold.detach().flatten().tolist() for name, site in
-                  quantize.sites(trained.model).items()}
-    return {"images": len(test), "ann": evaluate(trained.model, test), "snn": evaluate_snn(snn, test, T_MAX),
-            "presteps": snn.presteps, "thresholds": thresholds}
+    thresholds = {
+        name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
+    }
+    return {
+        "images": len(test),
+        "ann": evaluate(trained.model, test),
+        "snn": evaluate_snn(snn, test, T_MAX),
+        "presteps": snn.presteps,
+        "thresholds": thresholds,
+    }
 
 
 # function(trained, **options), or function(**options) for a run without a training
 KINDS: dict[str, Callable[..., dict[str, Any]]] = {
-    "training": training, "accuracy": accuracy, "channels": channels, "conversion_error": conversion_error,
-    "operations": operations, "spikes": spikes, "epoch_time": epoch_time, "bench": bench,
+    "training": training,
+    "accuracy": accuracy,
+    "channels": channels,
+    "conversion_error": conversion_error,
+    "operations": operations,
+    "spikes": spikes,
+    "epoch_time": epoch_time,
+    "bench": bench,
 }
 
 
-def measure(run: Run, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
-            ) -> dict[str, Any]:
+def measure(
+    run: Run, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
+) -> dict[str, Any]:
     """Train what ``run`` needs, unless it is trained, and measure it.
 
     Raises:

@@ -54,8 +54,10 @@ def kinds_of_input(graph: fx.GraphModule) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in graph.graph.nodes:
         if node.op == "call_function" and node.target in UNCOUNTED:
-            raise InputError(f"{node.target.__name__} in the forward: expected layers as modules; use nn.Conv2d "
-                             "or nn.Linear, whose operations can be counted")
+            raise InputError(
+                f"{node.target.__name__} in the forward: expected layers as modules; use nn.Conv2d "
+                "or nn.Linear, whose operations can be counted"
+            )
         if node.op == "call_module" and isinstance(graph.get_submodule(node.target), SYNAPSES):
             source = "analog" if node.args[0] in constant else _source(node.args[0], graph)
             # a layer called twice counts as the less favourable of both
@@ -116,8 +118,15 @@ def count(snn: SNN, x: Tensor, T: int) -> dict[str, Any]:
             before = run[snn.presteps - 1] if snn.method == "cos" else before
             layer |= {"ac": [round(float(n), 1) for n in run[:T]], "pre": round(float(before), 1)}
         layers.append(layer)
-    return {"method": snn.method, "presteps": snn.presteps, "T": T, "images": len(x), "layers": layers,
-            "sites": len(snn.thresholds), "neurons": neurons}
+    return {
+        "method": snn.method,
+        "presteps": snn.presteps,
+        "T": T,
+        "images": len(x),
+        "layers": layers,
+        "sites": len(snn.thresholds),
+        "neurons": neurons,
+    }
 
 
 def _shapes(snn: SNN, x: Tensor) -> tuple[dict[str, int], int]:

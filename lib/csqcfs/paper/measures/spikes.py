@@ -68,17 +68,23 @@ class _Site:
         place = torch.unravel_index(torch.tensor(index), self.z.shape)
         over_time = (slice(None), *place)
         return {
-            "site": self.name, "channel": int(place[0]), "threshold": round(float(self.theta[place]), DIGITS),
-            "z": round(float(self.z[place]), DIGITS), "target": round(float(self.target[place]), DIGITS),
-            "input": rounded(self.inputs[over_time]), "potential": rounded(self.potential[over_time]),
+            "site": self.name,
+            "channel": int(place[0]),
+            "threshold": round(float(self.theta[place]), DIGITS),
+            "z": round(float(self.z[place]), DIGITS),
+            "target": round(float(self.target[place]), DIGITS),
+            "input": rounded(self.inputs[over_time]),
+            "potential": rounded(self.potential[over_time]),
             "spikes": train_of(self.spikes[over_time]),
         }
 
     def train(self, index: int) -> dict[str, Any]:
         """Spike train and target rate of one neuron."""
         place = torch.unravel_index(torch.tensor(index), self.z.shape)
-        return {"rate": round(float(self.target[place] / self.theta[place]), DIGITS),
-                "spikes": train_of(self.spikes[(slice(None), *place)])}
+        return {
+            "rate": round(float(self.target[place] / self.theta[place]), DIGITS),
+            "spikes": train_of(self.spikes[(slice(None), *place)]),
+        }
 
 
 @torch.no_grad()
@@ -102,8 +108,10 @@ def spikes(trained: Trained) -> dict[str, Any]:
         if name in chosen:
             seen[name] = x.clone()
 
-    hooks = [activations[name].register_forward_hook(
-        lambda module, args, out, name=name: inputs.update({name: args[0]})) for name in chosen]
+    hooks = [
+        activations[name].register_forward_hook(lambda module, args, out, name=name: inputs.update({name: args[0]}))
+        for name in chosen
+    ]
     try:
         scores = trained.model(x)
     finally:
@@ -114,10 +122,16 @@ def spikes(trained: Trained) -> dict[str, Any]:
     middle = layers[len(layers) // 2]
     evenly = tuple(i / (RASTER - 1) for i in range(RASTER))
     return {
-        "T": T, "L": activations[chosen[0]].L, "label": int(test.labels[IMAGE]), "ann": int(scores.argmax()),
-        "answers": answers.tolist(), "depth": len(names),
+        "T": T,
+        "L": activations[chosen[0]].L,
+        "label": int(test.labels[IMAGE]),
+        "ann": int(scores.argmax()),
+        "answers": answers.tolist(),
+        "depth": len(names),
         "sites": {name: names.index(name) + 1 for name in chosen},
         "neurons": [site.neuron(index) for site in layers for index in at_quantiles(site.order, TRACED)],
-        "raster": {"site": middle.name,
-                   "neurons": [middle.train(index) for index in at_quantiles(middle.order, evenly)]},
+        "raster": {
+            "site": middle.name,
+            "neurons": [middle.train(index) for index in at_quantiles(middle.order, evenly)],
+        },
     }

@@ -16,8 +16,15 @@ def table(profile: str, seeds: int | None = None) -> pd.DataFrame:
         runs = sum(map(len, shown.rows.values()))
         found = [record for group in shown.records.values() for record in group]
         seconds = sum(record.provenance["seconds"] for record in found)
-        lines.append((artefact.place, artefact.question, f"[{artefact.title}]({artefact.id}.ipynb)",
-                      f"{len(found)} of {runs}" if runs else "no runs", f"{seconds:.0f}" if runs else ""))
+        lines.append(
+            (
+                artefact.place,
+                artefact.question,
+                f"[{artefact.title}]({artefact.id}.ipynb)",
+                f"{len(found)} of {runs}" if runs else "no runs",
+                f"{seconds:.0f}" if runs else "",
+            )
+        )
     columns = ["Place", "Question", "Notebook", "Records", "Compute (s)"]
     return pd.DataFrame(lines, columns=columns).set_index("Place")
 

@@ -50,10 +50,14 @@ def _code_digest() -> str:
 def _stamp(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
     """Of everything that decides what the notebook shows."""
     found = [records.find(run, profile.name) for run in artefact.runs(profile, seeds)]
-    return digest_of({
-        "notebook": hashlib.sha256(source(artefact).read_bytes()).hexdigest(), "code": _code_digest(),
-        "seeds": list(seeds), "records": [r and [r.settings, r.metrics, r.source] for r in found],
-    })
+    return digest_of(
+        {
+            "notebook": hashlib.sha256(source(artefact).read_bytes()).hexdigest(),
+            "code": _code_digest(),
+            "seeds": list(seeds),
+            "records": [r and [r.settings, r.metrics, r.source] for r in found],
+        }
+    )
 
 
 def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> Executed:
@@ -85,16 +89,23 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
     if unknown := [name for name in parameters if name not in known]:
         raise InputError(f"{source(artefact).name} has no parameter {unknown[0]!r}: expected {', '.join(known)}")
     try:
-        papermill.execute_notebook(str(source(artefact)), str(target), parameters, kernel_name="python3",
-                                   progress_bar=False, cwd=str(paths.notebooks()), log_output=False)
+        papermill.execute_notebook(
+            str(source(artefact)),
+            str(target),
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(paths.notebooks()),
+            log_output=False,
+        )
     except papermill.PapermillExecutionError as error:
         line, reason = ((text.strip().splitlines() or [""])[0] for text in (error.source, str(error.evalue)))
-        raise InputError(f"notebook {artefact.id} failed at {line!r}: {error.ename}: {reason}; open it in Jupyter "
-                         "to see more") from error
+        raise InputError(
+            f"notebook {artefact.id} failed at {line!r}: {error.ename}: {reason}; open it in Jupyter to see more"
+        ) from error
 
 
-def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int
-               ) -> list[Executed]:
+def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int) -> list[Executed]:
     """Render several, ``workers`` at a time; each has a kernel of its own."""
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda artefact: render(artefact, profile, seeds), artefacts))

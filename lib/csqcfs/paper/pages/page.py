@@ -1,9 +1,9 @@
 """One artefact in one profile, as its notebook sees it: records in, figures and tables out.
 
-    page = csqcfs.page.open("table1", profile)
-    page.metrics(("resnet20", "qcfs"))      # one dict for each seed that has a record
-    page.table(frame, "caption")            # writes .md, .csv and .tex and shows the table
-    page.figure(fig)                        # writes .png and .svg and shows the figure
+page = csqcfs.page.open("table1", profile)
+page.metrics(("resnet20", "qcfs"))      # one dict for each seed that has a record
+page.table(frame, "caption")            # writes .md, .csv and .tex and shows the table
+page.figure(fig)                        # writes .png and .svg and shows the figure
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ class Page:
         """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it."""
         from IPython.display import Image
 
-        files = style.save(fig, self.folder, name or self.artefact.id, {
-            "artefact": self.artefact.id, "profile": self.profile.name, "command": self.command})
+        files = style.save(
+            fig,
+            self.folder,
+            name or self.artefact.id,
+            {"artefact": self.artefact.id, "profile": self.profile.name, "command": self.command},
+        )
         width = int(fig.get_figwidth() * 100)
         plt.close(fig)
         return Image(data=files[0].read_bytes(), format="png", width=width)

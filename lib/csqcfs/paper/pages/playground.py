@@ -76,8 +76,9 @@ def table(threshold: float = 1.0, z: float = 0.6) -> pd.DataFrame:
         spikes, _ = response.trace(at, threshold, T, start * threshold)
         qcfs = response.qcfs(at, threshold, L)[0]
         lines.append([str(int(spikes.sum())), threshold * spikes.mean(), qcfs, max(z, 0.0)])
-    index = pd.MultiIndex.from_tuples([(str(L), str(T), f"{start:g}") for L, T, start in SETTINGS],
-                                      names=["L", "T", "v(0) / θ"])
+    index = pd.MultiIndex.from_tuples(
+        [(str(L), str(T), f"{start:g}") for L, T, start in SETTINGS], names=["L", "T", "v(0) / θ"]
+    )
     return pd.DataFrame(lines, index=index, columns=["Spikes", "IF, mean output", "QCFS", "ReLU"])
 
 
@@ -91,10 +92,13 @@ def sliders():
         plt.show()
 
     return interactive(
-        show, threshold=FloatSlider(1.0, min=-2, max=2, step=0.05, description="threshold"),
-        L=IntSlider(4, min=1, max=32), T=IntSlider(4, min=1, max=32),
+        show,
+        threshold=FloatSlider(1.0, min=-2, max=2, step=0.05, description="threshold"),
+        L=IntSlider(4, min=1, max=32),
+        T=IntSlider(4, min=1, max=32),
         z=FloatSlider(0.6, min=-1, max=2.5, step=0.01, description="input z"),
-        start=FloatSlider(0.5, min=-0.5, max=1.5, step=0.05, description="v(0) / θ"))
+        start=FloatSlider(0.5, min=-0.5, max=1.5, step=0.05, description="v(0) / θ"),
+    )
 
 
 def show_sliders() -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from ...engine import paths
 from ...engine.files import write_text
-from .. import printed
+from .. import published
 from ..bench import report
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..runs import records
 from . import page, tables
 
-RESULTS = (("table1", printed.TABLE1, "CIFAR-10"), ("table2", printed.TABLE2, "CIFAR-100"))
+RESULTS = (("table1", published.TABLE1, "CIFAR-10"), ("table2", published.TABLE2, "CIFAR-100"))
 
 
 def artefact_map() -> str:
@@ -34,8 +34,10 @@ def artefact_map() -> str:
         found = [records.find(run, profile.name) for run in artefact.runs(profile, profile.seeds)]
         done, seconds = [r for r in found if r], sum(r.provenance["seconds"] for r in found if r)
         state = f"{len(done)} of {len(found)} runs, {seconds:.0f} s" if found else "no runs"
-        lines.append(f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
-                     f"`./run_all.sh --only {artefact.id}` | {state} |")
+        lines.append(
+            f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
+            f"`./run_all.sh --only {artefact.id}` | {state} |"
+        )
     return "\n".join(lines)
 
 
@@ -50,8 +52,7 @@ def results() -> str:
             continue
         frame = tables.accuracy_beside(shown, rows, ("Architecture", "Method"))
         note = records.origin([record for group in shown.records.values() for record in group])
-        parts.append(f"**{name}**, accuracy in %\n\n{tables.to_markdown(frame)}\n{note}; "
-                     f"command `{shown.command}`")
+        parts.append(f"**{name}**, accuracy in %\n\n{tables.to_markdown(frame)}\n{note}; command `{shown.command}`")
     return "\n\n".join(parts)
 
 
@@ -61,6 +62,7 @@ def profile_list() -> str:
 
 def claim_count() -> str:
     """Verdicts of the claims ledger, by profile."""
+
     def line(profile: str) -> str:
         counts = ", ".join(f"{count} {verdict}" for verdict, count in judge.count(profile).items())
         return f"- `{profile}`: {counts} ([ledger](paper_figures/{profile}/claims.md))"
@@ -72,13 +74,18 @@ def speed() -> str:
     """The table of speed, from the record that Table 6 of the profile "quick" has."""
     (record,) = page.open("table6", "quick").records[("bench",)]
     versions = ", ".join(f"{name} {version}" for name, version in record.metrics["versions"].items())
-    return (f"{report.table(record.metrics['lines'], notes=False)}\n\nMeasured on {record.provenance['date']} on "
-            f"{record.provenance['hardware']} with {record.metrics['threads']} threads; {versions}; "
-            "medians (quartiles) over rounds in which the compared functions take turns.")
+    return (
+        f"{report.table(record.metrics['lines'], notes=False)}\n\nMeasured on {record.provenance['date']} on "
+        f"{record.provenance['hardware']} with {record.metrics['threads']} threads; {versions}; "
+        "medians (quartiles) over rounds in which the compared functions take turns."
+    )
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
-    "results": results, "map": artefact_map, "profiles": profile_list, "claims": claim_count,
+    "results": results,
+    "map": artefact_map,
+    "profiles": profile_list,
+    "claims": claim_count,
     "speed": speed,
 }
 

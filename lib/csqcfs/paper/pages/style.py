@@ -96,10 +96,7 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
         InputError: the folder cannot be written to.
     """
     description = "; ".join(f"{key}: {value}" for key, value in meta.items())
-    described = {
-        "png": {"Software": None, **meta},
-        "svg": {"Date": None, "Creator": None, "Description": description},
-    }
+    described = {"png": {"Software": None, **meta}, "svg": {"Date": None, "Creator": None, "Description": description}}
     fig.set_dpi(DPI)  # at another resolution, hinting makes texts wider or narrower than the room made for them
     for _ in range(2):  # the first pass moves the axes, which may change the tick labels it made room for
         fig.draw_without_rendering()
@@ -107,9 +104,12 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
     paths = []
     with matplotlib.rc_context({"svg.hashsalt": "csqcfs", "svg.fonttype": "none"}):
         for kind, metadata in described.items():
-            paths.append(atomic_write(
-                Path(folder) / f"{name}.{kind}",
-                lambda file: fig.savefig(file, format=kind, dpi=DPI, metadata=metadata)))
+            paths.append(
+                atomic_write(
+                    Path(folder) / f"{name}.{kind}",
+                    lambda file: fig.savefig(file, format=kind, dpi=DPI, metadata=metadata),
+                )
+            )
     return paths
 
 
@@ -190,9 +190,25 @@ def label_lines(ax: Axes, pad: float = 6.0) -> list[Annotation]:
     across = 2.5 * pad if moved.any() else pad
     texts = []
     for (line, end), move, leads in zip(ends, moves, moved, strict=True):
-        leader = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3,
-                  "relpos": (0, 0.5)}
-        texts.append(ax.annotate(
-            line.get_label(), end, (across, move), textcoords="offset points", va="center", fontsize=FONT,
-            color=darker(line.get_color()), annotation_clip=False, arrowprops=leader if leads else None))
+        leader = {
+            "arrowstyle": "-",
+            "color": line.get_color(),
+            "linewidth": 0.5,
+            "shrinkA": 0,
+            "shrinkB": 3,
+            "relpos": (0, 0.5),
+        }
+        texts.append(
+            ax.annotate(
+                line.get_label(),
+                end,
+                (across, move),
+                textcoords="offset points",
+                va="center",
+                fontsize=FONT,
+                color=darker(line.get_color()),
+                annotation_clip=False,
+                arrowprops=leader if leads else None,
+            )
+        )
     return texts

@@ -43,8 +43,9 @@ def update(path: Path) -> Path:
     notebook = jupytext.read(path)
     if target.exists():
         jupytext.combine.combine_inputs_with_outputs(notebook, nbformat.read(target, 4), fmt="py:percent")
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3",
-                            resources={"metadata": {"path": str(paths.notebooks())}})
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(paths.notebooks())}}
+    )
     try:
         client.execute()
     except CellExecutionError as error:

@@ -14,21 +14,32 @@ import pandas as pd
 
 from ...engine.errors import InputError
 from ...engine.files import write_text
-from .. import printed
+from .. import published
 
-ACCURACY = ("ANN", *(f"T = {timestep}" for timestep in printed.TIMESTEPS))
+ACCURACY = ("ANN", *(f"T = {timestep}" for timestep in published.TIMESTEPS))
 
 NAMES = {
-    "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "vgg16": "VGG-16",
-    "resnet18": "ResNet-18", "resnet20": "ResNet-20", "resnet50": "ResNet-50", "resnet101": "ResNet-101",
-    "qcfs": "QCFS", "sqcfs": "S-QCFS", "cqcfs": "C-QCFS", "csqcfs": "CS-QCFS",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "vgg16": "VGG-16",
+    "resnet18": "ResNet-18",
+    "resnet20": "ResNet-20",
+    "resnet50": "ResNet-50",
+    "resnet101": "ResNet-101",
+    "qcfs": "QCFS",
+    "sqcfs": "S-QCFS",
+    "cqcfs": "C-QCFS",
+    "csqcfs": "CS-QCFS",
     "qcfs-2": "QCFS, two stages",
-    "ann": "ANN", "srp": "SRP", "cos": "COS", "ours": "CS-QCFS + offset",
+    "ann": "ANN",
+    "srp": "SRP",
+    "cos": "COS",
+    "ours": "CS-QCFS + offset",
 }
 
 
 def cell(values: Sequence[float] | None, digits: int = 2) -> str:
-    """"" for no values, "12.34" for one, "12.34 ± 0.56" (mean, sample standard deviation) for several.
+    """ "" for no values, "12.34" for one, "12.34 ± 0.56" (mean, sample standard deviation) for several.
 
     "undefined" where a value is not finite, as (max - min) / min of thresholds is where min is 0.
     """
@@ -40,7 +51,7 @@ def cell(values: Sequence[float] | None, digits: int = 2) -> str:
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def accuracies(row: printed.Row) -> dict[str, float | None]:
+def accuracies(row: published.Row) -> dict[str, float | None]:
     """A printed row of Tables 1-4 by the names of its columns, ACCURACY."""
     return dict(zip(ACCURACY, (row.ann, *row.snn), strict=True))
 
@@ -97,15 +108,21 @@ def measured_accuracies(metrics: Sequence[Mapping]) -> dict[str, list[float]]:
     """Metrics of the kind "accuracy", one for each seed, by the names of the columns ACCURACY."""
     if not metrics:
         return {}
-    snn = {f"T = {t}": [seed["snn"][t - 1] for seed in metrics] for t in printed.TIMESTEPS}
+    snn = {f"T = {t}": [seed["snn"][t - 1] for seed in metrics] for t in published.TIMESTEPS}
     return {"ANN": [seed["ann"] for seed in metrics], **snn}
 
 
-def accuracy_beside(page, printed: Mapping[Hashable, printed.Row], labels: Sequence[str]) -> pd.DataFrame:
+def accuracy_beside(page, printed: Mapping[Hashable, published.Row], labels: Sequence[str]) -> pd.DataFrame:
     """`beside` for a page whose rows are accuracies with the keys of ``printed``, such as Tables 1-4."""
     ours = {key: measured_accuracies(page.metrics(key)) for key in page.rows}
-    return beside({key: accuracies(row) for key, row in printed.items()}, ours, labels=labels, columns=ACCURACY,
-                  profile=page.profile.name, difference=page.profile.name == "paper")
+    return beside(
+        {key: accuracies(row) for key, row in printed.items()},
+        ours,
+        labels=labels,
+        columns=ACCURACY,
+        profile=page.profile.name,
+        difference=page.profile.name == "paper",
+    )
 
 
 def _difference(mine: Sequence[float] | None, theirs: float | None, digits: int) -> str:
@@ -168,8 +185,10 @@ def to_markdown(frame: pd.DataFrame, digits: int = 2) -> str:
     rule = ["-" * width if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, left)]
 
     def line(cells: list[str]) -> str:
-        padded = [text.ljust(width) if is_left else text.rjust(width)
-                  for text, width, is_left in zip(cells, widths, left, strict=True)]
+        padded = [
+            text.ljust(width) if is_left else text.rjust(width)
+            for text, width, is_left in zip(cells, widths, left, strict=True)
+        ]
         return "| " + " | ".join(padded) + " |"
 
     return "\n".join(line(row) for row in [rows[0], rule, *rows[1:]]) + "\n"
@@ -185,15 +204,40 @@ def to_csv(frame: pd.DataFrame, note: str = "", digits: int = 2) -> str:
     return text.getvalue()
 
 
-_LATEX = str.maketrans({
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#",
-    "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "`": "", "\n": " ",
-    "±": r"$\pm$", "−": "$-$", "×": r"$\times$", "←": r"$\leftarrow$", "≤": r"$\le$", "≥": r"$\ge$",
-    "∂": r"$\partial$", "ε": r"$\varepsilon$", "θ": r"$\theta$", "λ": r"$\lambda$", "ρ": r"$\rho$",
-    "τ": r"$\tau$", "φ": r"$\phi$",
-    "[": "{[}", "*": "{*}",  # either would be an argument of a line break just before it
-})
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "%": r"\%",
+        "&": r"\&",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "`": "",
+        "\n": " ",
+        "±": r"$\pm$",
+        "−": "$-$",
+        "×": r"$\times$",
+        "←": r"$\leftarrow$",
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
+        "∂": r"$\partial$",
+        "ε": r"$\varepsilon$",
+        "θ": r"$\theta$",
+        "λ": r"$\lambda$",
+        "ρ": r"$\rho$",
+        "τ": r"$\tau$",
+        "φ": r"$\phi$",
+        "[": "{[}",
+        "*": "{*}",  # either would be an argument of a line break just before it
+    }
+)
 
 
 def escape_latex(text: str) -> str:
@@ -204,8 +248,9 @@ def escape_latex(text: str) -> str:
 def to_latex(frame: pd.DataFrame, label: str, caption: str, note: str = "", digits: int = 2) -> str:
     """A table environment; it needs booktabs, and graphicx to shrink a table wider than the text."""
     names, columns, lines, labels = _parts(frame, digits)
-    head, *body = [" & ".join(map(escape_latex, line)) + r" \\" for line in
-                   [names + columns, *_without_repeats(lines, labels)]]
+    head, *body = [
+        " & ".join(map(escape_latex, line)) + r" \\" for line in [names + columns, *_without_repeats(lines, labels)]
+    ]
     for i in range(len(body) - 1, 0, -1):
         if labels > 1 and lines[i][:1] != lines[i - 1][:1]:
             body.insert(i, r"\addlinespace")
@@ -213,17 +258,28 @@ def to_latex(frame: pd.DataFrame, label: str, caption: str, note: str = "", digi
     kinds = [f"p{{{PARAGRAPH}}}" if is_prose else "l" if i < labels else "r" for i, is_prose in enumerate(prose)]
     small = r"\newline ".join(map(escape_latex, note.splitlines()))
     notes = [r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright {small}}}"]
-    return "\n".join([
-        r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape_latex(caption)}}}",
-        rf"\label{{tab:{label}}}",
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{''.join(kinds)}}}", r"\toprule", head, r"\midrule", *body,
-        r"\bottomrule", r"\end{tabular}}", *(notes if note else []), r"\end{table}", ""])
+    return "\n".join(
+        [
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{{escape_latex(caption)}}}",
+            rf"\label{{tab:{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{''.join(kinds)}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            *(notes if note else []),
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
-def write(
-    frame: pd.DataFrame, folder: Path | str, name: str, caption: str, note: str, digits: int = 2,
-) -> list[Path]:
+def write(frame: pd.DataFrame, folder: Path | str, name: str, caption: str, note: str, digits: int = 2) -> list[Path]:
     """Write ``name``.md, .csv and .tex, each with the note: profile, seeds, hardware, command, records.
 
     Raises:

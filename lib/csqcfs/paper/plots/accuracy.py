@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import printed
+from .. import published
 from ..pages import style, tables
 
 
@@ -19,7 +19,7 @@ def over_time(ax: Axes, curves: Mapping[str, Sequence[Sequence[float]]], ann: Se
         curves: {method of `style.METHODS`: accuracy in % at T = 1, 2, ... for each seed}.
         ann: accuracy of the ANN for each seed, a dashed line.
     """
-    steps = np.array(printed.TIMESTEPS)
+    steps = np.array(published.TIMESTEPS)
     for name, seeds in curves.items():
         values = np.array([[seed[t - 1] for t in steps] for seed in seeds])
         look = style.METHODS[name]
@@ -45,8 +45,11 @@ def comparison(page, methods: Sequence[str]) -> Figure:
     fig, axes = style.panels(len(networks))
     for ax, network in zip(axes, networks):
         found = {name: page.metrics((network, name)) for name in methods}
-        over_time(ax, {name: [seed["snn"] for seed in seeds] for name, seeds in found.items() if seeds},
-                  [seed["ann"] for seed in found[methods[0]]])
+        over_time(
+            ax,
+            {name: [seed["snn"] for seed in seeds] for name, seeds in found.items() if seeds},
+            [seed["ann"] for seed in found[methods[0]]],
+        )
         ax.set_title(tables.NAMES.get(network, network))
         ax.set_ylabel("accuracy (%)")
     for ax in axes:

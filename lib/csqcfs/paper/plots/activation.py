@@ -17,8 +17,13 @@ from ..pages import style
 SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
 FLOORING, CLIPPING = style.METHODS["cos"].colour, style.METHODS["srp"].colour
 QUIET = "#666666"
-WINDOWS = dict(zip(kernels.WINDOWS, (style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour,
-                                     style.METHODS["cos"].colour), strict=True))
+WINDOWS = dict(
+    zip(
+        kernels.WINDOWS,
+        (style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour, style.METHODS["cos"].colour),
+        strict=True,
+    )
+)
 
 
 def inputs(low: float, high: float, count: int = 2001) -> np.ndarray:
@@ -42,11 +47,19 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
     ax.plot(z, relu, color=style.METHODS["relu"].colour)
     ax.plot(z, output, color=SNN)
     ax.annotate("ReLU", (1.35, 1.35), (-4, 2), textcoords="offset points", ha="right", va="bottom")
-    ax.annotate(r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top",
-                color=style.darker(SNN))
+    ax.annotate(
+        r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top", color=style.darker(SNN)
+    )
     ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color=style.darker(CLIPPING))
-    ax.annotate("flooring\nerror", (0.6, 0.56), (0.98, 0.17), ha="left", va="bottom", color=style.darker(FLOORING),
-                arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6})
+    ax.annotate(
+        "flooring\nerror",
+        (0.6, 0.56),
+        (0.98, 0.17),
+        ha="left",
+        va="bottom",
+        color=style.darker(FLOORING),
+        arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6},
+    )
     ax.set_xlabel(r"input $z$ (thresholds)")
     return axes_through_zero(ax)
 
@@ -114,8 +127,9 @@ def negative_errors(L: int = 4) -> Figure:
     ax.plot(z, error["simulated"], color=SNN, linewidth=3.5, alpha=0.5, label="simulated")
     ax.plot(z, error["derived"], color="black", linewidth=0.9, label="derived")
     ax.plot(z, error["printed"], color=style.METHODS["paper"].colour, linestyle="--", label="Eq. 14, printed")
-    axes_through_zero(ax).set(xlabel=r"input $z$ ($\lambda = -1$, L = T = 4)", ylabel=r"QCFS$(z) - \phi(T)$",
-                              ylim=(-1.55, 1.75))
+    axes_through_zero(ax).set(
+        xlabel=r"input $z$ ($\lambda = -1$, L = T = 4)", ylabel=r"QCFS$(z) - \phi(T)$", ylim=(-1.55, 1.75)
+    )
     ax.legend(loc="upper left", ncols=3, handlelength=1.2, columnspacing=0.9, borderpad=0)
     return fig
 
@@ -123,13 +137,18 @@ def negative_errors(L: int = 4) -> Figure:
 def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     """Eqs. 19-20 over the input, a column for each lambda; z in units of theta = Softplus(lambda)."""
     fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 3.9), sharex=True, sharey="row")
-    looks = ({"color": SNN, "linewidth": 4, "alpha": 0.5}, {"color": "black", "linewidth": 0.9},
-             {"color": style.METHODS["paper"].colour, "linestyle": "--"})
+    looks = (
+        {"color": SNN, "linewidth": 4, "alpha": 0.5},
+        {"color": "black", "linewidth": 0.9},
+        {"color": style.METHODS["paper"].colour, "linestyle": "--"},
+    )
     for (top, bottom), raw in zip(axes.T, lambdas, strict=True):
         z, theta = gradient_check.inputs(raw), softplus(raw)
-        found = {"finite differences": gradient_check.finite_differences(z, raw),
-                 "csqcfs (autograd)": gradient_check.autograd(z, raw),
-                 "as printed": gradient_check.printed(z, raw)}
+        found = {
+            "finite differences": gradient_check.finite_differences(z, raw),
+            "csqcfs (autograd)": gradient_check.autograd(z, raw),
+            "as printed": gradient_check.printed(z, raw),
+        }
         for name, look in zip(found, looks, strict=True):
             top.plot(z / theta, found[name].by_input, label=name, **look)
             bottom.plot(z / theta, found[name].by_raw, label=name, **look)
@@ -158,8 +177,12 @@ def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
         left.plot([passes[0], passes[-1]], [height, height], color=colour, linewidth=4, solid_capstyle="butt")
         left.annotate(names[window], (1.18, height), va="center", color=style.darker(colour))
         right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.2 - place, label=names[window])
-    left.set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$f(z)$, and where $\partial f/\partial z = 1$",
-             ylim=(-0.75, 1.2), yticks=[0, 0.5, 1])
+    left.set(
+        xlabel=r"input $z$ ($\theta = 1$, L = 4)",
+        ylabel=r"$f(z)$, and where $\partial f/\partial z = 1$",
+        ylim=(-0.75, 1.2),
+        yticks=[0, 0.5, 1],
+    )
     axes_through_zero(right).set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$\partial f/\partial\theta$")
     right.legend(loc="upper left")
     return fig

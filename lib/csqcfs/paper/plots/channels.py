@@ -104,8 +104,12 @@ def overview(page) -> Figure:
     heat_map(axes[0, 1], sites, "preactivation", "mean pre-activation\n/ maximum of the layer")
     ridges(axes[1, 0], first, layer[0]["bins"])
     thresholds(axes[1, 1], sites, channel[0]["sites"])
-    titles = ("activations, QCFS", "pre-activations, QCFS",
-              f"layer 1 of {tables.NAMES.get(network, network)}, QCFS", "thresholds, CS-QCFS (QCFS = 1)")
+    titles = (
+        "activations, QCFS",
+        "pre-activations, QCFS",
+        f"layer 1 of {tables.NAMES.get(network, network)}, QCFS",
+        "thresholds, CS-QCFS (QCFS = 1)",
+    )
     for letter, ax, title in zip("abcd", axes.flat, titles):
         ax.set_title(f"({letter}) {title}", loc="left")
     return fig
@@ -117,10 +121,16 @@ def spread(page) -> pd.DataFrame:
     for network, end in page.rows:
         for seed in page.metrics((network, end)) if end == "qcfs" else []:
             for number, (name, site) in enumerate(seed["sites"].items(), 1):
-                values = [reduce(np.array(site[quantity])) / site["layer_maximum"]
-                          for quantity in ("mean", "preactivation") for reduce in (np.min, np.median, np.max)]
+                values = [
+                    reduce(np.array(site[quantity])) / site["layer_maximum"]
+                    for quantity in ("mean", "preactivation")
+                    for reduce in (np.min, np.median, np.max)
+                ]
                 lines.append((str(number), name, str(site["channels"]), *map(float, values)))
-    columns = [f"{quantity}, {reduced}" for quantity in ("activation", "pre-activation")
-               for reduced in ("min", "median", "max")]
+    columns = [
+        f"{quantity}, {reduced}"
+        for quantity in ("activation", "pre-activation")
+        for reduced in ("min", "median", "max")
+    ]
     frame = pd.DataFrame(lines, columns=["Layer", "Site", "Channels", *columns])
     return frame.set_index(["Layer", "Site"])

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .. import printed
+from .. import published
 from ..measures import conversion_error
 from ..pages import style, tables
 
@@ -33,8 +33,14 @@ def parts(axes: Sequence[Axes], x: Sequence[float], errors: Errors) -> None:
     for ax, part in zip(axes, COLUMNS, strict=True):
         for method, values in errors.items():
             look = style.METHODS[method]
-            ax.plot(x, 100 * np.asarray(values[part]), color=look.colour, marker=look.marker, markersize=2.5,
-                    label=look.label)
+            ax.plot(
+                x,
+                100 * np.asarray(values[part]),
+                color=look.colour,
+                marker=look.marker,
+                markersize=2.5,
+                label=look.label,
+            )
         ax.grid(axis="y")
 
 
@@ -44,8 +50,9 @@ def over_depth(page, network: str) -> Figure:
     if not found:
         return style.nothing_yet()
     layers = range(1, len(next(iter(found.values()))["sites"]) + 1)
-    fig, axes = _grid(layers, {T: {end: metrics["rms"][str(T)] for end, metrics in found.items()} for T in SHOWN},
-                      "layer")
+    fig, axes = _grid(
+        layers, {T: {end: metrics["rms"][str(T)] for end, metrics in found.items()} for T in SHOWN}, "layer"
+    )
     axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     return fig
 
@@ -59,9 +66,20 @@ def over_L(page, network: str) -> Figure:
     if len(steps) < 2:
         return style.nothing_yet()
     found = {(end, L): _metrics(page, network, end, L) for end in ENDS for L in steps}
-    fig, axes = _grid(steps, {T: {end: {part: [
-        over_sites(found[end, L]["rms"][str(T)][part]) if found[end, L] else np.nan for L in steps]
-        for part in COLUMNS} for end in ENDS} for T in SHOWN}, "quantization step L")
+    fig, axes = _grid(
+        steps,
+        {
+            T: {
+                end: {
+                    part: [over_sites(found[end, L]["rms"][str(T)][part]) if found[end, L] else np.nan for L in steps]
+                    for part in COLUMNS
+                }
+                for end in ENDS
+            }
+            for T in SHOWN
+        },
+        "quantization step L",
+    )
     axes[0, 0].set_xscale("log", base=2)
     axes[0, 0].set_xticks(steps, [str(L) for L in steps])
     return fig
@@ -85,14 +103,20 @@ def table(page) -> pd.DataFrame:
 
 def _metrics(page, network: str, end: str, L: int | None = None) -> dict[str, Any] | None:
     """What the first seed measured at ``L``, by default the paper's."""
-    L = L or printed.PAPER_SETTINGS["cifar10", network].quantization_step
+    L = L or published.PAPER_SETTINGS["cifar10", network].quantization_step
     return next(iter(page.metrics((network, end, L))), None)
 
 
 def _grid(x: Sequence[float], errors: Mapping[int, Errors], label: str) -> tuple[Figure, np.ndarray]:
     """Parts in columns, time-steps in rows; one scale for each row."""
-    fig, axes = plt.subplots(len(errors), len(COLUMNS), figsize=(style.PAGE, 0.6 + 1.5 * len(errors)), sharex=True,
-                             sharey="row", squeeze=False)
+    fig, axes = plt.subplots(
+        len(errors),
+        len(COLUMNS),
+        figsize=(style.PAGE, 0.6 + 1.5 * len(errors)),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
     for row, (T, found) in zip(axes, errors.items()):
         parts(row, x, found)
         row[0].set_ylabel(f"T = {T}\nRMS (% of θ)")

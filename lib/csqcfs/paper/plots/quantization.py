@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import printed
+from .. import published
 from ..pages import style, tables
 
 
@@ -49,8 +49,14 @@ def over_L(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], relu: 
     if relu:
         look = style.METHODS["relu"]
         ends = [min(steps), max(steps)]
-        band(ax, ends if len(steps) > 1 else [steps[0] / 1.2, steps[0] * 1.2],
-             [[accuracy, accuracy] for accuracy in relu], look.colour, label=look.label, linestyle="--")
+        band(
+            ax,
+            ends if len(steps) > 1 else [steps[0] / 1.2, steps[0] * 1.2],
+            [[accuracy, accuracy] for accuracy in relu],
+            look.colour,
+            label=look.label,
+            linestyle="--",
+        )
     for method, found in curves.items():
         look = style.METHODS[method]
         count = min(map(len, found.values()))  # seeds that every L has
@@ -66,12 +72,22 @@ def over_T(ax: Axes, curves: Mapping[int, Sequence[Sequence[float]]]) -> Axes:
     Args:
         curves: {L: accuracy in % at T = 1, 2, ... for each seed}.
     """
-    steps = list(printed.TIMESTEPS)
-    shades = dict(zip(printed.QUANTIZATION_STEPS_TRIED,
-                      colormaps["plasma_r"](np.linspace(0.2, 0.95, len(printed.QUANTIZATION_STEPS_TRIED)))))
+    steps = list(published.TIMESTEPS)
+    shades = dict(
+        zip(
+            published.QUANTIZATION_STEPS_TRIED,
+            colormaps["plasma_r"](np.linspace(0.2, 0.95, len(published.QUANTIZATION_STEPS_TRIED))),
+        )
+    )
     for L, seeds in sorted(curves.items()):
-        band(ax, steps, [[seed[t - 1] for t in steps] for seed in seeds], shades.get(L, "#666666"),
-             label=f"L = {L}", marker=".")
+        band(
+            ax,
+            steps,
+            [[seed[t - 1] for t in steps] for seed in seeds],
+            shades.get(L, "#666666"),
+            label=f"L = {L}",
+            marker=".",
+        )
     _log2_ticks(ax, steps, "time-step T")
     return ax
 
@@ -82,7 +98,7 @@ def networks(page) -> dict[tuple[str, str], dict[str, dict[int | None, list[floa
     Places without any quantized network are left out.
     """
     found: dict[tuple, dict] = {}
-    for (dataset, network, end, L) in page.rows:
+    for dataset, network, end, L in page.rows:
         if accuracies := [seed["ann"] for seed in page.metrics((dataset, network, end, L))]:
             found.setdefault((dataset, network), {}).setdefault(end, {})[L] = accuracies
     return {place: ends for place, ends in found.items() if ends.keys() - {"relu"}}
@@ -110,11 +126,20 @@ def figure4_table(page) -> pd.DataFrame:
         relu = ends.get("relu", {}).get(None)
         for L in sorted({L for end, curve in ends.items() if end != "relu" for L in curve}):
             qcfs, ours = (ends.get(end, {}).get(L) for end in ("qcfs", "csqcfs"))
-            lines.append((tables.NAMES[dataset], tables.NAMES[network], str(L),
-                          *map(tables.cell, (relu, qcfs, ours)), _gap(ours, qcfs), _gap(ours, relu)))
+            lines.append(
+                (
+                    tables.NAMES[dataset],
+                    tables.NAMES[network],
+                    str(L),
+                    *map(tables.cell, (relu, qcfs, ours)),
+                    _gap(ours, qcfs),
+                    _gap(ours, relu),
+                )
+            )
     columns = ["ReLU", "QCFS", "CS-QCFS", "CS-QCFS − QCFS", "CS-QCFS − ReLU"]
     return pd.DataFrame(lines, columns=["Dataset", "Architecture", "L", *columns]).set_index(
-        ["Dataset", "Architecture", "L"])
+        ["Dataset", "Architecture", "L"]
+    )
 
 
 def _gap(one: Sequence[float] | None, other: Sequence[float] | None) -> str:
@@ -125,7 +150,7 @@ def _gap(one: Sequence[float] | None, other: Sequence[float] | None) -> str:
 def spiking(page) -> dict[tuple[str, str], dict[int, list]]:
     """Fig. 5 from the records: {(data set, network): {L: metrics for each seed}}."""
     found: dict[tuple, dict] = {}
-    for (dataset, network, L) in page.rows:
+    for dataset, network, L in page.rows:
         if seeds := page.metrics((dataset, network, L)):
             found.setdefault((dataset, network), {})[L] = seeds
     return found
@@ -151,10 +176,18 @@ def figure5_table(page) -> pd.DataFrame:
     for (dataset, network), curves in spiking(page).items():
         for L, seeds in sorted(curves.items()):
             ann = [seed["ann"] for seed in seeds]
-            best = [max(seed["snn"][t - 1] for t in printed.TIMESTEPS) for seed in seeds]
+            best = [max(seed["snn"][t - 1] for t in published.TIMESTEPS) for seed in seeds]
             early = [[seed["snn"][t - 1] for seed in seeds] for t in (1, 2, 4)]
-            lines.append((tables.NAMES[dataset], tables.NAMES[network], str(L),
-                          *map(tables.cell, (ann, *early, best)), _gap(best, ann)))
+            lines.append(
+                (
+                    tables.NAMES[dataset],
+                    tables.NAMES[network],
+                    str(L),
+                    *map(tables.cell, (ann, *early, best)),
+                    _gap(best, ann),
+                )
+            )
     columns = ["ANN", "T = 1", "T = 2", "T = 4", "best T", "best T − ANN"]
     return pd.DataFrame(lines, columns=["Dataset", "Architecture", "L", *columns]).set_index(
-        ["Dataset", "Architecture", "L"])
+        ["Dataset", "Architecture", "L"]
+    )

@@ -28,9 +28,7 @@ def running_mean(neuron: Mapping[str, Any]) -> np.ndarray:
     return spikes.cumsum() / np.arange(1, len(spikes) + 1)
 
 
-def sawtooth(
-    spikes: np.ndarray, potential: np.ndarray, theta: float, start: float
-) -> tuple[np.ndarray, np.ndarray]:
+def sawtooth(spikes: np.ndarray, potential: np.ndarray, theta: float, start: float) -> tuple[np.ndarray, np.ndarray]:
     """Time and membrane potential as a line: up to v(t-1) + x(t), which decides the spike, then the reset to v(t).
 
     Args:
@@ -44,8 +42,9 @@ def sawtooth(
 def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, np.ndarray]:
     """One panel for each neuron, a column for each layer; titles say which."""
     columns = len(depths)
-    fig, axes = plt.subplots(-(-len(neurons) // columns), columns, figsize=(style.PAGE, 3.6), sharex=True,
-                             sharey="col", squeeze=False)
+    fig, axes = plt.subplots(
+        -(-len(neurons) // columns), columns, figsize=(style.PAGE, 3.6), sharex=True, sharey="col", squeeze=False
+    )
     panels = axes.T.flatten()
     for ax, neuron in zip(panels, neurons):
         ax.set_title(f"layer {depths[neuron['site']]}, channel {neuron['channel']}", loc="left")
@@ -83,11 +82,20 @@ def raster(found: Sequence[Mapping[str, Any]]) -> Figure:
     rates = [neuron["rate"] for neuron in layer["neurons"]]
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True, width_ratios=(3, 1))
     left.eventplot(rows, colors=LINE, linelengths=0.8, linewidths=1.4)
-    left.set(xlabel="time-step t", xlim=(0.5, found[0]["T"] + 0.5), ylabel="neuron, by the ANN's activation",
-             title=f"spikes in layer {found[0]['sites'][layer['site']]} of {found[0]['depth']}")
+    left.set(
+        xlabel="time-step t",
+        xlim=(0.5, found[0]["T"] + 0.5),
+        ylabel="neuron, by the ANN's activation",
+        title=f"spikes in layer {found[0]['sites'][layer['site']]} of {found[0]['depth']}",
+    )
     right.barh(range(len(rates)), rates, color="#bbbbbb", height=0.8)
-    right.plot([train(neuron["spikes"]).mean() for neuron in layer["neurons"]], range(len(rates)), "o", color=LINE,
-               markersize=3)
+    right.plot(
+        [train(neuron["spikes"]).mean() for neuron in layer["neurons"]],
+        range(len(rates)),
+        "o",
+        color=LINE,
+        markersize=3,
+    )
     right.set(xlabel="rate: ANN bars, SNN dots", xlim=(0, 1.05), title="ANN and SNN")
     return fig
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .. import printed
+from .. import published
 from ..pages import style, tables
 from .quantization import title
 
@@ -26,8 +26,10 @@ def differences(thresholds: Mapping[str, Sequence[float]]) -> np.ndarray:
 
 def raw(thresholds: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
     """The trained parameters lambda = log(exp(theta) - 1) of CS-QCFS with these effective thresholds."""
-    return {name: np.asarray(theta) + np.log(-np.expm1(-np.asarray(theta, dtype=float)))
-            for name, theta in thresholds.items()}
+    return {
+        name: np.asarray(theta) + np.log(-np.expm1(-np.asarray(theta, dtype=float)))
+        for name, theta in thresholds.items()
+    }
 
 
 def spread(page) -> dict[tuple, dict[str, list[float]]]:
@@ -50,9 +52,16 @@ def spread(page) -> dict[tuple, dict[str, list[float]]]:
 
 def table5(page) -> pd.DataFrame:
     """Ours beside the paper's, in %; the paper does not say whether it took theta or lambda."""
-    printed = {key: {"MaxDiff": row.max_diff, "AvgDiff": row.avg_diff} for key, row in printed.TABLE5.items()}
-    return tables.beside(printed, spread(page), labels=("Activation", "Dataset", "Architecture"), columns=COLUMNS,
-                         profile=page.profile.name, difference=page.profile.name == "paper", digits=1)
+    printed = {key: {"MaxDiff": row.max_diff, "AvgDiff": row.avg_diff} for key, row in published.TABLE5.items()}
+    return tables.beside(
+        printed,
+        spread(page),
+        labels=("Activation", "Dataset", "Architecture"),
+        columns=COLUMNS,
+        profile=page.profile.name,
+        difference=page.profile.name == "paper",
+        digits=1,
+    )
 
 
 def levels(page) -> pd.DataFrame:
@@ -64,10 +73,15 @@ def levels(page) -> pd.DataFrame:
     for network, end in page.rows:
         if metrics := page.metrics((network, end)):
             layers = [list(seed["thresholds"].values()) for seed in metrics]
-            lines.append((tables.NAMES[network], tables.NAMES[end],
-                          float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
-                          float(np.mean([min(map(min, seed)) for seed in layers])),
-                          float(np.mean([seed["snn"][0] for seed in metrics]))))
+            lines.append(
+                (
+                    tables.NAMES[network],
+                    tables.NAMES[end],
+                    float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
+                    float(np.mean([min(map(min, seed)) for seed in layers])),
+                    float(np.mean([seed["snn"][0] for seed in metrics])),
+                )
+            )
     columns = ["Architecture", "Training", "mean threshold", "least threshold", "T = 1 (%)"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
@@ -76,8 +90,11 @@ def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> 
     """The difference within each layer over depth, a line for each method; a gap where it is undefined."""
     for method, thresholds in found.items():
         values = differences(thresholds)
-        ax.plot(np.arange(1, len(values) + 1), np.where(np.isfinite(values), values, np.nan),
-                **style.METHODS[method].kwargs())
+        ax.plot(
+            np.arange(1, len(values) + 1),
+            np.where(np.isfinite(values), values, np.nan),
+            **style.METHODS[method].kwargs(),
+        )
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("layer")

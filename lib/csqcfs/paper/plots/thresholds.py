@@ -77,9 +77,10 @@ def figure6(page, ncols: int = 3) -> Figure:
     for ax, ((panel, dataset, network, L, threshold), histories) in zip(axes.flat, found.items()):
         trace(ax, histories, threshold)
         used = page.profile.datasets.get(dataset, dataset)
-        ax.set_title(f"({panel}) {_name(network)}, {_name(used)}\nL = {L}, from {threshold:g}", loc="left",
-                     fontsize=style.FONT)
-    for ax in axes.flat[len(found):]:
+        ax.set_title(
+            f"({panel}) {_name(network)}, {_name(used)}\nL = {L}, from {threshold:g}", loc="left", fontsize=style.FONT
+        )
+    for ax in axes.flat[len(found) :]:
         ax.remove()
     fig.legend(handles=_colours(ENDS.values()), loc="outside upper center", ncols=2)
     return fig
@@ -95,13 +96,22 @@ def effects(page) -> list[dict[str, Any]]:
         panel, dataset, network, end, L, threshold = key
         for trained, snn in zip(page.metrics((*key, "trace")), page.metrics((*key, "snn"))):
             smallest = layer_traces(trained["history"])
-            lines.append({
-                "panel": panel, "dataset": page.profile.datasets.get(dataset, dataset), "network": network, "L": L,
-                "initial": threshold, "method": ENDS[end], "smallest": float(smallest.min()),
-                "last": float(smallest[-1].min()), "sites": int((smallest[-1] <= 0).sum()),
-                "crossing": crossing(trained["history"]), "ANN": snn["ann"],
-                **{name: snn["snn"][T - 1] for name, (_, T) in EFFECT.items() if T},
-            })
+            lines.append(
+                {
+                    "panel": panel,
+                    "dataset": page.profile.datasets.get(dataset, dataset),
+                    "network": network,
+                    "L": L,
+                    "initial": threshold,
+                    "method": ENDS[end],
+                    "smallest": float(smallest.min()),
+                    "last": float(smallest[-1].min()),
+                    "sites": int((smallest[-1] <= 0).sum()),
+                    "crossing": crossing(trained["history"]),
+                    "ANN": snn["ann"],
+                    **{name: snn["snn"][T - 1] for name, (_, T) in EFFECT.items() if T},
+                }
+            )
     return lines
 
 
@@ -115,11 +125,22 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
         look, values = style.METHODS[line["method"]], [line[name] for name in EFFECT]
         ax.hlines(row, min(values), max(values), color=look.colour, linewidth=0.8, alpha=0.6)
         for name, (marker, T) in EFFECT.items():
-            ax.plot(line[name], row, marker, color=look.colour, markersize=4.5,
-                    markerfacecolor=look.colour if T == 32 else "white")
-    ax.set_yticks(range(len(lines)), [
-        f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
-        f"{line['initial']:g} → {line['last']:.2g}" for line in lines])
+            ax.plot(
+                line[name],
+                row,
+                marker,
+                color=look.colour,
+                markersize=4.5,
+                markerfacecolor=look.colour if T == 32 else "white",
+            )
+    ax.set_yticks(
+        range(len(lines)),
+        [
+            f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
+            f"{line['initial']:g} → {line['last']:.2g}"
+            for line in lines
+        ],
+    )
     ax.set_ylim(len(lines) - 0.5, -0.5)
     for label, line in zip(ax.get_yticklabels(), lines):
         label.set_fontweight("bold" if line["last"] <= 0 else "normal")
@@ -136,8 +157,19 @@ def effect_figure(page) -> Figure:
         return style.nothing_yet()
     fig, ax = plt.subplots(figsize=(style.PAGE, 1.2 + 0.2 * len(lines)))
     effect(ax, lines)
-    keys = [plt.Line2D([], [], color="#666666", linestyle="", marker=marker, label=name, markersize=4.5,
-                       markerfacecolor="#666666" if T == 32 else "white") for name, (marker, T) in EFFECT.items()]
+    keys = [
+        plt.Line2D(
+            [],
+            [],
+            color="#666666",
+            linestyle="",
+            marker=marker,
+            label=name,
+            markersize=4.5,
+            markerfacecolor="#666666" if T == 32 else "white",
+        )
+        for name, (marker, T) in EFFECT.items()
+    ]
     fig.legend(handles=[*keys, *_colours(line["method"] for line in lines)], loc="outside upper center", ncols=5)
     return fig
 
@@ -148,17 +180,29 @@ def _name(key: str) -> str:
 
 def _colours(methods: Iterable[str]) -> list[plt.Line2D]:
     """Keys of a legend for the colours of ``methods``."""
-    return [plt.Line2D([], [], color=look.colour, label=look.label)
-            for look in (style.METHODS[method] for method in dict.fromkeys(methods))]
+    return [
+        plt.Line2D([], [], color=look.colour, label=look.label)
+        for look in (style.METHODS[method] for method in dict.fromkeys(methods))
+    ]
 
 
 def effect_table(page) -> pd.DataFrame:
     """The numbers of `effect_figure`, and the epoch in which the smallest threshold crosses zero."""
-    lines = [(
-        f"({line['panel']})", _name(line["dataset"]), _name(line["network"]), str(line["L"]),
-        f"{line['initial']:g}", _name(line["method"]), f"{line['last']:.3g}", str(line["sites"]),
-        "never" if line["crossing"] is None else str(line["crossing"]), *(line[name] for name in EFFECT),
-    ) for line in effects(page)]
+    lines = [
+        (
+            f"({line['panel']})",
+            _name(line["dataset"]),
+            _name(line["network"]),
+            str(line["L"]),
+            f"{line['initial']:g}",
+            _name(line["method"]),
+            f"{line['last']:.3g}",
+            str(line["sites"]),
+            "never" if line["crossing"] is None else str(line["crossing"]),
+            *(line[name] for name in EFFECT),
+        )
+        for line in effects(page)
+    ]
     labels = ["Panel", "Dataset", "Architecture", "L", "Initial θ", "Activation"]
     columns = ["smallest θ", "layers with θ ≤ 0", "θ ≤ 0 from epoch", *EFFECT]
     return pd.DataFrame(lines, columns=[*labels, *columns]).set_index(labels)

@@ -41,18 +41,27 @@ def remaining(groups: Sequence[Sequence[Run]], runs: Iterable[Run], workers: int
     """
     runs = list(runs)
     epochs, measurements = epoch_seconds(runs), _measurement_seconds(runs)
-    times = [sum(left * epochs.get(_size(training), 0.0) for training, left in _epochs_left(group).items())
-             + sum(measurements.get(_measurement(run), 0.0) for run in group) for group in groups]
-    unknown = dict.fromkeys(training.network for group in groups for training, left in _epochs_left(group).items()
-                            if left and _size(training) not in epochs)
+    times = [
+        sum(left * epochs.get(_size(training), 0.0) for training, left in _epochs_left(group).items())
+        + sum(measurements.get(_measurement(run), 0.0) for run in group)
+        for group in groups
+    ]
+    unknown = dict.fromkeys(
+        training.network
+        for group in groups
+        for training, left in _epochs_left(group).items()
+        if left and _size(training) not in epochs
+    )
     return Estimate(max(sum(times) / workers, max(times, default=0.0)), tuple(unknown))
 
 
 def longest_first(groups: Iterable[list[Run]]) -> list[list[Run]]:
     """By epochs left, each weighted by the layers of its network, which the name gives; no timing is needed."""
+
     def cost(group: list[Run]) -> tuple[int, int]:
-        layers = (left * int(re.sub(r"\D", "", training.network) or 1)
-                  for training, left in _epochs_left(group).items())
+        layers = (
+            left * int(re.sub(r"\D", "", training.network) or 1) for training, left in _epochs_left(group).items()
+        )
         return sum(layers), len(group)
 
     return sorted(groups, key=cost, reverse=True)

@@ -41,14 +41,17 @@ def workers(address: str) -> Iterator[runner.Submit]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise InputError("--dask needs Dask distributed, which is not installed: "
-                         "pip install 'dask[distributed]'") from error
+        raise InputError(
+            "--dask needs Dask distributed, which is not installed: pip install 'dask[distributed]'"
+        ) from error
     try:
         _knock(address)
         client = Client(address, timeout=ANSWER)
     except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"no Dask scheduler answers at {address!r}: expected an address like "
-                         "tcp://scheduler:8786; start one with: dask scheduler") from error
+        raise InputError(
+            f"no Dask scheduler answers at {address!r}: expected an address like "
+            "tcp://scheduler:8786; start one with: dask scheduler"
+        ) from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told in one line
     home = paths.home().absolute()
     lease = home / "fanout" / uuid.uuid4().hex
@@ -57,7 +60,8 @@ def workers(address: str) -> Iterator[runner.Submit]:
         _prepare_all(client, address, home, lease)
         executor = client.get_executor(retries=RETRIES)
         yield lambda group, root, until: executor.submit(
-            execute_group, group, None if root is None else str(Path(root).absolute()), until, home, lease)
+            execute_group, group, None if root is None else str(Path(root).absolute()), until, home, lease
+        )
     finally:
         lease.unlink(missing_ok=True)
         client.close()
@@ -75,8 +79,7 @@ def _knock(address: str) -> None:
     socket.create_connection((parts.hostname, parts.port), ANSWER).close()
 
 
-def execute_group(group: list[Run], root: str | None, until: float | None, home: Path, lease: Path
-                  ) -> runner.Outcome:
+def execute_group(group: list[Run], root: str | None, until: float | None, home: Path, lease: Path) -> runner.Outcome:
     """`runner.execute_group` on a worker, until ``lease`` is gone: then the command that waited has ended."""
     from distributed import get_worker
 
@@ -105,11 +108,14 @@ def _prepare_all(client: Client, address: str, home: Path, lease: Path) -> None:
     try:
         client.wait_for_workers(1, timeout=JOIN)
     except TimeoutError as error:
-        raise InputError(f"the Dask scheduler at {address} has no workers: start some with: "
-                         f"dask worker {address} --nthreads 1") from error
+        raise InputError(
+            f"the Dask scheduler at {address} has no workers: start some with: dask worker {address} --nthreads 1"
+        ) from error
     for worker, found in client.run(prepare, home, lease, on_error="return").items():
         if isinstance(found, Exception):
-            raise InputError(f"Dask worker {worker} cannot run csqcfs ({type(found).__name__}: {found}): install "
-                             "the same version in its environment")
+            raise InputError(
+                f"Dask worker {worker} cannot run csqcfs ({type(found).__name__}: {found}): install "
+                "the same version in its environment"
+            )
         if found is not None:
             raise InputError(found)

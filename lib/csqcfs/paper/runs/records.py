@@ -46,8 +46,11 @@ def provenance(seconds: float) -> dict[str, Any]:
     """Date, duration, versions, hardware and commit of a run that ends now."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "seconds": round(seconds, 2), "hardware": hardware(), "python": platform.python_version(),
-        "torch": torch.__version__, "commit": commit(),
+        "seconds": round(seconds, 2),
+        "hardware": hardware(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": commit(),
     }
 
 
@@ -72,9 +75,11 @@ def _processor() -> str:
 @functools.cache
 def commit() -> str:
     """Commit of the code, with + where files differ from it; "unknown" outside a git checkout."""
+
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(paths.REPOSITORY), *words], capture_output=True, text=True,
-                              check=True, timeout=20).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(paths.REPOSITORY), *words], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
 
     try:
         changed = git("status", "--porcelain", "--untracked-files=no", "--", "lib")
@@ -104,8 +109,10 @@ def read(path: Path, run: Run | None = None) -> Record:
         raise InputError(f"record {path} is truncated or damaged: delete it and run again") from error
     wanted = run.digest if run is not None else path.stem.rpartition("-")[2]
     if digest_of(settings) != wanted:
-        raise InputError(f"record {path} has digest {digest_of(settings)}, expected {wanted}: its configuration "
-                         "was changed by hand; delete it and run again")
+        raise InputError(
+            f"record {path} has digest {digest_of(settings)}, expected {wanted}: its configuration "
+            "was changed by hand; delete it and run again"
+        )
     source = RUN if path.resolve().parent == paths.run_records().resolve() else REFERENCE
     return Record(settings, metrics, origin, source)
 
@@ -157,10 +164,13 @@ def origin(records: Sequence[Record]) -> str:
     """Where records come from, in one line: source, hardware, commit and digests."""
     if not records:
         return "records: none"
+
     def several(values) -> str:
         distinct = sorted(set(values))
         return ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if len(distinct) > 3 else "")
 
     combined = digest_of({"records": sorted(record.digest for record in records)})
-    return (f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
-            f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records, digest {combined}")
+    return (
+        f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
+        f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records, digest {combined}"
+    )

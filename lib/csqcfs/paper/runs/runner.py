@@ -77,8 +77,13 @@ def execute(run: Run, root: str | None = None, deadline: float | None = None, pr
 
 
 def execute_group(
-    group: Sequence[Run], root: str | None = None, until: float | None = None, *, progress: bool = False,
-    tick: Callable[[], object] = lambda: None, go_on: Callable[[], bool] = lambda: True,
+    group: Sequence[Run],
+    root: str | None = None,
+    until: float | None = None,
+    *,
+    progress: bool = False,
+    tick: Callable[[], object] = lambda: None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Compute runs in order. One that fails is noted, and so is, untried, every other that needs its training.
 
@@ -117,8 +122,12 @@ def execute_group(
     return outcome
 
 
-def execute_all(runs: Sequence[Run], root: str | None = None, until: float | None = None,
-                engine: AbstractContextManager[Submit] | None = None) -> Outcome:
+def execute_all(
+    runs: Sequence[Run],
+    root: str | None = None,
+    until: float | None = None,
+    engine: AbstractContextManager[Submit] | None = None,
+) -> Outcome:
     """Compute the missing ones of ``runs``, in this process or on ``engine``.
 
     An engine gets the runs that share the first stage of their training as one task, so that nothing is trained
@@ -198,8 +207,9 @@ def _readable(runs: list[Run], root: str | None) -> tuple[list[Run], Outcome]:
     return [run for run in runs if run not in outcome.failed], outcome
 
 
-def _spread(submit: Submit, groups: list[list[Run]], root: str | None, until: float | None, outcome: Outcome,
-            bar: tqdm) -> None:
+def _spread(
+    submit: Submit, groups: list[list[Run]], root: str | None, until: float | None, outcome: Outcome, bar: tqdm
+) -> None:
     """Run all groups on an engine and add what became of them to ``outcome``.
 
     Raises:
@@ -238,8 +248,10 @@ def _interrupts_held() -> Iterator[None]:
 
 def _explained(error: Exception) -> str:
     if isinstance(error, BrokenProcessPool):
-        return ("a worker process was killed, probably for lack of memory: run again with fewer --workers, "
-                "it goes on from the last finished epoch")
+        return (
+            "a worker process was killed, probably for lack of memory: run again with fewer --workers, "
+            "it goes on from the last finished epoch"
+        )
     if isinstance(error, CancelledError):
         return "the Dask scheduler has ended: start it again, then the same command goes on from what was written"
     reason = (str(error).strip().splitlines() or ["no reason given"])[0]

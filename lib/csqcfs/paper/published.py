@@ -156,11 +156,7 @@ TABLE6 = {"qcfs": 110.0, "csqcfs": 111.81}
 TABLE6_INCREASE = 1.65
 
 # Table 7: one image of CIFAR-100 through ResNet-50, and the printed increase of CS-QCFS over QCFS in %.
-TABLE7 = {
-    "ann": Energy(0.0, 1310.0, 6.026),
-    "qcfs": Energy(42.87, 8.65, 0.078),
-    "csqcfs": Energy(52.66, 8.43, 0.0862),
-}
+TABLE7 = {"ann": Energy(0.0, 1310.0, 6.026), "qcfs": Energy(42.87, 8.65, 0.078), "csqcfs": Energy(52.66, 8.43, 0.0862)}
 TABLE7_INCREASE = 10.51
 
 # Section 5.7: energy of one 32-bit operation in 45 nm technology (Horowitz, 2014), in pJ.
