@@ -12,7 +12,7 @@ from csqcfs.conversion import quantize
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
 from csqcfs.engine.errors import InputError
-from csqcfs.training import train
+from csqcfs.training import evaluation, train
 from csqcfs.training.recipe import learning_rate
 from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
 from hypothesis import given
@@ -443,6 +443,16 @@ def test_evaluate_snn_gives_the_accuracy_at_every_step():
     images = image_set(22)  # 6, 6, 5, 5 images of the classes
     accuracies = evaluate_snn(Guess(images.labels), images, T=5, batch_size=8)
     assert accuracies == pytest.approx([100 * n / 22 for n in (6, 12, 17, 22, 22)])
+    right = evaluation.correct_snn(Guess(images.labels), images, T=5, batch_size=8)
+    assert torch.equal(right, images.labels < torch.arange(1, 6)[:, None])
+
+
+def test_correct_says_which_images_are_right():
+    model, images = network().eval(), image_set(30)
+    right = evaluation.correct(model, images, batch_size=7)
+    with torch.no_grad():
+        assert torch.equal(right, model(images.normalise(images.images)).argmax(1) == images.labels)
+    assert evaluate(model, images) == pytest.approx(100 * float(right.double().mean()))
 
 
 def test_evaluation_refuses_what_it_cannot_measure():

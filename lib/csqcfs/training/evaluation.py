@@ -19,7 +19,7 @@ def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float
     Raises:
         InputError: no images, or something other than an `ImageSet`, whose normalisation would be unknown.
     """
-    return _accuracies(model, images, batch_size, lambda x: model(x)[None])[0]
+    return _percent(correct(model, images, batch_size)[None])[0]
 
 
 def evaluate_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int = 50) -> list[float]:
@@ -31,14 +31,29 @@ def evaluate_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int 
     Raises:
         InputError: as `evaluate`; ``T`` below 1.
     """
+    return _percent(correct_snn(snn, images, T, batch_size))
+
+
+def correct(model: nn.Module, images: ImageSet, batch_size: int = 500) -> Tensor:
+    """Which images `evaluate` counts as right, bool [N] in the order of ``images``; it raises the same."""
+    return _correct(model, images, batch_size, lambda x: model(x)[None])[0]
+
+
+def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int = 50) -> Tensor:
+    """Which images `evaluate_snn` counts as right at each t = 1..T, bool [T, N]; it raises the same."""
     if isinstance(T, bool) or not isinstance(T, int) or T < 1:
         raise InputError(f"T = {T!r}: expected a whole number of time-steps, 1 or more")
-    return _accuracies(snn, images, batch_size, lambda x: snn(x, T))
+    return _correct(snn, images, batch_size, lambda x: snn(x, T))
+
+
+def _percent(right: Tensor) -> list[float]:
+    """Share in % of each row of ``right``, bool [K, N]."""
+    return (100 * right.sum(1).double() / right.shape[1]).tolist()
 
 
 @torch.no_grad()
-def _accuracies(model: nn.Module, images: ImageSet, batch_size: int, scores: Callable[[Tensor], Tensor]) -> list[float]:
-    """Accuracy in % for each leading entry of ``scores(x)``, [K, N, classes]."""
+def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callable[[Tensor], Tensor]) -> Tensor:
+    """Where the highest of ``scores(x)``, [K, N, classes], is at the label: bool [K, N], on the CPU."""
     if not isinstance(images, ImageSet):
         raise InputError(
             f"images of type {type(images).__name__}: expected an ImageSet; "
@@ -49,8 +64,7 @@ def _accuracies(model: nn.Module, images: ImageSet, batch_size: int, scores: Cal
     with modes_kept(model):
         model.eval()
         batches = data.batches(images, batch_size, device_of(model))
-        hits = sum((scores(x).argmax(2) == y).sum(1) for x, y in batches)
-    return (100 * hits.double() / len(images)).tolist()
+        return torch.cat([(scores(x).argmax(2) == y).cpu() for x, y in batches], 1)
 
 
 @contextlib.contextmanager

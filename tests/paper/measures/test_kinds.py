@@ -13,6 +13,7 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.measures import kinds
+from csqcfs.paper.measures.right import right
 
 SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, widths={"resnet20": 0.25})
 
@@ -33,13 +34,18 @@ def test_accuracy_is_that_of_the_scores(trained):
     with torch.no_grad():
         ann = trained.model(test.normalise(test.images)).argmax(1)
     assert metrics["ann"] == pytest.approx(100 * float((ann == test.labels).double().mean()))
+    assert right(metrics).tolist() == (ann == test.labels).tolist()
+    for T in (1, 2, 32):
+        assert right(metrics, T).tolist() == (scores[T - 1].argmax(1) == test.labels).tolist()
     assert metrics["presteps"] == 4
     for name, site in quantize.sites(trained.model).items():
         assert metrics["thresholds"][name] == pytest.approx(site.threshold.detach().tolist())
 
 
 def test_training_has_the_history_of_all_stages(trained):
-    history = kinds.training(trained)["history"]
+    metrics = kinds.training(trained)
+    history = metrics["history"]
+    assert metrics["images"] == len(trained.splits.test) == len(right(metrics))
     assert [(h["stage"], h["activation"], h["epoch"]) for h in history] == [(1, "qcfs", 1), (2, "csqcfs", 1)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...conversion import quantize
 from ...conversion.snn import convert
 from ...engine.errors import InputError
-from ...training.evaluation import evaluate, evaluate_snn
+from ...training.evaluation import correct, correct_snn
 from ..bench.epoch import epoch_time
 from ..bench.report import bench
 from ..experiments import trainings
@@ -17,28 +17,35 @@ from ..experiments.configs import Run
 from .channels import channels
 from .conversion_error import conversion_error
 from .operations import operations
+from .right import kept, percent
 from .spikes import spikes
 from .trained import T_MAX, Trained, sample
 
 
 def training(trained: Trained) -> dict[str, Any]:
-    """Accuracy in % of the network itself on all test images, and the history of its training."""
-    return {"ann": evaluate(trained.model, trained.splits.test), "history": trained.history}
+    """Accuracy in % of the network itself on all test images, which were right, and the history of its training."""
+    right = correct(trained.model, trained.splits.test).numpy()
+    return {"images": len(right), "ann": percent(right), "right": kept(right), "history": trained.history}
 
 
 def accuracy(
     trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False
 ) -> dict[str, Any]:
-    """Accuracy in % of the ANN and of its SNN at T = 1..32, on the same test images, and the thresholds."""
+    """Accuracy in % of the ANN and of its SNN at T = 1..32, on the same test images, and the thresholds.
+
+    "right" says which images were right, in their order, so that methods can be compared image by image.
+    """
     test = sample(trained.splits.test, images)
     snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
     thresholds = {
         name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
     }
+    ann, over_time = correct(trained.model, test).numpy(), correct_snn(snn, test, T_MAX).numpy()
     return {
         "images": len(test),
-        "ann": evaluate(trained.model, test),
-        "snn": evaluate_snn(snn, test, T_MAX),
+        "ann": percent(ann),
+        "snn": [percent(right) for right in over_time],
+        "right": kept(ann, over_time),
         "presteps": snn.presteps,
         "thresholds": thresholds,
     }
