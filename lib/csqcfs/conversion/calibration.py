@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from ..activations import inverse_softplus, qcfs
 from ..engine.errors import InputError
-from ..training.evaluation import device_of, modes_kept
+from ..engine.modules import device_of, modes_kept
 from .quantize import sites
 
 CANDIDATES = 64  # thresholds tried for each site, evenly spaced up to the largest activation

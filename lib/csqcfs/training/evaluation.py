@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from .. import data
 from ..data.images import ImageSet
 from ..engine.errors import InputError
+from ..engine.modules import device_of, modes_kept
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
@@ -65,18 +65,3 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         model.eval()
         batches = data.batches(images, batch_size, device_of(model))
         return torch.cat([(scores(x).argmax(2) == y).cpu() for x, y in batches], 1)
-
-
-@contextlib.contextmanager
-def modes_kept(model: nn.Module) -> Iterator[None]:
-    """Every module leaves as it came, training or not; one by one, since parts may be frozen."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def device_of(model: nn.Module) -> torch.device:
-    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))

@@ -30,7 +30,8 @@ from ..data.images import ImageSet
 from ..engine.checkpoint import load_state, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import compiler_available
-from .evaluation import device_of, evaluate, evaluate_snn, modes_kept
+from ..engine.modules import device_of, modes_kept
+from .evaluation import evaluate, evaluate_snn
 from .recipe import Recipe
 
 __all__ = ["OutOfTime", "TrainingDiverged", "evaluate", "evaluate_snn", "fit"]

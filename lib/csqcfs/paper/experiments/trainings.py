@@ -15,7 +15,7 @@ from ...data.images import ImageSet
 from ...engine import paths
 from ...engine.checkpoint import load_metadata
 from ...engine.errors import InputError
-from ...training.evaluation import device_of
+from ...engine.modules import device_of
 from ...training.train import TrainingDiverged, fit
 from .configs import RELU, Training
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ... import data
 from ...conversion import quantize
 from ...data.images import ImageSet
-from ...training.evaluation import device_of
+from ...engine.modules import device_of
 from .trained import Trained, sample
 
 BATCH = 100

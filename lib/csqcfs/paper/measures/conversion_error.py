@@ -30,8 +30,8 @@ from ... import data
 from ...activations import qcfs
 from ...conversion import quantize
 from ...conversion.snn import convert
+from ...engine.modules import device_of
 from ...neurons import along_channels
-from ...training.evaluation import device_of
 from .. import published
 from .trained import Trained, sample
 

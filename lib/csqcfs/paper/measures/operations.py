@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from ...conversion.snn import SNN, convert
 from ...engine.errors import InputError
+from ...engine.modules import device_of
 from ...engine.simulation import IF, dependence
-from ...training.evaluation import device_of
 from .trained import T_MAX, Trained, sample
 
 SYNAPSES = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ...activations import ThresholdActivation
 from ...conversion import quantize
 from ...conversion.snn import convert
+from ...engine.modules import device_of
 from ...neurons import along_channels, trace
-from ...training.evaluation import device_of
 from .trained import Trained
 
 T = 16
