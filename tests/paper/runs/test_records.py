@@ -147,6 +147,13 @@ def test_origin_is_one_line_with_every_source():
     assert line == records.origin([other, own]) != records.origin([own])
 
 
+def test_origin_has_a_digest_of_the_configuration_and_one_of_the_results():
+    one = records.read(records.write(RUN, METRICS, 1.0))
+    other = dataclasses.replace(one, metrics={**METRICS, "ann": 97.4})
+    found = [re.search(r"configuration (\w{12}), of the results (\w{12})$", records.origin([r])) for r in (one, other)]
+    assert found[0][1] == found[1][1] and found[0][2] != found[1][2]
+
+
 def test_origin_shortens_many_kinds_of_hardware():
     record = records.read(records.write(RUN, METRICS, 1.0))
     many = [dataclasses.replace(record, provenance={**record.provenance, "hardware": f"machine {i}"}) for i in range(5)]

@@ -24,6 +24,7 @@ from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
 from ..experiments.configs import Run, digest_of
+from . import results
 
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
 
@@ -161,7 +162,7 @@ def publish(runs: Iterable[Run], profile: str) -> list[Path]:
 
 
 def origin(records: Sequence[Record]) -> str:
-    """Where records come from, in one line: source, hardware, commit and digests."""
+    """Where records come from, in one line: source, hardware, and digests of what was run and what came out."""
     if not records:
         return "records: none"
 
@@ -172,5 +173,6 @@ def origin(records: Sequence[Record]) -> str:
     combined = digest_of({"records": sorted(record.digest for record in records)})
     return (
         f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
-        f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records, digest {combined}"
+        f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records; "
+        f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
