@@ -15,9 +15,9 @@ from .turns import Line, line, once
 
 SIMULATE = """
 import json, sys, time, torch
-from csqcfs import snn
-from csqcfs.bench.processes import peak_memory
-from csqcfs.bench.simulation import networks
+from csqcfs.conversion import snn
+from csqcfs.paper.bench.processes import peak_memory
+from csqcfs.paper.bench.simulation import networks
 name, steps, number, compared = sys.argv[1], *map(int, sys.argv[2:])
 network = networks(name)[1]
 x = torch.randn(number, 3, 32, 32)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ...engine.errors import InputError
-from . import processes, simulation, training
+from . import processes, simulation, spikes, training
 from .turns import Line
 
 ROWS: dict[str, Callable[[bool], list[Line]]] = {
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[bool], list[Line]]] = {
     "step": training.step,
     "input": training.pipeline,
     "simulation": simulation.simulation,
+    "spikes": spikes.spikes,
     "memory": processes.memory,
     "import": processes.imported,
 }
