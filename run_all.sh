@@ -37,5 +37,5 @@ if [ "${1:-}" = test ]; then
     [ $# -gt 0 ] || "$venv/bin/python" -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider notebooks
 else
     setup test
-    exec "$venv/bin/python" -m csqcfs "$@"
+    exec "$venv/bin/python" -m csqcfs run "$@"
 fi

@@ -6,37 +6,64 @@ fine = csqcfs.to_channelwise(ann)                                             # 
 csqcfs.fit(fine, train_set, epochs=..., lr=...)
 snn  = csqcfs.convert(fine)                                                   # IF neurons
 scores = snn(x, T=8)                                                          # [8, N, classes]
+
+Names are imported at their first use: torch takes seconds, which a command line that is only read need not wait for.
 """
 
-from . import data, models
-from .activations import CQCFS, CSQCFS, QCFS, SQCFS
-from .conversion.quantize import quantize_activations, report, to_channelwise
-from .conversion.snn import SNN, convert
-from .data.augment import Augment
-from .data.images import ImageSet
-from .engine.errors import InputError
-from .models.zoo import load
-from .training.evaluation import evaluate, evaluate_snn
-from .training.train import fit
+from __future__ import annotations
 
-__version__ = "0.1.0"
-__all__ = [
-    "CQCFS",
-    "CSQCFS",
-    "QCFS",
-    "SNN",
-    "SQCFS",
-    "Augment",
-    "ImageSet",
-    "InputError",
-    "convert",
-    "data",
-    "evaluate",
-    "evaluate_snn",
-    "fit",
-    "load",
-    "models",
-    "quantize_activations",
-    "report",
-    "to_channelwise",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same at run time
+    from . import data as data
+    from . import models as models
+    from .activations import CQCFS as CQCFS
+    from .activations import CSQCFS as CSQCFS
+    from .activations import QCFS as QCFS
+    from .activations import SQCFS as SQCFS
+    from .conversion.quantize import quantize_activations as quantize_activations
+    from .conversion.quantize import report as report
+    from .conversion.quantize import to_channelwise as to_channelwise
+    from .conversion.snn import SNN as SNN
+    from .conversion.snn import convert as convert
+    from .data.augment import Augment as Augment
+    from .data.images import ImageSet as ImageSet
+    from .engine.errors import InputError as InputError
+    from .models.zoo import load as load
+    from .training.evaluation import evaluate as evaluate
+    from .training.evaluation import evaluate_snn as evaluate_snn
+    from .training.train import fit as fit
+
+__version__ = "0.2.0"
+
+# module: the public names that it defines; without any, the module itself is public
+_HOMES = {
+    "activations": ("CQCFS", "CSQCFS", "QCFS", "SQCFS"),
+    "conversion.quantize": ("quantize_activations", "report", "to_channelwise"),
+    "conversion.snn": ("SNN", "convert"),
+    "data": (),
+    "data.augment": ("Augment",),
+    "data.images": ("ImageSet",),
+    "engine.errors": ("InputError",),
+    "models": (),
+    "models.zoo": ("load",),
+    "training.evaluation": ("evaluate", "evaluate_snn"),
+    "training.train": ("fit",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names or (home,)}
+_ROOMS = ("activations", "conversion", "engine", "methods", "neurons", "paper", "training")  # found without an import
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF and name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f".{_HOME_OF.get(name, name)}", __name__)
+    found = home if _HOME_OF.get(name, name) == name else getattr(home, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -186,7 +186,7 @@ def test_pickle_is_never_executed(tmp_path, monkeypatch):
 
 def test_a_checkpoint_of_a_training_is_told_apart(tmp_path):
     path = save_state(tmp_path / "c.safetensors", {}, {"identity": {}, "history": []})
-    with pytest.raises(InputError, match="published by python -m csqcfs.paper.publish publish"):
+    with pytest.raises(InputError, match="published by csqcfs publish"):
         csqcfs.load(path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import signal
 import subprocess
@@ -19,7 +21,12 @@ from csqcfs.paper.pages import notebooks
 from csqcfs.paper.runs import estimate, fanout, records, runner
 
 PLACES = ("CSQCFS_HOME", "CSQCFS_FIGURES")
+BEFORE = frozenset({"torch", "numpy", "pandas", "matplotlib"})  # what takes seconds to import
 RUNS = registry.get("table7").runs(profiles.get("demo"), (0,))
+
+
+def run(arguments):
+    return cli.main(["run", *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +60,11 @@ def calls(monkeypatch):
     ("arguments", "message"),
     [
         (["--profile", "fast"], "profile 'fast': expected one of demo, quick, paper"),
-        (["--only", "table9"], "artefact 'table9': expected one of figure1, "),
+        (["--profile", "qiuck"], "profile 'qiuck': did you mean quick? expected one of demo, quick, paper"),
+        (["--only", "tabel1"], "artefact 'tabel1': did you mean table1? expected one of figure1, "),
+        (["--only", "table1,tabel2"], "artefact 'tabel2': did you mean table2? "),
+        (["--only", "nothing-like-it"], "artefact 'nothing-like-it': expected one of figure1, "),
+        (["--only", ","], "--only ',': expected an artefact, such as table1"),
         (["--seeds", "0"], "--seeds 0: expected 1 or more"),
         (["--workers", "0"], "--workers 0: expected 1 or more"),
         (["--workers", "-2"], "--workers -2: expected 1 or more"),
@@ -65,23 +76,23 @@ def calls(monkeypatch):
     ],
 )
 def test_bad_values_are_one_line(calls, capsys, arguments, message):
-    assert cli.main(arguments) == 2
+    assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert err.startswith(f"error: {message}") and err.count("\n") == 1 and not out and "todo" not in calls
 
 
-@pytest.mark.parametrize("arguments", [["--seeds", "two"], ["--hours", "soon"], ["--speed"], ["table1"]])
+@pytest.mark.parametrize("arguments", [["--seeds", "two"], ["--hours", "soon"], ["--speed"], ["table1"], ["--only"]])
 def test_what_cannot_be_parsed(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2 and "run_all.sh: error:" in capsys.readouterr().err
+        run(arguments)
+    assert caught.value.code == 2 and "csqcfs run: error:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", PLACES)
 def test_a_folder_that_cannot_be_written_is_refused_first(places, monkeypatch, calls, capsys, name):
     (places / "file").write_text("")
     monkeypatch.setenv(name, str(places / "file" / "below"))
-    assert cli.main([]) == 2
+    assert run([]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: cannot write into {places / 'file' / 'below'}") and err.count("\n") == 1
     assert "choose a writable folder" in err and "todo" not in calls
@@ -98,18 +109,18 @@ def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
     )
     monkeypatch.setattr(notebooks, "render_all", lambda *_: pytest.fail("there is nothing to show"))
     reason = f"cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n"
-    assert cli.main(["--profile", "paper", "--only", "table1", "--data", str(places / "empty")]) == 2
+    assert run(["--profile", "paper", "--only", "table1", "--data", str(places / "empty")]) == 2
     assert capsys.readouterr().err == f"error: {reason}"
     shown = []
     monkeypatch.setattr(notebooks, "render_all", lambda artefacts, *_: shown.extend(artefacts) or [])
-    assert cli.main(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 1
+    assert run(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 1
     assert [artefact.id for artefact in shown] == ["table1"] and capsys.readouterr().err.endswith(reason)
 
 
 def test_a_damaged_record_is_named(calls, capsys):
     path = records.write(RUNS[0], {}, 1.0)
     path.write_text(path.read_text()[:40])
-    assert cli.main(["--only", "table7"]) == 2
+    assert run(["--only", "table7"]) == 2
     assert capsys.readouterr().err == f"error: record {path} is truncated or damaged: delete it and run again\n"
 
 
@@ -118,29 +129,38 @@ def test_a_damaged_record_is_named(calls, capsys):
 
 def test_the_demo_takes_two_processes_and_every_artefact(calls, monkeypatch, capsys):
     monkeypatch.setattr(runner, "processes", lambda workers: ("processes", workers))
-    assert cli.main([]) == 0
+    assert run([]) == 0
     assert calls["engine"] == ("processes", min(2, os.cpu_count())) and calls["until"] is None
     assert calls["rendered"] == list(registry.ARTEFACTS) and set(RUNS) <= set(calls["todo"])
-    assert cli.main(["--profile", "paper", "--only", "table7", "--only", "table7"]) == 0
+    assert run(["--profile", "paper", "--only", "table7", "--only", "table7"]) == 0
     assert calls["engine"] is None and [a.id for a in calls["rendered"]] == ["table7"]
     out = capsys.readouterr().out
-    assert f"{len(calls['todo'])} runs, {len(calls['todo'])} to compute; 1 notebooks" in out
+    assert f"{len(calls['todo'])} runs, {len(calls['todo'])} to compute; 1 notebook\n" in out
     assert "time to compute in 1 process: unknown until one training has run (resnet50, resnet20)" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["table1,table7"], ["table1", "table7"], ["table1,", "table7"], ["table1,table7", "--only", "table1"]],
+    ids=" ".join,
+)
+def test_several_artefacts(calls, words):
+    assert run(["--only", *words]) == 0 and [a.id for a in calls["rendered"]] == ["table1", "table7"]
 
 
 def test_seeds_and_a_cluster(calls, monkeypatch):
     monkeypatch.setattr(fanout, "workers", lambda address: ("dask", address))
-    assert cli.main(["--only", "table7", "--seeds", "2", "--dask", "tcp://s:8786"]) == 0
+    assert run(["--only", "table7", "--seeds", "2", "--dask", "tcp://s:8786"]) == 0
     assert calls["engine"] == ("dask", "tcp://s:8786") and len(calls["todo"]) == 2 * len(RUNS)
 
 
 def test_finished_runs_are_not_computed(calls, capsys):
-    for run in RUNS[1:]:
-        records.write(run, {}, 1.0)
-    assert cli.main(["--only", "table7"]) == 0 and calls["todo"] == RUNS[:1]
+    for done in RUNS[1:]:
+        records.write(done, {}, 1.0)
+    assert run(["--only", "table7"]) == 0 and calls["todo"] == RUNS[:1]
     records.write(RUNS[0], {}, 1.0)
     capsys.readouterr()
-    assert cli.main(["--only", "table7"]) == 0 and not calls["todo"]
+    assert run(["--only", "table7"]) == 0 and not calls["todo"]
     assert "time to compute" not in capsys.readouterr().out
 
 
@@ -149,7 +169,7 @@ def test_finished_runs_are_not_computed(calls, capsys):
 
 def test_a_spent_budget_says_what_is_left(calls, capsys):
     calls["outcome"] = runner.Outcome({}, RUNS[:2])
-    assert cli.main(["--only", "table7", "--hours", "1.5"]) == 3
+    assert run(["--only", "table7", "--hours", "1.5"]) == 3
     assert calls["until"] == pytest.approx(time.time() + 5400, abs=10) and calls["rendered"]
     err = capsys.readouterr().err
     assert err.startswith("stopped after 1.5 h: 2 runs left; time to compute them in ") and err.count("\n") == 1
@@ -160,7 +180,7 @@ def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
     other = Run.of("epoch_time")
     reasons = {RUNS[0]: "it diverged", other: "no memory", RUNS[1]: "it diverged"}
     calls["outcome"] = runner.Outcome(reasons, RUNS[2:])
-    assert cli.main(["--only", "table7", "--hours", "1"]) == 1 and calls["rendered"]
+    assert run(["--only", "table7", "--hours", "1"]) == 1 and calls["rendered"]
     assert capsys.readouterr().err.splitlines()[1:] == [
         "3 runs failed; the same command tries them again",
         f"  {RUNS[0]} and 1 more: it diverged",
@@ -170,16 +190,76 @@ def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
 
 def test_ctrl_c_is_one_line(calls, capsys):
     calls["outcome"] = KeyboardInterrupt()
-    assert cli.main(["--only", "table7"]) == 130
+    assert run(["--only", "table7"]) == 130
     assert capsys.readouterr().err == "\nstopped; the same command goes on from the last finished epoch\n"
+
+
+def test_one_line_for_each_artefact(monkeypatch, capsys, calls):
+    """A count of files, not their names; a notebook that fails is told at the end, and the others stay."""
+    first, second, third = (registry.get(id) for id in ("table1", "table2", "table3"))
+    pages = [
+        notebooks.Executed(first, [paths.home() / f"table1.{kind}" for kind in ("md", "png")], 12.34, True),
+        notebooks.Executed(second, [], 0.1, True, "notebook table2 failed at 'x': NameError: x"),
+        notebooks.Executed(third, [paths.home() / "table3.md"], 0.0, False),
+    ]
+    monkeypatch.setattr(notebooks, "render_all", lambda *_: iter(pages))
+    assert run(["--only", "table1,table2,table3"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split() for line in out.splitlines() if line.startswith("table")] == [
+        ["table1", "12.3", "s", "2", "files"],
+        ["table2", "failed", "0", "files"],
+        ["table3", "unchanged", "1", "file"],
+    ]
+    assert err == "1 notebook failed\n  notebook table2 failed at 'x': NameError: x\n"
 
 
 def test_help_lists_everything(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["--help"])
+        run(["--help"])
     text = capsys.readouterr().out
     assert all(f"  {name} " in text for name in (*registry.IDS, *profiles.PROFILES))
     assert all(option in text for option in ("--hours", "--dask", "--workers", "--seeds", "exit status"))
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["run", "--only", "tabel1"], ["publish", "--profile", "qiuck"], []]
+)
+def test_what_is_only_read_imports_nothing_large(words):
+    code = (
+        "import sys\nfrom csqcfs.__main__ import main\nsys.argv = ['csqcfs', *sys.argv[1:]]\n"
+        f"try: main()\nexcept SystemExit: pass\nfinally: print(sorted({set(BEFORE)!r} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib")}
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_module(name):
+    module = importlib.import_module(f"csqcfs.paper.{cli.COMMANDS[name][0]}")
+    assert list(inspect.signature(module.main).parameters) == ["options"]
+
+
+@pytest.mark.parametrize("words", [["run"], ["publish", "--profile", "quick"], ["sync"], ["readme"]], ids=" ".join)
+def test_what_needs_the_repository_says_so(monkeypatch, capsys, words):
+    monkeypatch.setattr(paths, "in_repository", lambda: False)
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: csqcfs {words[0]} needs the repository") and err.count("\n") == 1
+
+
+def test_a_missing_extra_is_one_line(monkeypatch, capsys):
+    def missing(*_):
+        raise ModuleNotFoundError("No module named 'papermill'", name="papermill")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    assert run([]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: csqcfs run needs papermill") and "csqcfs[paper]" in err and err.count("\n") == 1
 
 
 # a real one, stopped
@@ -190,7 +270,7 @@ def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
     """As the terminal sends it, to the whole group; as a batch system does, to the command alone."""
     environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib"), "OMP_NUM_THREADS": "1"}
     command = subprocess.Popen(
-        [sys.executable, "-m", "csqcfs", "--only", "table7", "--workers", "2"],
+        [sys.executable, "-m", "csqcfs", "run", "--only", "table7", "--workers", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -129,7 +129,7 @@ def _checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
     if not complete:
         raise InputError(
             f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of "
-            "a training is published by python -m csqcfs.paper.publish publish"
+            "a training is published by csqcfs publish"
         )
     differing = [
         f"{key} {expected[key]!r}, of a training with {found[key]!r}"

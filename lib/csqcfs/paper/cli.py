@@ -1,58 +1,123 @@
-"""The command line behind run_all.sh: compute what is missing, execute the notebooks, list what was made."""
+"""The command line: ``csqcfs run | bench | publish | sync | readme``, also ``python -m csqcfs`` and run_all.sh.
+
+What does the work is imported after the arguments were read and found good, so that a typing error costs no second.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
+import importlib
+import shutil
 import sys
-import time
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engine import files, paths
-from ..engine.errors import InputError, Unwritable
+from ..engine import paths
+from ..engine.errors import InputError
 from .experiments import profiles, registry
-from .pages import notebooks
-from .runs import estimate, fanout, records, runner
 
 DONE, FAILED, REFUSED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 130
+# command: (module with main(options), whether it needs the repository, what it does)
+COMMANDS = {
+    "run": ("make", True, "regenerate the figures and tables of the paper"),
+    "bench": ("bench.command", False, "measure the table of speed"),
+    "publish": ("publish", True, "records and small networks of a profile into the repository"),
+    "sync": ("pages.sync", True, "bring the notebooks in line with their .py and store their outputs"),
+    "readme": ("pages.readme", True, "renew the tables of the README from the records"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
     cli = argparse.ArgumentParser(
-        prog="run_all.sh",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Regenerate the figures and tables of the paper.",
-        epilog="artefacts:\n"
-        + "\n".join(f"  {a.id:<18} {a.place}: {a.title}" for a in registry.ARTEFACTS)
-        + "\n\nprofiles:\n"
-        + "\n".join(f"  {p.name:<18} {p.summary}" for p in profiles.PROFILES.values())
-        + "\n\nexit status:\n  0 all done, 1 some runs failed, 2 refused, 3 stopped by --hours, 130 by Ctrl-C",
+        prog="csqcfs", description="Companion of the paper CS-QCFS; what each command takes: csqcfs COMMAND --help."
     )
-    cli.add_argument("--profile", default="demo", help="how large the experiments are (default: demo)")
-    cli.add_argument("--only", metavar="ID", action="append", help="one artefact; may be given several times")
-    cli.add_argument(
-        "--seeds", type=int, metavar="N", help="train N seeds and report mean ± std (default: the profile's)"
-    )
-    cli.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
-    cli.add_argument("--workers", type=int, metavar="N", help="processes (default: 2 for demo, else 1)")
-    cli.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="spread the runs over the workers of this Dask scheduler, "
-        "one GPU each; all machines must share CSQCFS_HOME",
-    )
-    cli.add_argument(
-        "--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours have passed"
-    )
+    commands = cli.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    adders = {"run": _run, "bench": _bench, "publish": _publish, "sync": _sync}
+    for name, (_, _, purpose) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(refuse=command.error)
+        adders.get(name, lambda command: None)(command)
     return cli
 
 
+def _run(command: argparse.ArgumentParser) -> None:
+    command.epilog = "\n\n".join(
+        [
+            _listed("artefacts", {a.id: f"{a.place}: {a.title}" for a in registry.ARTEFACTS}),
+            _listed("profiles", {p.name: p.summary for p in profiles.PROFILES.values()}),
+            "exit status:\n  0 all done, 1 some runs failed, 2 refused, 3 stopped by --hours, 130 by Ctrl-C",
+        ]
+    )
+    command.add_argument("--profile", default="demo", help="how large the experiments are (default: demo)")
+    command.add_argument(
+        "--only", metavar="ID", nargs="+", action="extend", help="these artefacts, with spaces or commas between"
+    )
+    command.add_argument(
+        "--seeds", type=int, metavar="N", help="train N seeds and report mean ± std (default: the profile's)"
+    )
+    _data(command)
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: 2 for demo, else 1)")
+    command.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="spread the runs over the workers of this Dask scheduler, one GPU each; all machines must share CSQCFS_HOME",
+    )
+    command.add_argument(
+        "--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours have passed"
+    )
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rows", nargs="+", metavar="ROW", action="extend", help="these rows of the table")
+    command.add_argument("--quick", action="store_true", help="small sizes that show that it runs; no comparison")
+
+
+def _publish(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", required=True, help=f"one of {', '.join(profiles.PROFILES)}")
+    _data(command)
+
+
+def _sync(command: argparse.ArgumentParser) -> None:
+    command.add_argument("notebooks", nargs="*", metavar="NAME", help="these notebooks (default: all)")
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
+
+
+def _listed(title: str, lines: dict[str, str]) -> str:
+    """Names with what they are, wrapped as argparse wraps the options."""
+    width, hang = max(shutil.get_terminal_size().columns - 2, 60), " " * 21
+    wrapped = (textwrap.fill(f"  {name:<18} {text}", width, subsequent_indent=hang) for name, text in lines.items())
+    return "\n".join([f"{title}:", *wrapped])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status."""
-    options = parser().parse_args(arguments)
+    """Carry out a command line; the exit status."""
+    options, surplus = parser().parse_known_args(arguments)
+    if surplus:
+        options.refuse(f"unrecognized arguments: {' '.join(surplus)}")
+    module, needs_repository, _ = COMMANDS[options.command]
     try:
-        return run(options)
+        if needs_repository and not paths.in_repository():
+            raise InputError(
+                f"csqcfs {options.command} needs the repository, which is not around {Path(__file__).parents[1]}: "
+                "clone it and call ./run_all.sh there"
+            )
+        check(options)
+        return importlib.import_module(f".{module}", __package__).main(options)
+    except ModuleNotFoundError as error:
+        if (error.name or "csqcfs").startswith("csqcfs"):
+            raise
+        extra = "pip install 'csqcfs[paper]', or ./run_all.sh in a checkout"
+        print(f"error: csqcfs {options.command} needs {error.name}, which is not installed: {extra}", file=sys.stderr)
+        return REFUSED
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
@@ -62,89 +127,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuse values that no run could use.
+    """Refuse values that no command could use; ``options.only`` becomes the ids, each once.
 
     Raises:
         InputError: the first of them.
     """
+    given = vars(options)
+    if "profile" in given:
+        profiles.get(options.profile)
+    if given.get("only") is not None:
+        ids = dict.fromkeys(id for word in options.only for id in word.split(",") if id)
+        if not ids:
+            raise InputError(f"--only {' '.join(options.only)!r}: expected an artefact, such as table1")
+        options.only = [registry.get(id).id for id in ids]
     for name in ("seeds", "workers"):
-        if (value := getattr(options, name)) is not None and value < 1:
+        if (value := given.get(name)) is not None and value < 1:
             raise InputError(f"--{name} {value}: expected 1 or more")
-    if options.hours is not None and not options.hours > 0:
-        raise InputError(f"--hours {options.hours:g}: expected more than 0")
-    if options.data is not None and not Path(options.data).expanduser().is_dir():
-        raise InputError(f"--data {options.data}: no such folder; expected the one with cifar10 and cifar100")
-    if options.dask is not None and options.workers is not None:
+    if (hours := given.get("hours")) is not None and not hours > 0:
+        raise InputError(f"--hours {hours:g}: expected more than 0")
+    if (data := given.get("data")) is not None and not Path(data).expanduser().is_dir():
+        raise InputError(f"--data {data}: no such folder; expected the one with cifar10 and cifar100")
+    if given.get("dask") is not None and given.get("workers") is not None:
         raise InputError(f"--workers {options.workers} beside --dask: expected one of the two; leave it out")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Compute, render and report; the exit status."""
-    begin = time.time()
-    profile = profiles.get(options.profile)
-    artefacts = [registry.get(id) for id in dict.fromkeys(options.only or registry.IDS)]
-    check(options)
-    for folder in (paths.home(), paths.figures(profile.name)):
-        files.require_writable(folder)
-    seeds = profile.seeds if options.seeds is None else tuple(range(options.seeds))
-    workers = options.workers or (min(2, os.cpu_count() or 1) if profile.name == "demo" else 1)
-    runs = list(dict.fromkeys(run for artefact in artefacts for run in artefact.runs(profile, seeds)))
-    todo = runner.missing(runs)
-    at_once = 1 if options.dask else workers
-    where = "on one worker" if options.dask else f"in {workers} process{'es' * (workers > 1)}"
-    print(
-        f"profile {profile.name}: {profile.summary}\n{len(runs)} runs, {len(todo)} to compute; "
-        f"{len(artefacts)} notebooks",
-        flush=True,
-    )
-    if todo:
-        print(f"time to compute {where}: {_remaining(todo, runs, at_once)}", flush=True)
-    engine = None
-    if options.dask:
-        engine = fanout.workers(options.dask)
-    elif workers > 1:
-        engine = runner.processes(workers)
-    until = None if options.hours is None else begin + 3600 * options.hours
-    try:
-        outcome = runner.execute_all(todo, options.data, until, engine)
-    except Unwritable:
-        raise
-    except InputError as error:  # no run can start, but records of the repository can be shown
-        if not any(records.find(run, profile.name) for run in runs):
-            raise
-        outcome = runner.Outcome(dict.fromkeys(todo, str(error)))
-    computed = time.time() - begin
-    executed = notebooks.render_all(artefacts, profile, seeds, min(2, os.cpu_count() or 1))
-    for page in executed:
-        state = f"{page.seconds:5.1f} s" if page.fresh else "unchanged"
-        print(f"{page.artefact.id:<18} {state:>10}  {', '.join(path.name for path in page.files)}")
-    print(
-        f"computed in {computed:.0f} s, rendered in {time.time() - begin - computed:.0f} s; "
-        f"everything is in {paths.figures(profile.name)}",
-        flush=True,
-    )
-    if outcome.left:
-        print(
-            f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
-            f"{_remaining(outcome.left, runs, at_once)}; the same command goes on from the last finished epoch",
-            file=sys.stderr,
-        )
-    for line in failures(outcome):
-        print(line, file=sys.stderr)
-    return FAILED if outcome.failed else OUT_OF_TIME if outcome.left else DONE
-
-
-def failures(outcome: runner.Outcome) -> list[str]:
-    """One line for each reason, with the runs that failed for it."""
-    by_reason: dict[str, list[str]] = {}
-    for run, reason in outcome.failed.items():
-        by_reason.setdefault(reason, []).append(str(run))
-    lines = [f"{len(outcome.failed)} runs failed; the same command tries them again"] if by_reason else []
-    for reason, names in by_reason.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines.append(f"  {names[0]}{more}: {reason}")
-    return lines
-
-
-def _remaining(todo: list[runner.Run], runs: list[runner.Run], workers: int) -> estimate.Estimate:
-    return estimate.remaining(runner.by_first_stage(todo), runs, workers)

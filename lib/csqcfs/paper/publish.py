@@ -1,6 +1,6 @@
 """Put finished results of this machine where they travel with the repository.
 
-    python -m csqcfs.paper.publish publish --profile quick
+    csqcfs publish --profile quick
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
 have a record (1 MB each, seed 0) to the package. Larger networks stay here; their digests are in the records.
@@ -9,12 +9,10 @@ have a record (1 MB each, seed 0) to the package. Larger networks stay here; the
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from .. import data
-from ..engine.errors import InputError
 from ..models.zoo import WEIGHTS, save
 from .experiments import profiles, registry, trainings
 from .experiments.configs import Run, Training
@@ -53,26 +51,16 @@ def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]
     return results, next((record.provenance for _, record in reversed(found) if record), {})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    cli = argparse.ArgumentParser(prog="python -m csqcfs.paper.publish", description=__doc__.splitlines()[0])
-    publish = cli.add_subparsers(required=True, metavar="publish").add_parser(
-        "publish", help="records and small networks of a profile into the repository"
-    )
-    publish.add_argument("--profile", required=True, help=f"one of {', '.join(profiles.PROFILES)}")
-    publish.add_argument("--data", metavar="FOLDER", help="folder of the data sets (default: CSQCFS_DATA)")
-    options = cli.parse_args(arguments)
-    try:
-        profile = profiles.get(options.profile)
-        runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
-        copied = records.publish(runs, profile.name)
-        print(f"{len(copied)} of {len(runs)} records")
-        for path in publish_networks(profile, runs, options.data):
-            print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def main(options: argparse.Namespace) -> int:
+    """Publish what this machine has of a profile; the exit status.
+
+    Raises:
+        InputError: a damaged record or checkpoint, or a folder that cannot be written to.
+    """
+    profile = profiles.get(options.profile)
+    runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
+    copied = records.publish(runs, profile.name)
+    print(f"{len(copied)} of {len(runs)} records")
+    for path in publish_networks(profile, runs, options.data):
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

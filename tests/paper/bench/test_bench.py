@@ -9,8 +9,8 @@ import pytest
 import torch
 from csqcfs import InputError
 from csqcfs.engine import kernels
-from csqcfs.paper.bench import __main__ as command
-from csqcfs.paper.bench import report, simulation, training, turns
+from csqcfs.paper import cli
+from csqcfs.paper.bench import command, report, simulation, training, turns
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.measures import kinds
@@ -69,13 +69,13 @@ def test_without_spikingjelly_its_line_says_so(monkeypatch):
 def test_an_unknown_row(capsys):
     with pytest.raises(InputError, match="row 'spikes': expected one of activation, kept"):
         report.bench("kept,spikes")
-    assert command.main(["--rows", "spikes"]) == 2
+    assert cli.main(["bench", "--rows", "spikes"]) == 2
     assert capsys.readouterr().err.startswith("error: row 'spikes'")
 
 
 def test_the_command_prints_the_table_and_writes_the_record(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
-    assert command.main(["--rows", "kept", "--quick"]) == 0
+    assert cli.main(["bench", "--rows", "kept", "--quick"]) == 0
     out = capsys.readouterr().out
     assert "| memory kept for backward | [128, 16, 32, 32] | 1 inputs | <= 1 | yes |" in out
     record = records.find(Run.of("bench", rows="kept", quick=True), "quick")
@@ -88,7 +88,7 @@ def test_the_command_prints_the_table_and_writes_the_record(monkeypatch, tmp_pat
 def test_the_whole_table_is_the_run_that_table_6_declares(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr(command, "measure", lambda run: {"lines": [], "threads": 1, "versions": {}})
-    assert command.main([]) == 0
+    assert cli.main(["bench"]) == 0
     (declared,) = registry.get("table6").rows(profiles.get("quick"), (0,))[("bench",)]
     assert records.here(declared).metrics["threads"] == 1
     assert ("bench",) not in registry.get("table6").rows(profiles.get("demo"), (0,))

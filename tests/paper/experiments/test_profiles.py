@@ -148,7 +148,7 @@ def test_profiles_differ_in_every_training():
     [
         (lambda: get("full"), "^profile 'full': expected one of demo, quick, paper$"),
         (lambda: get(""), "^profile '': expected one of"),
-        (lambda: PAPER.training("cifar10", "vgg16", "gelu"), "^end = 'gelu': expected one of relu, qcfs"),
+        (lambda: PAPER.training("cifar10", "vgg16", "gelu"), "^end = 'gelu': did you mean relu. expected one of relu, qcfs"),
         (lambda: PAPER.training("imagenet", "vgg16"), "^vgg16 on imagenet is not in the paper: expected.*cifar10"),
         (lambda: PAPER.training("cifar10", "resnet34"), "^resnet34 on cifar10 is not in the paper"),
         (lambda: PAPER.training("cifar100", "resnet18"), "^resnet18 on cifar100 is not in the paper"),

@@ -17,7 +17,7 @@ def test_generated_sections_are_up_to_date(monkeypatch, tmp_path):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     for name in readme.SECTIONS:
         assert f"<!-- {name} -->" in TEXT, name
-    assert readme.rendered(TEXT) == TEXT, "run python -m csqcfs.paper.pages.readme"
+    assert readme.rendered(TEXT) == TEXT, "run csqcfs readme"
 
 
 def test_sections_come_in_the_promised_order():

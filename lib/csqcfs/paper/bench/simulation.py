@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 
 import torch
@@ -79,10 +80,14 @@ def simulation(quick: bool) -> list[Line]:
             for _ in range(steps):
                 relu(x)
 
-        functions = {"ann": passes, "plain": lambda: plain(x, steps), "cos": lambda: cos(x, steps)}
+        functions = {
+            "ann": passes,
+            "plain": functools.partial(plain, x, steps),
+            "cos": functools.partial(cos, x, steps),
+        }
         peer = with_spikingjelly(plain, steps)
         if peer is not None:
-            functions["spikingjelly"] = lambda: peer(x)
+            functions["spikingjelly"] = functools.partial(peer, x)
         seconds = timed(functions, 3 if quick else 7)
         where = f"{name}, T = {steps}, {number} images"
         what = "simulation: SpikingJelly 2.0.0 / ours"

@@ -10,9 +10,10 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...data.augment import Augment
+if TYPE_CHECKING:
+    from ...data.augment import Augment
 
 RELU = "relu"  # the activation of an ordinary stage, before thresholds exist
 
@@ -29,6 +30,13 @@ def _whole_to_float(instance: Any, *names: str) -> None:
         value = getattr(instance, name)
         if isinstance(value, int) and not isinstance(value, bool):
             object.__setattr__(instance, name, float(value))
+
+
+def augmentation(**changes: Any) -> Augment:
+    """The paper's augmentation, with ``changes``; it takes torch, which a list of what there is need not wait for."""
+    from ...data.augment import Augment
+
+    return Augment(**changes)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Training:
     weight_decay: float = 5e-4
     schedule: str = "cosine"
     label_smoothing: float = 0.0
-    augment: Augment = field(default_factory=Augment)
+    augment: Augment = field(default_factory=augmentation)
     precision: str = "float32"
     compiled: bool = False
 

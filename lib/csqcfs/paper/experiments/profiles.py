@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from ...data.augment import Augment
-from ...engine.errors import InputError
+from ...engine.errors import InputError, unknown
 from .. import published
-from .configs import RELU, Stage, Training
+from .configs import RELU, Stage, Training, augmentation
 
 # What a training ends with: the activation of its last stage. "qcfs" is one-stage training, "qcfs-2" a second,
 # layer-wise stage with the fine-tuning rate (Table 4); "csqcfs-1" has CS-QCFS from the start (Fig. 6).
@@ -33,6 +33,7 @@ class Profile:
         warm_up: a stage with ReLU before QCFS, from whose activations the thresholds are calibrated.
         epochs, finetune_epochs: of stage 1 and stage 2.
         lr: learning rate of stage 1 by network; that of stage 2 is ``finetune_factor`` of it.
+        augment: settings of `Augment` other than the paper's.
         test_images: so many test images, stratified, are simulated; None for all.
         seeds: of every training.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
@@ -53,7 +54,7 @@ class Profile:
     finetune_factor: float | None = None
     batch_size: int = 300
     schedule: str = "cosine"
-    augment: Augment = field(default_factory=Augment)
+    augment: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     compiled: bool = False
     val: int = 0
@@ -86,7 +87,7 @@ class Profile:
             InputError: an end, data set or network that the paper does not have.
         """
         if end not in ENDS:
-            raise InputError(f"end = {end!r}: expected one of {', '.join(ENDS)}")
+            raise unknown("end =", end, ENDS)
         settings = published.PAPER_SETTINGS.get((dataset, network))
         if settings is None:
             raise InputError(
@@ -119,7 +120,7 @@ class Profile:
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             schedule=self.schedule,
-            augment=self.augment,
+            augment=augmentation(**self.augment),
             precision=self.precision,
             compiled=self.compiled,
         )
@@ -145,7 +146,7 @@ QUICK = Profile(
     finetune_factor=0.8,
     batch_size=128,
     schedule="onecycle",
-    augment=Augment(autoaugment=False, cutout=0),
+    augment={"autoaugment": False, "cutout": 0},
     precision="bfloat16",
     compiled=True,
     val=5000,
@@ -169,7 +170,7 @@ DEMO = Profile(
     finetune_factor=0.2,
     batch_size=64,
     schedule="onecycle",
-    augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
+    augment={"crop": 1, "flip": False, "autoaugment": False, "cutout": 0},
 )
 PROFILES = {profile.name: profile for profile in (DEMO, QUICK, PAPER)}
 
@@ -181,5 +182,5 @@ def get(name: str) -> Profile:
         InputError: there is none of that name.
     """
     if name not in PROFILES:
-        raise InputError(f"profile {name!r}: expected one of {', '.join(PROFILES)}")
+        raise unknown("profile", name, PROFILES)
     return PROFILES[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...engine.errors import InputError
+from ...engine.errors import unknown
 from .. import published
 from .configs import Run
 from .profiles import Profile
@@ -381,5 +381,5 @@ def get(id: str) -> Artefact:
         InputError: there is none.
     """
     if id not in IDS:
-        raise InputError(f"artefact {id!r}: expected one of {', '.join(IDS)}")
+        raise unknown("artefact", id, IDS)
     return ARTEFACTS[IDS.index(id)]

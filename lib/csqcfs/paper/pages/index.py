@@ -8,25 +8,20 @@ from ..experiments import registry
 from . import page, tables
 
 
+def progress(shown: page.Page) -> str:
+    """How many of a page's runs have a record, and their seconds; a run that stands in several rows counts once."""
+    runs = {run.digest for group in shown.rows.values() for run in group}
+    seconds = {r.digest: r.provenance["seconds"] for group in shown.records.values() for r in group}
+    return f"{len(seconds)} of {len(runs)} runs, {sum(seconds.values()):.0f} s" if runs else "no runs"
+
+
 def table(profile: str, seeds: int | None = None) -> pd.DataFrame:
     """One row for each artefact of the registry; runs that several artefacts share count in each of them."""
-    lines = []
-    for artefact in registry.ARTEFACTS:
-        shown = page.open(artefact.id, profile, seeds)
-        runs = sum(map(len, shown.rows.values()))
-        found = [record for group in shown.records.values() for record in group]
-        seconds = sum(record.provenance["seconds"] for record in found)
-        lines.append(
-            (
-                artefact.place,
-                artefact.question,
-                f"[{artefact.title}]({artefact.id}.ipynb)",
-                f"{len(found)} of {runs}" if runs else "no runs",
-                f"{seconds:.0f}" if runs else "",
-            )
-        )
-    columns = ["Place", "Question", "Notebook", "Records", "Compute (s)"]
-    return pd.DataFrame(lines, columns=columns).set_index("Place")
+    lines = [
+        (a.place, a.question, f"[{a.title}]({a.id}.ipynb)", progress(page.open(a.id, profile, seeds)))
+        for a in registry.ARTEFACTS
+    ]
+    return pd.DataFrame(lines, columns=["Place", "Question", "Notebook", "Records"]).set_index("Place")
 
 
 def show(profile: str, seeds: int | None = None):

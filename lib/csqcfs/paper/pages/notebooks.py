@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +19,18 @@ from ..experiments.profiles import Profile
 from ..experiments.registry import Artefact
 from ..runs import records
 
+PACKAGE = Path(__file__).resolve().parents[2]
+KINDS = (".png", ".svg", ".md", ".csv", ".tex")
+
 
 class Executed(NamedTuple):
-    """What one notebook made: files, seconds, and whether it had to run."""
+    """What one notebook made: files, seconds, whether it had to run, and why it failed, if it did."""
 
     artefact: Artefact
     files: list[Path]
     seconds: float
     fresh: bool
+    failed: str = ""
 
 
 def source(artefact: Artefact) -> Path:
@@ -33,22 +39,22 @@ def source(artefact: Artefact) -> Path:
 
 def outputs(artefact: Artefact, profile: Profile) -> list[Path]:
     """Files of an artefact: its figures and tables, named by its id or starting with it."""
-    kinds = (".png", ".svg", ".md", ".csv", ".tex")
     folder = paths.figures(profile.name)
     found = [*folder.glob(f"{artefact.id}.*"), *folder.glob(f"{artefact.id}-*")]
-    return sorted(path for path in found if path.suffix in kinds)
+    return sorted(path for path in found if path.suffix in KINDS)
 
 
+@functools.cache
 def _code_digest() -> str:
     """Of the package's source: a change of the code makes every page stale."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
+    for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _stamp(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
-    """Of everything that decides what the notebook shows."""
+def _state(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
+    """A digest of everything that decides what the notebook shows."""
     found = [records.find(run, profile.name) for run in artefact.runs(profile, seeds)]
     return digest_of(
         {
@@ -60,26 +66,43 @@ def _stamp(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
     )
 
 
+def _made(stamp: Path, state: str) -> list[Path] | None:
+    """The files that the notebook made when things were as they are now; None if one of them is gone."""
+    try:
+        noted = json.loads(stamp.read_text(encoding="utf-8"))
+        made = [Path(name) for name in noted["files"]] if noted["state"] == state else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return made if made is not None and all(path.is_file() for path in made) else None
+
+
 def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> Executed:
     """Execute the notebook into paper_figures/<profile>/notebooks, unless nothing has changed since.
+
+    Figures and tables that it made before and makes no longer are removed.
 
     Raises:
         InputError: no such notebook, a parameter that it does not declare, or a cell that fails.
     """
     target = paths.figures(profile.name) / "notebooks" / f"{artefact.id}.ipynb"
-    stamps = paths.home() / "stamps" / profile.name / f"{artefact.id}.json"
+    stamp = paths.home() / "stamps" / profile.name / f"{artefact.id}.json"
     begin = time.monotonic()
     if not source(artefact).is_file():
         raise InputError(f"no notebook {source(artefact)}: expected one for {artefact.id}; restore it with git")
-    stamp = _stamp(artefact, profile, seeds)
-    current = target.exists() and stamps.exists() and json.loads(stamps.read_text(encoding="utf-8")) == stamp
-    if not current:
-        parameters = {"profile": profile.name}
-        if seeds != profile.seeds:
-            parameters["seeds"] = len(seeds)
-        atomic_write(target, lambda file: _papermill(artefact, file, parameters))
-        write_text(stamps, json.dumps(stamp))
-    return Executed(artefact, outputs(artefact, profile), time.monotonic() - begin, not current)
+    state = _state(artefact, profile, seeds)
+    if (made := _made(stamp, state)) is not None:
+        return Executed(artefact, [path for path in made if path != target], time.monotonic() - begin, False)
+    before = {path: path.stat().st_mtime_ns for path in outputs(artefact, profile)}
+    parameters: dict[str, object] = {"profile": profile.name}
+    if seeds != profile.seeds:
+        parameters["seeds"] = len(seeds)
+    atomic_write(target, lambda file: _papermill(artefact, file, parameters))
+    for path, written in before.items():
+        if path.exists() and path.stat().st_mtime_ns == written:
+            path.unlink()
+    files = outputs(artefact, profile)
+    write_text(stamp, json.dumps({"state": state, "files": [str(path) for path in [*files, target]]}))
+    return Executed(artefact, files, time.monotonic() - begin, True)
 
 
 def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) -> None:
@@ -105,7 +128,20 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
         ) from error
 
 
-def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int) -> list[Executed]:
-    """Render several, ``workers`` at a time; each has a kernel of its own."""
+def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int) -> Iterator[Executed]:
+    """Render several, ``workers`` at a time, each in a kernel of its own; one that fails does not stop the others."""
+
+    def rendered(artefact: Artefact) -> Executed:
+        begin = time.monotonic()
+        try:
+            return render(artefact, profile, seeds)
+        except Exception as error:  # of ours, or of a kernel that died
+            reason = str(error) if isinstance(error, InputError) else f"notebook {artefact.id}: {_first_line(error)}"
+            return Executed(artefact, [], time.monotonic() - begin, True, reason)
+
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda artefact: render(artefact, profile, seeds), artefacts))
+        yield from pool.map(rendered, artefacts)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"

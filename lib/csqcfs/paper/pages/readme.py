@@ -1,15 +1,14 @@
 """Keep the README's tables true: they are made from the registry, the profiles and the reference records.
 
-    python -m csqcfs.paper.pages.readme
-
-rewrites what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; a test fails where that is out of date.
+``csqcfs readme`` rewrites what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; a test fails where that is
+out of date.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..bench import report
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..runs import records
-from . import page, tables
+from . import index, page, tables
 
 RESULTS = (("table1", published.TABLE1, "CIFAR-10"), ("table2", published.TABLE2, "CIFAR-100"))
 
@@ -29,14 +28,10 @@ RESULTS = (("table1", published.TABLE1, "CIFAR-10"), ("table2", published.TABLE2
 def artefact_map() -> str:
     """One row for each artefact: where it stands in the paper, its notebook, its command, its time in the demo."""
     lines = ["| paper | what it shows | notebook | command | demo |", "|---|---|---|---|--:|"]
-    profile = profiles.get("demo")
     for artefact in registry.ARTEFACTS:
-        found = [records.find(run, profile.name) for run in artefact.runs(profile, profile.seeds)]
-        done, seconds = [r for r in found if r], sum(r.provenance["seconds"] for r in found if r)
-        state = f"{len(done)} of {len(found)} runs, {seconds:.0f} s" if found else "no runs"
         lines.append(
             f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
-            f"`./run_all.sh --only {artefact.id}` | {state} |"
+            f"`./run_all.sh --only {artefact.id}` | {index.progress(page.open(artefact.id, 'demo'))} |"
         )
     return "\n".join(lines)
 
@@ -98,13 +93,10 @@ def rendered(text: str) -> str:
     return text
 
 
-def main() -> int:
+def main(options: argparse.Namespace) -> int:
+    """Renew the README; the exit status."""
     path = paths.REPOSITORY / "README.md"
     with tempfile.TemporaryDirectory() as home:
         os.environ["CSQCFS_HOME"] = str(Path(home))  # reference records only
         write_text(path, rendered(path.read_text(encoding="utf-8")))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,22 +1,23 @@
-"""For whoever edits notebooks: bring each .ipynb in line with its .py and execute it on the reference records.
+"""``csqcfs sync [NAME ...]``: bring each .ipynb in line with its .py and store what it shows on the reference records.
 
-    python -m csqcfs.paper.pages.sync [ID ...]
-
-The .py (jupytext, percent format) is the source; the .ipynb beside it holds the outputs of the demo profile that
-readers see and the tests compare.
+The .py (jupytext, percent format) is the source; the .ipynb beside it holds the outputs of the profile in its
+parameters cell, which readers see and the tests compare. It is written as JupyterLab writes it, so that saving it
+there unchanged changes no file.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...engine import paths
-from ...engine.errors import InputError
+from ...engine.errors import InputError, unknown
 from ...engine.files import atomic_write
+
+KERNEL = "python3"
 
 
 def sources(names: list[str]) -> list[Path]:
@@ -25,17 +26,22 @@ def sources(names: list[str]) -> list[Path]:
     Raises:
         InputError: no notebook of that name.
     """
-    found = [paths.notebooks() / f"{name}.py" for name in names] or sorted(paths.notebooks().glob("*.py"))
-    for path in found:
-        if not path.is_file():
-            raise InputError(f"no notebook {path}: expected one of {', '.join(p.stem for p in sources([]))}")
-    return found
+    known = {path.stem: path for path in sorted(paths.notebooks().glob("*.py"))}
+    for name in names:
+        if name not in known:
+            raise unknown("notebook", name, known)
+    return [known[name] for name in names or known]
 
 
 def update(path: Path) -> Path:
-    """Write path.ipynb from path.py, cell ids kept, executed where no record of this machine is seen."""
+    """Write path.ipynb from path.py, executed; cell ids are kept.
+
+    Raises:
+        InputError: a cell that fails.
+    """
     import jupytext
     import nbformat
+    from jupyter_client.kernelspec import get_kernel_spec
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
@@ -43,32 +49,31 @@ def update(path: Path) -> Path:
     notebook = jupytext.read(path)
     if target.exists():
         jupytext.combine.combine_inputs_with_outputs(notebook, nbformat.read(target, 4), fmt="py:percent")
+    spec = get_kernel_spec(KERNEL)
+    notebook.metadata.kernelspec = {"display_name": spec.display_name, "language": spec.language, "name": KERNEL}
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(paths.notebooks())}}
+        notebook,
+        timeout=600,
+        kernel_name=KERNEL,
+        record_timing=False,
+        resources={"metadata": {"path": str(paths.notebooks())}},
     )
     try:
         client.execute()
     except CellExecutionError as error:
         raise InputError(f"{path.name}: {error.ename}: {error.evalue}; run it in Jupyter to see where") from error
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
-    notebook.metadata.pop("language_info", None)
     return atomic_write(target, lambda file: nbformat.write(notebook, file))
 
 
-def main(names: list[str]) -> int:
-    try:
-        found = sources(names)
-        with tempfile.TemporaryDirectory() as home:
-            os.environ |= {"CSQCFS_HOME": home, "PYTHONWARNINGS": "ignore"}
-            with ThreadPoolExecutor(2) as pool:
-                for path in pool.map(update, found):
-                    print(path.name)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def main(options: argparse.Namespace) -> int:
+    """Update the notebooks that were asked for, where no record of this machine is seen; the exit status.
+
+    Raises:
+        InputError: an unknown notebook, or one that fails.
+    """
+    found = sources(options.notebooks)
+    with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(2) as pool:
+        os.environ |= {"CSQCFS_HOME": home, "PYTHONWARNINGS": "ignore"}
+        for path in pool.map(update, found):
+            print(path.name)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

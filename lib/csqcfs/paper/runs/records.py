@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
@@ -45,6 +43,8 @@ class Record:
 
 def provenance(seconds: float) -> dict[str, Any]:
     """Date, duration, versions, hardware and commit of a run that ends now."""
+    import torch  # here and below: who reads records, as a notebook of tables does, need not wait for it
+
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 2),
@@ -57,6 +57,8 @@ def provenance(seconds: float) -> dict[str, Any]:
 
 def hardware() -> str:
     """The accelerator, or the number of usable CPU cores and the processor's name."""
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,0 +1,31 @@
+"""``csqcfs bench``: measure the table of speed, print it, and write its record."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ..experiments.configs import Run
+from ..measures.kinds import measure
+from ..runs import records
+from . import report
+
+
+def main(options: argparse.Namespace) -> int:
+    """Measure the rows that were asked for; the exit status.
+
+    Raises:
+        InputError: a row that does not exist.
+    """
+    # the whole table is the run without options, which Table 6 declares
+    chosen = {} if options.rows is None else {"rows": ",".join(options.rows)}
+    run, begin = Run.of("bench", **chosen, **({"quick": True} if options.quick else {})), time.monotonic()
+    metrics = measure(run)
+    path = records.write(run, metrics, time.monotonic() - begin)
+    print(report.table(metrics["lines"]))
+    peers = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
+    print(
+        f"\n{records.hardware()}, {metrics['threads']} threads; {peers}; ratios are medians over rounds in "
+        f"which the compared functions take turns, with quartiles\n{path}"
+    )
+    return 0
