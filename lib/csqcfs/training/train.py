@@ -30,6 +30,7 @@ from ..data.images import ImageSet
 from ..engine.checkpoint import load_state, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import compiler_available
+from ..engine.memory_format import training_format
 from ..engine.modules import device_of, modes_kept
 from .evaluation import evaluate, evaluate_snn
 from .recipe import Recipe
@@ -101,12 +102,14 @@ def fit(
     images = train_set if isinstance(train_set, ImageSet) else ImageSet.from_dataset(train_set)
     if val_set is not None and not isinstance(val_set, ImageSet):
         val_set = dataclasses.replace(ImageSet.from_dataset(val_set), mean=images.mean, std=images.std)
-    model.to(device=device or device_of(model), memory_format=torch.channels_last)
+    model.to(device=device or device_of(model))
     for given in (images,) if val_set is None else (images, val_set):
         _check_outputs(model, given)
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
+    memory_format = training_format(model, images.normalise(images.images[:2].to(device_of(model))))
+    model.to(memory_format=memory_format)
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(trainable, lr, momentum, weight_decay=weight_decay, foreach=True)
 
@@ -124,7 +127,9 @@ def fit(
     if checkpoint is not None and Path(checkpoint).exists():
         history = _resume(checkpoint, identity, model, optimizer)
     steps, here = data.steps_per_epoch(len(images), batch_size), device_of(model)
-    network = torch.compile(model) if compiled and compiler_available() else model
+    # a network compiled as a whole trains in channels_last, whatever it is told
+    compiled = compiled and compiler_available() and memory_format == torch.channels_last
+    network = torch.compile(model) if compiled else model
     with (
         tqdm(total=epochs * steps, initial=len(history) * steps, unit="step", disable=not progress) as bar,
         modes_kept(model),
@@ -139,7 +144,7 @@ def fit(
                     f"{expected:.3g} s each, which would pass the deadline; {after}"
                 )
             start = time.monotonic()
-            record = {"epoch": epoch + 1, **_train_epoch(network, images, optimizer, recipe, epoch, bar)}
+            record = {"epoch": epoch + 1, **_train_epoch(network, images, memory_format, optimizer, recipe, epoch, bar)}
             if val_set is not None:
                 record["val_accuracy"] = evaluate(model, val_set)
             record["thresholds"] = {name: _spread(site.threshold) for name, site in sites(model).items()}
@@ -151,7 +156,13 @@ def fit(
 
 
 def _train_epoch(
-    model: nn.Module, images: ImageSet, optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int, bar: tqdm
+    model: nn.Module,
+    images: ImageSet,
+    memory_format: torch.memory_format,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    epoch: int,
+    bar: tqdm,
 ) -> dict[str, float]:
     """One pass over the images: lr, loss and accuracy as `fit` returns them."""
     model.train()
@@ -164,7 +175,7 @@ def _train_epoch(
         rate = recipe.rate(epoch, step, steps)
         optimizer.param_groups[0]["lr"] = rate
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            logits = model(x).float()
+            logits = model(x.contiguous(memory_format=memory_format)).float()
         loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
         loss.backward()

@@ -21,6 +21,7 @@ from ... import models
 from ...conversion import quantize
 from ...engine.errors import InputError
 from ...engine.kernels import compiler_available
+from ...engine.memory_format import training_format
 
 ACTIVATIONS = ("relu", "qcfs", "csqcfs")
 WARM_UP = 3  # steps of each network that are not timed
@@ -71,8 +72,10 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     model: nn.Module = models.build(size.network, size.classes, size.width, size.image[0])
     if activation != "relu":
         model = quantize.switch(quantize.quantize_activations(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
-    model.to(device=device, memory_format=torch.channels_last).train()
-    x = torch.randn(size.batch_size, *size.image, device=device).to(memory_format=torch.channels_last)
+    x = torch.randn(size.batch_size, *size.image, device=device)
+    memory_format = training_format(model.to(device), x[:2])
+    model.to(memory_format=memory_format).train()
+    x = x.contiguous(memory_format=memory_format)
     y = torch.randint(size.classes, (size.batch_size,), device=device)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, foreach=True)
     network = torch.compile(model) if size.compiled and compiler_available() else model

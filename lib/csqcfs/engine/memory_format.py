@@ -1,0 +1,69 @@
+"""The memory order in which a network may train: channels_last, unless oneDNN would write past its buffers in it.
+
+A CPU trains convolutions in channels_last by up to a quarter faster. But oneDNN (3.12, in PyTorch 2.14.1) writes
+past its buffers in the weight gradient of a two-dimensional 1x1 convolution with a stride, fewer than 8 channels
+and channels_last input, on x86 processors without AVX-512 (primitive jit_1x1:avx2, backward_weights): the process
+dies of a corrupted heap, or goes on with wrong weights. A transposed convolution to fewer than 8 channels is hit
+alike. Kernels of other sizes, stride 1, grouped, one- and three-dimensional convolutions, the forward pass, the
+gradient of the input and contiguous tensors were tried too, under MALLOC_CHECK_=3, and are not hit.
+
+So a network with such a convolution trains on contiguous images, whatever the processor. Its weights alone do not
+decide: channels_last images in front of contiguous weights go on as channels_last.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .errors import InputError
+from .modules import modes_kept
+
+NARROW = 8  # channels; oneDNN's vectors of 256 bits hold as many
+
+
+def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
+    """Order for the weights of ``model`` and for images like ``x`` [N >= 2, C, H, W] while it trains.
+
+    Raises:
+        InputError: the network itself makes channels_last tensors in front of a convolution that is hit.
+    """
+    if x.device.type != "cpu" or not torch.backends.mkldnn.enabled or not _hit(model, x, torch.channels_last):
+        return torch.channels_last
+    if hit := _hit(model, x, torch.contiguous_format):
+        raise InputError(
+            f"{type(model).__name__} puts tensors into channels_last in front of a 1x1 convolution of shape {hit[0]} "
+            "with a stride, in whose weight gradient oneDNN writes past its buffers: remove that from its forward, or "
+            "call torch.backends.mkldnn.set_flags(False) first"
+        )
+    return torch.contiguous_format
+
+
+def _hit(model: nn.Module, x: Tensor, memory_format: torch.memory_format) -> list[list[int]]:
+    """Weight shapes of the convolutions that are hit, where weights and ``x`` are in this order."""
+    watch = _Watch()
+    with modes_kept(model), torch.no_grad(), watch:
+        model.eval().to(memory_format=memory_format)(x.contiguous(memory_format=memory_format))
+    return watch.hit
+
+
+class _Watch(TorchDispatchMode):
+    """Notes the convolutions that are called, also those that are no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.hit: list[list[int]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.convolution.default:
+            x, weight, _, stride, *_ = args
+            narrow = weight.dim() == 4 and weight.shape[1] < NARROW and weight[0, 0].numel() == 1 and max(stride) > 1
+            if narrow and any(_channels_last(tensor) for tensor in (x, weight)):
+                self.hit.append(list(weight.shape))
+        return func(*args, **(kwargs or {}))
+
+
+def _channels_last(tensor: Tensor) -> bool:
+    """Whether oneDNN takes it so; a tensor that is both, such as a 1x1 weight, it takes as contiguous."""
+    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()

@@ -1,0 +1,104 @@
+"""No network trains in a memory order in which oneDNN writes past its buffers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from csqcfs import models
+from csqcfs.engine.errors import InputError
+from csqcfs.engine.memory_format import training_format
+from torch import nn
+from torch.nn import functional as F
+
+X = torch.zeros(2, 3, 16, 16)
+
+
+class Functional(nn.Module):
+    """A narrow strided convolution that is no module, after ``before``."""
+
+    def __init__(self, before=lambda x: x):
+        super().__init__()
+        self.weight, self.before = nn.Parameter(torch.randn(8, 3, 1, 1)), before
+
+    def forward(self, x):
+        return F.conv2d(self.before(x), self.weight, stride=2).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        models.build("resnet20", 10, 0.25, 3),
+        nn.Conv2d(3, 8, 1, stride=2),
+        nn.Conv2d(3, 8, 1, stride=(1, 2)),
+        nn.Conv2d(3, 8, 1, stride=3, dilation=2),
+        nn.ConvTranspose2d(3, 4, 1, stride=2, output_padding=1),
+        Functional(),
+        nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 7, 3), nn.Conv2d(7, 64, 1, stride=2)),
+    ],
+)
+def test_networks_that_are_hit_train_on_contiguous_images(network):
+    assert training_format(network, X) == torch.contiguous_format
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        models.build("resnet20", 10, 0.5, 3),
+        nn.Conv2d(3, 8, 1),
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1, stride=2)),
+    ],
+)
+def test_others_train_in_channels_last_and_keep_their_modes(network):
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert training_format(network, X) == torch.channels_last
+    assert all(module.training for module in network.modules())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_network_that_makes_channels_last_itself_is_refused():
+    network = Functional(lambda x: x.to(memory_format=torch.channels_last))
+    with pytest.raises(
+        InputError, match=r"^Functional puts.*shape \[8, 3, 1, 1\].*set_flags\(False\) first$"
+    ) as caught:
+        training_format(network, X)
+    assert "\n" not in str(caught.value)
+    torch.backends.mkldnn.set_flags(False)
+    try:
+        assert training_format(network, X) == torch.channels_last
+    finally:
+        torch.backends.mkldnn.set_flags(True)
+
+
+TRAIN = """
+import torch
+from csqcfs import ImageSet, fit, models, quantize_activations
+from csqcfs.data.augment import Augment
+from torch import nn
+images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8)
+data = ImageSet(images, torch.arange(64) % 4, tuple("abcd"), (0.5,) * 3, (0.25,) * 3)
+narrow = nn.Sequential(nn.Conv2d(3, 8, 1, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 4, 1, 2, 0, 1),
+                       nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+for network in (models.build("resnet20", 4, 0.25, 3), narrow):
+    network = quantize_activations(network, 4, 1.0, torch.zeros(2, 3, 16, 16))
+    fit(network, data, epochs=10, lr=0.01, batch_size=16, augment=None, progress=False)
+print("trained")
+"""
+
+
+def test_narrow_networks_train_without_touching_the_heap():
+    """In a process of its own, on one thread; glibc looks at every block that is freed, where it can."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    try:
+        ctypes.CDLL("libc_malloc_debug.so.0")
+        environment |= {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
+    except OSError:
+        pass
+    done = subprocess.run([sys.executable, "-c", TRAIN], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and done.stdout.strip() == "trained", done.stderr[-2000:]
