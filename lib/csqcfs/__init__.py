@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .data.images import ImageSet as ImageSet
     from .engine.errors import InputError as InputError
     from .models.zoo import load as load
+    from .models.zoo import save as save
     from .training.evaluation import evaluate as evaluate
     from .training.evaluation import evaluate_snn as evaluate_snn
     from .training.train import fit as fit
@@ -47,7 +48,7 @@ _HOMES = {
     "data.images": ("ImageSet",),
     "engine.errors": ("InputError",),
     "models": (),
-    "models.zoo": ("load",),
+    "models.zoo": ("load", "save"),
     "training.evaluation": ("evaluate", "evaluate_snn"),
     "training.train": ("fit",),
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
-from csqcfs.engine.checkpoint import load_state, save_state
+from csqcfs.engine.checkpoint import fill, load_metadata, load_state, save_state
 from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,12 +73,56 @@ def test_truncated_file_is_refused(state, keep):
         load_state(state)
 
 
-def test_one_changed_bit_is_noticed(state):
-    blob = bytearray(state.read_bytes())
-    blob[-3] ^= 1
-    state.write_bytes(blob)
-    with pytest.raises(InputError, match="checksum.*delete it"):
+def test_every_flipped_bit_is_noticed(tmp_path):
+    path = save_state(tmp_path / "state.safetensors", {"x": torch.arange(3.0), "y": torch.zeros(0)}, {"epoch": [3]})
+    content = path.read_bytes()
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        for read in (load_state, load_metadata):
+            with pytest.raises(InputError, match="delete it") as caught:
+                read(path)
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, "3", "null", "{", '{"x": ' + "9" * 5000 + "}", ""])
+def test_a_header_with_a_right_checksum_but_odd_json(state, monkeypatch, text):
+    monkeypatch.setattr("csqcfs.engine.checkpoint.json.dumps", lambda value: text)
+    save_state(state, VALUES, {})
+    with pytest.raises(InputError, match="not a checkpoint of this version") as caught:
         load_state(state)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_false_size_takes_no_memory(tmp_path):
+    path = tmp_path / "huge"
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # a sparse file of zeros
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_state(path)
+    path.write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_state(path)
+
+
+def test_names_shapes_types_and_values_are_compared_before_anything_is_set():
+    layer = nn.Linear(3, 2)
+    good = {name: torch.ones_like(value) for name, value in layer.state_dict().items()}
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    for change, message in (
+        ({"weight": torch.ones(3, 2)}, r"^it has weight of shape \[3, 2\] of float32: expected \[2, 3\] of float32"),
+        ({"weight": torch.ones(2, 3).half()}, "of float16: expected"),
+        ({"more": torch.ones(1)}, "^it has, unlike the network, more"),
+        ({"bias": torch.tensor([1, torch.nan])}, "^it has values in bias that are not finite"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fill(layer, good | change, "it")
+    with pytest.raises(InputError, match="^it lacks bias"):
+        fill(layer, {"weight": good["weight"]}, "it")
+    assert all(map(torch.equal, layer.state_dict().values(), before.values()))
+    fill(layer, good, "it")
+    assert bool((layer.weight == 1).all())
 
 
 def test_pickle_is_never_executed(tmp_path):
@@ -105,24 +150,24 @@ def test_other_safetensors_missing_and_unreadable_files_are_refused(tmp_path):
 def test_a_failing_write_keeps_the_old_file(state, monkeypatch):
     before = state.read_bytes()
 
-    def fail(tensors, file, header):
-        file.write_bytes(b"half")
+    def fail(file, content):
+        file.open("wb").write(content[:4])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("csqcfs.engine.checkpoint.save_file", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(KeyboardInterrupt):
         save_state(state, VALUES, {})
     assert state.read_bytes() == before and list(state.parent.iterdir()) == [state]
 
 
 def test_full_disk_and_values_that_are_no_tensors_are_input_errors(state, monkeypatch):
-    from safetensors import SafetensorError
-
     def full(*_):
-        raise SafetensorError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     with pytest.raises(InputError, match="extra is a dict"):
         save_state(state, {"extra": {}}, {})
-    monkeypatch.setattr("csqcfs.engine.checkpoint.save_file", full)
+    with pytest.raises(InputError, match="is not JSON"):
+        save_state(state, VALUES, {"extra": torch.ones(1)})
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match="No space left"):
         save_state(state, VALUES, {})

@@ -11,6 +11,7 @@ import torch
 from csqcfs.conversion import quantize
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
+from csqcfs.engine.checkpoint import load_state, save_state
 from csqcfs.engine.errors import InputError
 from csqcfs.training import evaluation, train
 from csqcfs.training.recipe import learning_rate
@@ -305,6 +306,36 @@ def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
     with pytest.raises(InputError, match=f"{path} is of another training.*{named}.*delete it") as caught:
         fit(**{**call, **change})
     assert "\n" not in str(caught.value) and path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, m: m.update(history=None), "lacks settings or history"),
+        (lambda t, m: m.update(history=[None]), "lacks settings or history"),
+        (lambda t, m: m.update(history=[{"epoch": 1}]), "lacks settings or history"),
+        (lambda t, m: m.pop("identity"), "lacks settings or history"),
+        (lambda t, m: m.update(identity=[1]), "lacks settings or history"),
+        (lambda t, m: m.update(tensors=None), "lacks settings or history"),
+        (lambda t, m: t.popitem(), "lacks m"),
+        (lambda t, m: t.pop(next(name for name in t if name.startswith("momentum."))), "lacks momentum."),
+        (lambda t, m: t.pop(next(name for name in t if name.startswith("model."))), "lacks model."),
+        (lambda t, m: t.update({name: value.double() for name, value in t.items()}), "of float64: expected"),
+        (lambda t, m: next(iter(t.values())).fill_(torch.nan), "are not finite"),
+    ],
+)
+def test_well_formed_but_wrong_checkpoints_are_refused(tmp_path, change, message):
+    path = tmp_path / "state"
+    fit(network(), image_set(), epochs=1, checkpoint=path, **QUIET)
+    tensors, metadata = load_state(path)
+    change(tensors, metadata)
+    save_state(path, tensors, metadata)
+    model = network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(InputError, match=message) as caught:
+        fit(model, image_set(), epochs=1, checkpoint=path, **QUIET)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    assert all(map(torch.equal, model.state_dict().values(), before.values()))
 
 
 def test_truncated_checkpoint_is_refused(tmp_path):

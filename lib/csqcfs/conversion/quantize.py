@@ -53,7 +53,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
     """
     model, tracer = copy.deepcopy(model), _Tracer()
     try:
-        return fx.GraphModule(model, tracer.trace(model), type(model).__name__)
+        traced = fx.GraphModule(model, tracer.trace(model), type(model).__name__)
     except Exception as error:  # whatever the model's own forward raises on symbolic values
         inside = [name for name, _ in tracer.module_stack.values()]  # torch.fx leaves it as it was at the error
         where = f" at {inside[-1]}" if inside else ""
@@ -61,6 +61,8 @@ def trace(model: nn.Module) -> fx.GraphModule:
             f"{type(model).__name__} cannot be traced by torch.fx{where} ({_reason(error)}); "
             "take data-dependent Python control flow out of its forward"
         ) from error
+    traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
+    return traced
 
 
 def quantize_activations(

@@ -46,6 +46,10 @@ def build(name: str, num_classes: int = 10, width: float = 1.0, in_channels: int
 
     if name in _VGGS:
         channels, depths, hidden = _VGGS[name]
-        return VGG(tuple(map(scaled, channels)), depths, scaled(hidden), num_classes, in_channels)
-    block, channels, depths = _RESNETS[name]
-    return ResNet(block, tuple(map(scaled, channels)), depths, num_classes, in_channels)
+        model = VGG(tuple(map(scaled, channels)), depths, scaled(hidden), num_classes, in_channels)
+    else:
+        block, channels, depths = _RESNETS[name]
+        model = ResNet(block, tuple(map(scaled, channels)), depths, num_classes, in_channels)
+    # goes along with every copy that the library makes, so that `zoo.save` knows what to write
+    model.meta = {"built": {"name": name, "num_classes": num_classes, "width": width, "in_channels": in_channels}}
+    return model

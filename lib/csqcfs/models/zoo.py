@@ -1,30 +1,39 @@
-"""Trained networks in files of their own, and those that come with the package.
+"""Networks and SNNs in files of their own, and the trained networks that come with the package.
 
-    ann = csqcfs.load("resnet20-cifar10-csqcfs")      # or a path; in evaluation mode
-    scores = ann((images - mean) / std)               # with ann.mean and ann.std, of channels in 0..1
+    csqcfs.save(model, "mine.safetensors")                             # a network before or after quantizing, or an SNN
+    model = csqcfs.load("mine.safetensors")                            # one of `models`, by the name in the file
+    model = csqcfs.load("mine.safetensors", network=Net(), example=x)  # of a class of your own
+    ann = csqcfs.load("resnet20-cifar10-csqcfs")                       # comes with the package
+    scores = ann((images - mean) / std)                                # with ann.mean and ann.std, for channels in 0..1
 
-The file is a safetensors file: weights without optimizer state, and in its header everything that rebuilds the
-network and says where it comes from. Loading runs no code from the file.
+A file holds weights and, in its header, plain data: which network of `models` it is, the activation of each site
+or the method of an SNN, and what else the writer tells. It holds no code, so that the architecture of a class of
+one's own comes from a fresh instance. Nothing in a file is believed: names, shapes and sizes are compared before
+memory is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, nn
 
 from .. import models
+from ..activations import CQCFS, ThresholdActivation
 from ..conversion import quantize
+from ..conversion.snn import SNN, convert
 from ..data.images import ImageSet
-from ..engine.checkpoint import load_state, save_state
+from ..engine.checkpoint import fill, load_state, require_alike, save_state
 from ..engine.errors import InputError
-from ..paper.experiments.configs import RELU, Training, digest_of
+from ..engine.kernels import WINDOWS
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"  # the networks that come with the package
-DESCRIBED = ("network", "width", "L", "activation")  # settings that stand by themselves in the header too
+KINDS = ("relu", "quantized", "snn")
 
 
 def names() -> list[str]:
@@ -33,139 +42,226 @@ def names() -> list[str]:
 
 
 def save(
-    model: nn.Module,
-    path: Path | str,
-    training: Training,
-    images: ImageSet,
-    results: Sequence[dict[str, Any]] = (),
-    provenance: dict[str, Any] | None = None,
+    model: nn.Module, path: Path | str, *, images: ImageSet | None = None, info: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a network that `trainings.train` made from ``training``.
+    """Write a network or an SNN, with all that `load` needs beside the architecture.
 
     Args:
-        images: any part of its data set, for classes, image size and normalisation.
-        results: what was measured of it, ready for JSON.
-        provenance: see `records.provenance`.
+        model: a network, quantized or not, or what `convert` made of it.
+        images: any part of its data set, for classes and normalisation.
+        info: anything else that is JSON, such as settings and results; comes back in ``meta["zoo"]["info"]``.
 
     Raises:
-        InputError: a network that the settings do not describe, or a file that cannot be written.
+        InputError: weights that are not finite, ``info`` that is not JSON, or a file that cannot be written.
     """
-    settings = training.settings()
-    metadata = {
-        **_described(settings),
-        "classes": list(images.classes),
-        "image": list(images.images.shape[1:]),
-        "mean": list(images.mean),
-        "std": list(images.std),
-        "training": settings,
-        "digest": training.digest,
-        "thresholds": {
-            name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(model).items()
-        },
-        "results": list(results),
-        "provenance": provenance or {},
+    graph = model.graph if isinstance(model, SNN) else model
+    tensors = graph.state_dict()
+    require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")
+    header: dict[str, Any] = {
+        "kind": "snn" if isinstance(model, SNN) else "quantized" if quantize.sites(model) else "relu",
+        "built": getattr(graph, "meta", {}).get("built"),
+        "sites": {name: _site(site) for name, site in quantize.sites(graph).items()},
+        "classes": list(images.classes) if images is not None else None,
+        "mean": list(images.mean) if images is not None else None,
+        "std": list(images.std) if images is not None else None,
+        "info": dict(info or {}),
     }
-    rebuilt, tensors = _build(metadata), model.state_dict()
-    _fill(rebuilt, tensors, metadata["network"], f"the network for {path}")
-    for (name, site), wanted in zip(quantize.sites(model).items(), quantize.sites(rebuilt).values()):
-        kinds = [f"{type(s).__name__} with L = {s.L} and the {s.window} window" for s in (site, wanted)]
-        if kinds[0] != kinds[1]:
-            raise InputError(
-                f"the network for {path} has {kinds[0]} at {name}: expected {kinds[1]}, as its "
-                "settings say; name its own training"
-            )
-    return save_state(path, tensors, metadata)
+    if isinstance(model, SNN):
+        header |= {"method": model.method, "presteps": model.presteps}
+    if header["built"] and not _rebuilds(header, tensors, model):
+        header["built"] = None  # it was changed after `models.build`
+    return save_state(path, tensors, header)
 
 
-def load(path_or_name: Path | str) -> fx.GraphModule:
-    """A trained network in evaluation mode, with the normalisation of its inputs as ``mean`` and ``std``.
+def load(path_or_name: Path | str, network: nn.Module | None = None, example: Tensor | None = None) -> nn.Module:
+    """A network or SNN of `save` in evaluation mode, with the normalisation of its inputs as ``mean`` and ``std``.
 
-    ``meta["zoo"]`` holds the rest of the file's header: settings of the training, results, provenance.
+    ``meta["zoo"]`` holds the file's header. A `fx.GraphModule` comes back for a quantized network, an `SNN` for an
+    SNN, and the network itself for one that was not quantized.
 
     Args:
         path_or_name: a file of `save`, or one of `names`.
+        network: for a class of your own, a fresh instance, which is copied: the file's activations are put into
+            it as by `quantize_activations`, or it has them already.
+        example: a batch of inputs for `quantize_activations`, where your network needs one.
 
     Raises:
-        InputError: no such file or name; a file that is damaged, or that holds something else.
+        InputError: no such file or name; a file that is damaged, that holds something else, or whose network is
+            another one.
     """
-    path = Path(path_or_name).expanduser()
-    if not path.is_file() and (shipped := WEIGHTS / f"{path_or_name}.safetensors").is_file():
-        path = shipped
-    if not path.is_file():
+    path = _find(path_or_name)
+    tensors, header = load_state(path)
+    _check(header, path)
+    if header["built"] is None and network is None:
         raise InputError(
-            f"{str(path_or_name)!r} is neither a file nor a network of the package: expected a path "
-            f"or one of {', '.join(names()) or '(none yet)'}"
+            f"{path} holds a network of a class of its own: pass a fresh instance of it, as in "
+            "csqcfs.load(path, network=Net())"
         )
-    tensors, metadata = load_state(path)
-    model = _build(_checked(metadata, path))
-    _fill(model, tensors, metadata["network"], str(path))
-    model.mean, model.std = tuple(metadata["mean"]), tuple(metadata["std"])
-    model.meta["zoo"] = metadata
+    model = _rebuild(header, tensors, str(path), network, example)
+    model.mean, model.std = (None if header[key] is None else tuple(header[key]) for key in ("mean", "std"))
+    model.meta = getattr(model, "meta", {}) | {"zoo": header}
     return model.eval()
 
 
-def _described(settings: dict[str, Any]) -> dict[str, Any]:
-    activation = settings["stages"][-1]["activation"]
-    return {
-        "network": settings["network"],
-        "width": settings["width"],
-        "L": settings.get("L"),
-        "activation": activation,
-    }
+def _find(path_or_name: Path | str) -> Path:
+    try:
+        path = Path(path_or_name).expanduser()
+        if not path.is_file() and (shipped := WEIGHTS / f"{path_or_name}.safetensors").is_file():
+            path = shipped
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError, TypeError, ValueError):  # a name too long, ~nobody, a looping link, a zero byte
+        pass
+    shown = str(path_or_name)
+    raise InputError(
+        f"{shown if len(shown) < 200 else shown[:100] + ' ...'!r} is neither a file nor a network of the package: "
+        f"expected a path or one of {', '.join(names()) or '(none yet)'}"
+    )
 
 
-def _checked(metadata: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The header of a file of `save`, if it agrees with itself.
+def _rebuilds(header: dict[str, Any], tensors: dict[str, Tensor], model: nn.Module) -> bool:
+    """Whether a header and tensors are enough to make ``model``: its modules, their settings and the code between."""
+    try:
+        rebuilt = _rebuild(header, tensors, "")
+    except InputError:
+        return False
+    pair = (str(m.graph if isinstance(m, SNN) else m).partition("(")[2] for m in (rebuilt, model))  # but for its name
+    return next(pair) == next(pair)
+
+
+def _site(site: ThresholdActivation) -> dict[str, Any]:
+    """What `_activation` makes a site from."""
+    kind = next((name for name, kind in quantize.ACTIVATIONS.items() if type(site) is kind), None)
+    if kind is None:
+        raise InputError(f"a {type(site).__name__}: expected one of {', '.join(quantize.ACTIVATIONS)}; switch to one")
+    return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels}
+
+
+def _check(header: dict[str, Any], path: Path) -> None:
+    """Types and ranges of a header; whether they fit the tensors is seen later.
 
     Raises:
-        InputError: it does not, or it is another kind of file.
+        InputError: another kind of file, or a value that `save` does not write.
     """
-    try:
-        settings, expected = metadata["training"], {key: metadata[key] for key in DESCRIBED}
-        found, digest = _described(settings), digest_of(settings)
-        complete = all(key in metadata for key in ("classes", "image", "mean", "std"))
-    except (KeyError, TypeError, IndexError):
-        complete = False
-    if not complete:
-        raise InputError(
-            f"{path} is not a file of zoo.save: expected one that names its network; a checkpoint of "
-            "a training is published by csqcfs publish"
+    if "identity" in header:
+        raise InputError(f"{path} is the checkpoint of a training: expected a file of csqcfs.save; save its network")
+
+    def numbers(value: Any) -> bool:
+        return isinstance(value, list) and all(type(v) in (int, float) and math.isfinite(v) for v in value)
+
+    def built(value: Any) -> bool:
+        keys = ("name", "num_classes", "width", "in_channels")
+        return value is None or (isinstance(value, dict) and sorted(value) == sorted(keys))
+
+    def site(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and sorted(value) == ["L", "activation", "channels", "window"]
+            and value["activation"] in quantize.ACTIVATIONS
+            and value["window"] in WINDOWS
+            and all(type(n) is int and n > 0 for n in (value["L"], value["channels"] or 1))
         )
-    differing = [
-        f"{key} {expected[key]!r}, of a training with {found[key]!r}"
-        for key in DESCRIBED
-        if expected[key] != found[key]
-    ]
-    if digest != metadata["digest"] and not differing:
-        differing = [f"digest {metadata['digest']}, of a training with {digest}"]
-    if differing:
-        raise InputError(f"{path} says {differing[0]}: its header was changed by hand; get the file again")
-    return metadata
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+    checks = {
+        "kind": lambda v: v in KINDS,
+        "built": built,
+        "sites": lambda v: isinstance(v, dict) and all(map(site, v.values())),
+        "classes": lambda v: v is None or texts(v),
+        "mean": lambda v: v is None or numbers(v),
+        "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
+        "info": lambda v: isinstance(v, dict),
+    }
+    if header.get("kind") == "snn":
+        checks |= {"method": lambda v: isinstance(v, str), "presteps": lambda v: type(v) is int and 0 <= v < 1 << 16}
+    for key, allowed in checks.items():
+        if key not in header or not allowed(header[key]):
+            said = f"{key} = {str(header[key])[:60]!r}" if key in header else f"no {key}"
+            raise InputError(f"{path} has {said} in its header: expected a file of csqcfs.save; get it again")
 
 
-def _build(metadata: dict[str, Any]) -> fx.GraphModule:
-    """The untrained network that a header describes."""
-    channels = metadata["image"][0]
-    with torch.random.fork_rng([]):  # the caller's random numbers stay as they are
-        model = models.build(metadata["network"], len(metadata["classes"]), metadata["width"], channels)
-    if metadata["activation"] == RELU:
-        return quantize.trace(model)
-    model = quantize.quantize_activations(model, metadata["L"], 1.0, torch.zeros(2, *metadata["image"]))
-    return model if metadata["activation"] == "qcfs" else quantize.switch(model, metadata["activation"])
-
-
-def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], network: str, what: str) -> None:
-    """Set all tensors of ``model``.
+def _rebuild(
+    header: dict[str, Any],
+    tensors: dict[str, Tensor],
+    what: str,
+    network: nn.Module | None = None,
+    example: Tensor | None = None,
+) -> nn.Module:
+    """The network or SNN that a header describes, with ``tensors``.
 
     Raises:
-        InputError: names or shapes differ.
+        InputError: they do not fit each other.
+    """
+    if network is None:
+        network, example = _built(header["built"], tensors, what)
+    else:
+        network = copy.deepcopy(network)
+    if header["kind"] == "relu":
+        fill(network, tensors, what)
+        return network
+    if not quantize.sites(network):
+        network = quantize.quantize_activations(network, 1, 1.0, example)
+    thresholds = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] in ("raw", "threshold")}
+    if header["kind"] == "quantized":
+        _set_sites(network, header["sites"], thresholds, what)
+        fill(network, tensors, what)
+        return network
+    for name, site in quantize.sites(network).items():
+        found = thresholds.get(f"{name}.threshold")
+        if found is None or found.dim() > 1:
+            raise InputError(f"{what} has no threshold for {name}: expected the same network")
+        network.set_submodule(name, _activation("cqcfs" if found.dim() else "qcfs", found).to(site.raw.device))
+    steps = header["presteps"] or 1
+    snn = convert(network, header["method"], tau=steps, rho=steps)
+    fill(snn.graph, tensors, what)
+    return snn
+
+
+def _built(settings: dict[str, Any], tensors: dict[str, Tensor], what: str) -> tuple[nn.Module, Tensor]:
+    """A network of `models` and an example of its input, after comparing shapes without memory.
+
+    Raises:
+        InputError: no such network, or one of other layers than the tensors.
     """
     try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).splitlines()[1].split())  # the first line only names the class
-        reason = reason if len(reason) < 160 else f"{reason[:150]} ..."
-        raise InputError(
-            f"{what} does not hold the {network} that its settings describe ({reason}): expected the "
-            "tensors of that network; name its own training"
-        ) from error
+        with torch.device("meta"):
+            shapes = models.build(**settings).state_dict()
+    except InputError as error:
+        raise InputError(f"{what} names a network that does not exist ({error}); get the file again") from error
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise InputError(f"{what} names a network of impossible size ({settings}); get the file again") from error
+    weights = {name: shape for name, shape in shapes.items() if shape.dim() > 1}
+    require_alike({name: tensors[name] for name in weights if name in tensors}, weights, what)
+    with torch.random.fork_rng([]):  # the caller's random numbers stay as they are
+        model = models.build(**settings)
+    generator = torch.Generator().manual_seed(0)
+    return model, torch.randn(2, settings["in_channels"], 32, 32, generator=generator)
+
+
+def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds: dict[str, Tensor], what: str) -> None:
+    """Give each site of ``network`` its activation; a site that has it stays."""
+    found = quantize.sites(network)
+    for name in [*found, *wanted]:
+        raw = thresholds.get(f"{name}.raw")
+        alike = name in found and name in wanted and raw is not None and raw.dim() < 2
+        channels = wanted[name]["channels"] if alike else None
+        if not alike or found[name].channels not in (None, channels) or len(raw.flatten()) not in (1, channels):
+            raise InputError(f"{what} and the network differ at the activation {name}: expected the same network")
+        if _site(found[name]) != wanted[name]:
+            site = wanted[name]
+            new = _activation(site["activation"], raw, site["L"], site["window"], site["channels"])
+            network.set_submodule(name, new.to(found[name].raw.device))
+
+
+def _activation(
+    kind: str, raw: Tensor, L: int = 1, window: str = "paper", channels: int | None = None
+) -> ThresholdActivation:
+    """An activation for thresholds of the shape and type of ``raw``."""
+    chosen = quantize.ACTIVATIONS[kind]
+    if issubclass(chosen, CQCFS):
+        new = chosen(max(1, raw.numel()), L, 1.0, window=window)
+    else:
+        new = chosen(L, 1.0, window=window, channels=channels)
+    return new.to(raw.dtype)

@@ -35,7 +35,13 @@ def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str |
             if results and len(trainings.history(training)) == training.stages[-1].epochs:
                 model, _, splits = trainings.train(training, root, progress=False)
                 path = WEIGHTS / f"{SMALL}-{dataset}-{end}.safetensors"
-                written.append(save(model, path, training, splits.test, results, provenance))
+                info = {
+                    "training": training.settings(),
+                    "digest": training.digest,
+                    "results": results,
+                    "provenance": provenance,
+                }
+                written.append(save(model, path, images=splits.test, info=info))
     return written
 
 

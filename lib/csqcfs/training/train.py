@@ -27,7 +27,7 @@ from ..activations import ThresholdActivation
 from ..conversion.quantize import sites
 from ..data.augment import Augment
 from ..data.images import ImageSet
-from ..engine.checkpoint import load_state, save_state
+from ..engine.checkpoint import load_state, require_alike, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import compiler_available
 from ..engine.memory_format import training_format
@@ -254,7 +254,7 @@ def _save(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.o
     for name, parameter in model.named_parameters():
         if (buffer := optimizer.state.get(parameter, {}).get("momentum_buffer")) is not None:
             tensors[f"momentum.{name}"] = buffer
-    save_state(path, tensors, {"identity": identity, "history": history})
+    save_state(path, tensors, {"identity": identity, "history": history, "tensors": list(tensors)})
 
 
 def _resume(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.optim.Optimizer) -> list:
@@ -264,7 +264,11 @@ def _resume(path: Path | str, identity: dict, model: nn.Module, optimizer: torch
         InputError: the checkpoint is damaged, or of another training.
     """
     tensors, metadata = load_state(path)
-    saved, now = metadata.get("identity", {}), json.loads(json.dumps(identity))
+    saved, history, names = (metadata.get(key) for key in ("identity", "history", "tensors"))
+    complete = isinstance(saved, dict) and isinstance(history, list) and isinstance(names, list)
+    if not complete or not all(isinstance(e, dict) and type(e.get("seconds")) in (int, float) for e in history):
+        raise InputError(f"checkpoint {path} lacks settings or history: expected one of fit; delete it and run again")
+    now = json.loads(json.dumps(identity))
     differing = [
         f"{key} {saved.get(key)!r} there, {value!r} here" for key, value in now.items() if saved.get(key) != value
     ]
@@ -273,8 +277,11 @@ def _resume(path: Path | str, identity: dict, model: nn.Module, optimizer: torch
             f"checkpoint {path} is of another training ({'; '.join(differing[:3])}): "
             "change back, delete it or name another file"
         )
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    for name, parameter in model.named_parameters():
-        if (buffer := tensors.get(f"momentum.{name}")) is not None:
-            optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(buffer)
-    return metadata["history"]
+    wanted = {f"model.{name}": value for name, value in model.state_dict().items()}
+    parameters = {f"momentum.{name}": value for name, value in model.named_parameters()}
+    require_alike(tensors, wanted | {k: v for k, v in parameters.items() if k in names}, f"checkpoint {path}")
+    model.load_state_dict({name.removeprefix("model."): tensors[name] for name in wanted})
+    for name, parameter in parameters.items():
+        if name in tensors:
+            optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(tensors[name])
+    return history

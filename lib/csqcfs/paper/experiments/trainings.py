@@ -46,9 +46,10 @@ def checkpoint_path(training: Training) -> Path:
 def history(training: Training) -> list[dict[str, Any]]:
     """The epochs done of the last stage of ``training``; empty without a checkpoint that can be read."""
     try:
-        return load_metadata(checkpoint_path(training))["history"]
-    except (InputError, KeyError):
+        found = load_metadata(checkpoint_path(training)).get("history")
+    except InputError:
         return []
+    return found if isinstance(found, list) else []
 
 
 def train(

@@ -1,0 +1,71 @@
+"""Publishing: what travels with the repository is finished, measured, and of real data."""
+
+from __future__ import annotations
+
+import csqcfs
+import pytest
+import torch
+from csqcfs import data
+from csqcfs.engine import paths
+from csqcfs.paper import cli, publish
+from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.runs import records
+
+
+@pytest.fixture(scope="module")
+def images():
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (8, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    known = data.CIFAR["cifar10"]
+    return csqcfs.ImageSet(pixels, torch.arange(8), tuple("abcdefghij"), known.mean, known.std)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, images):
+    """A home, a repository, and CIFAR of eight images."""
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(paths, "in_repository", lambda: True)
+    monkeypatch.setattr(publish, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(data, "load", lambda name, root=None, val=0, seed=0: data.Splits(images, images, images))
+    small = profiles.Profile(
+        "quick", "", networks=("resnet20",), widths={"resnet20": 0.25}, epochs=1, finetune_epochs=1, batch_size=4
+    )
+    monkeypatch.setitem(profiles.PROFILES, "quick", small)
+    return small
+
+
+def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
+    training = place.training("cifar10", "resnet20", "csqcfs")
+    model, *_ = trainings.train(training, progress=False)
+    run = Run.of("accuracy", training, method="cos")
+    values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 4, "thresholds": {"act": [1.0]}}
+    path = records.write(run, values, 3.0)
+    records.write(Run.of("accuracy", training, method="other"), values, 3.0)  # no artefact shows it
+    assert cli.main(["publish", "--profile", "quick"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("1 of ") and "resnet20-cifar10-csqcfs.safetensors: 0." in printed
+    copies = list(paths.reference_records("quick").iterdir())
+    assert [copy.name for copy in copies] == [path.name] and copies[0].read_bytes() == path.read_bytes()
+    written = [path.name for path in (tmp_path / "weights").iterdir()]
+    assert written == ["resnet20-cifar10-csqcfs.safetensors"]  # stage 1 is trained, too, but was not measured
+    loaded = csqcfs.load(tmp_path / "weights" / "resnet20-cifar10-csqcfs.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), model.state_dict().values()))
+    assert loaded.meta["zoo"]["info"]["results"] == [
+        {"record": run.name, "method": "cos", "images": 8, "ann": 50.0, "snn": [12.5], "presteps": 4}
+    ]
+    assert loaded.meta["zoo"]["info"]["provenance"]["seconds"] == 3.0
+    assert loaded.meta["zoo"]["info"]["training"] == training.settings()
+    assert loaded.meta["zoo"]["info"]["digest"] == training.digest
+
+
+def test_nothing_finished_publishes_nothing(place, capsys):
+    assert cli.main(["publish", "--profile", "quick"]) == 0
+    assert capsys.readouterr().out.startswith("0 of ")
+
+
+def test_stand_ins_are_not_published_as_cifar(monkeypatch, tmp_path):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    monkeypatch.setattr(trainings, "history", lambda training: pytest.fail("the demo has no CIFAR"))
+    assert publish.publish_networks(profiles.get("demo"), []) == []
