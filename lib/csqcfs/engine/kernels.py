@@ -17,6 +17,7 @@ compiler is at hand and the tensor is large enough to repay it, through torch.co
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import os
 import shutil
@@ -94,9 +95,11 @@ def compiler_available() -> bool:
 @functools.cache
 def _compiled(function: Callable, recursion: bool) -> Callable:
     # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
-    return torch.compile(
-        function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, recompile_limit=VARIANTS
-    )
+    limit = {"recompile_limit": VARIANTS}
+    if "recompile_limit" not in inspect.signature(torch.compile).parameters:  # PyTorch 2.11: one limit for all
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VARIANTS)
+        limit = {}
+    return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, **limit)
 
 
 @functools.cache
