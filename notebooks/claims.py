@@ -16,7 +16,7 @@
 # Which claims of the paper hold on our records?
 #
 # The checkable claims of the paper's abstract, text and tables, each with its place, a check as code, and a verdict:
-# **held**, **did not hold**, or **not tested in this profile**.
+# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile.
 
 # %% tags=["parameters"]
 profile = "demo"
@@ -32,15 +32,16 @@ ledger = page.open("claims", profile, seeds)
 # ## How to read it
 #
 # - A verdict is about *our* records in *this* profile. In the profile `demo`, handwritten digits stand in for both
-#   CIFAR data sets and the networks are narrow: there a verdict shows that the check works, and says little about
-#   CIFAR.
-# - Each finding says what it rests on: data set, n seeds, test images. Orders are judged by means; where a difference
-#   is smaller than two standard errors from the number of test images, the finding counts it as "within the noise",
-#   and the verdict could turn with another seed.
+#   CIFAR data sets and the networks are narrow: there the checks run and are **shown, not judged**.
+# - Networks are compared on the same test images, image by image, and seed by seed where there are several. A claim
+#   **held** where the 95 % interval of each of its differences lies where the claim says; it **did not hold** where one
+#   interval lies outside, widened for the number of places it was looked for; else it is **undecided**. One seed says
+#   nothing about others: with n = 1 the interval is about the test images alone.
+# - Records from before which images were right was kept have an interval as of independent samples: "unpaired".
 # - Levels ("95.86 %") are only judged where data and training are the paper's.
-# - Words have numbers here: "comparable", "similar", "marginal" are 1 percentage point; others are given in the
-#   claim.
-# - A claim about all time-steps or all networks fails with its first exception, which the finding names.
+# - Words have numbers here: "comparable", "similar", "marginal" are 1 percentage point either way; others are given in
+#   the claim.
+# - A **remark** can come out only one way by construction, and is no verdict.
 
 # %% tags=["nbval-check-output"]
 frame = judge.judge(ledger)
@@ -62,8 +63,8 @@ ledger.table(frame, "The claims of the paper on our records")
 # %% [markdown]
 # ## What deviates
 #
-# - The paper tells no seeds, no spread and no ρ. Where it says "outperforms", we ask for a better mean at each of the
-#   cells it speaks of.
+# - The paper tells no seeds, no spread and no ρ. Where it says "outperforms", we ask for a lead beyond the noise in
+#   each of the cells it speaks of.
 # - "With only 1 time-step" is judged by the steps that the method takes, see *What T = 1 costs*.
 
 # %%

@@ -11,6 +11,7 @@ import pytest
 import torch
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
+from csqcfs.paper.measures.thresholds import spread_of_layers
 from csqcfs.paper.pages import page, tables
 from csqcfs.paper.pages.gains import gains
 from csqcfs.paper.plots import channels, error, quantization, spread, thresholds
@@ -191,7 +192,7 @@ def test_effects_of_a_crossing():
 
 
 def test_differences_are_of_each_layer_and_infinite_where_not_defined():
-    found = spread.differences({"a": [1.0, 1.5, 2.0], "b": [4.0, 4.0], "c": [0.0, 1.0], "d": [-1.0, 1.0]})
+    found = spread_of_layers({"a": [1.0, 1.5, 2.0], "b": [4.0, 4.0], "c": [0.0, 1.0], "d": [-1.0, 1.0]})
     assert found.tolist() == [100.0, 0.0, np.inf, np.inf]
 
 

@@ -1,13 +1,12 @@
 """Gradients of CS-QCFS in three ways: autograd of the package, finite differences, and Eqs. 19-20 as printed.
 
 The finite differences are those of Eq. 18 with the floor frozen, which is what d floor(x)/dx = 1 asks for (see
-`audit_training.frozen`). All in float64, at L = 4.
+`reference.frozen`). All in float64, at L = 4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,10 @@ import torch
 
 from ...activations import CSQCFS
 from ...engine import kernels
-from .audit_training import LEVELS, cases, differences, frozen, sigmoid, softplus
+from .corrections import Gradients, gradients, gradients_printed
+from .reference import LEVELS, differences, softplus
 
 LAMBDAS = (-1.0, 0.5, 1.0, 4.0)
-
-
-class Gradients(NamedTuple):
-    """df/dz and df/dlambda at each input."""
-
-    by_input: np.ndarray
-    by_raw: np.ndarray
 
 
 def inputs(raw: float, count: int = 601) -> np.ndarray:
@@ -46,35 +39,16 @@ def finite_differences(z: np.ndarray, raw: float) -> Gradients:
     return Gradients(*differences(z, np.full_like(z, raw)))
 
 
-def printed(z: np.ndarray, raw: float) -> Gradients:
-    """Eqs. 19-20 as the paper prints them, with f of Eq. 18.
-
-    For lambda <= 0 the printed range is empty and the cases around it overlap; the upper one is taken there.
-    """
-    lam = np.full_like(z, raw)
-    _, inside, above = cases(z, lam)
-    middle = (sigmoid(raw) * frozen(z, lam, z, lam) - z * np.exp(raw)) / softplus(raw)
-    return Gradients(inside.astype(float), np.select([above, inside], [1.0, middle], 0.0))
-
-
-def corrected(z: np.ndarray, raw: float) -> Gradients:
-    """Eqs. 19-20 with theta = Softplus(lambda) and dtheta/dlambda = Sigmoid(lambda)."""
-    theta, lam = softplus(raw), np.full_like(z, raw)
-    _, inside, above = cases(z, np.full_like(z, theta))
-    middle = sigmoid(raw) * (frozen(z, lam, z, lam) - z) / theta
-    return Gradients(inside.astype(float), np.select([above, inside], [sigmoid(raw), middle], 0.0))
-
-
 def deviations(lambdas: Sequence[float] = LAMBDAS) -> pd.DataFrame:
     """Largest absolute deviation from the finite difference for each lambda, and the share of inputs with one."""
     lines = {}
     for raw in lambdas:
         z = inputs(raw)
         exact = finite_differences(z, raw)
-        forms = {"csqcfs": autograd(z, raw), "corrected": corrected(z, raw), "printed": printed(z, raw)}
+        forms = {"csqcfs": autograd(z, raw), "corrected": gradients(z, raw), "printed": gradients_printed(z, raw)}
         for name, field in (("∂f/∂z", "by_input"), ("∂f/∂λ", "by_raw")):
             gaps = [np.abs(getattr(g, field) - getattr(exact, field)) for g in forms.values()]
-            lines[name, f"{raw:g}"] = [f"{softplus(raw):.3f}", *map(_summary, gaps)]
+            lines[name, f"{raw:g}".replace("-", "−")] = [f"{softplus(raw):.3f}", *map(_summary, gaps)]
     index = pd.MultiIndex.from_tuples(sorted(lines, key=lambda key: key[0] != "∂f/∂z"), names=["Derivative", "λ"])
     columns = ["θ = Softplus(λ)", "autograd of csqcfs", "Eqs. 19-20, corrected", "Eqs. 19-20, printed"]
     return pd.DataFrame([lines[key] for key in index], index=index, columns=columns)
@@ -82,7 +56,7 @@ def deviations(lambdas: Sequence[float] = LAMBDAS) -> pd.DataFrame:
 
 def _summary(gaps: np.ndarray, tolerance: float = 1e-8) -> str:
     wrong = gaps > tolerance
-    return f"{gaps.max():.3g} (at {wrong.mean():.0%})" if wrong.any() else f"< {tolerance:g}"
+    return f"{gaps.max():.3g} (at {wrong.mean():.0%})" if wrong.any() else f"< {tolerance:.8f}"
 
 
 def window_gradients(z: np.ndarray, theta: float) -> dict[str, Gradients]:
@@ -100,7 +74,11 @@ def window_table(at: Sequence[float] = (0.0, 0.95, 1.05, 1.2), theta: float = 1.
     """df/dz and df/dtheta at a few inputs where the windows differ, theta = 1, L = 4."""
     gradients = window_gradients(np.array(at), theta)
     lines = [
-        [f"{value:g}" for pair in zip(np.round(g.by_input, 4) + 0.0, np.round(g.by_raw, 4) + 0.0) for value in pair]
+        [
+            f"{value:g}"
+            for pair in zip(np.round(g.by_input, 4) + 0.0, np.round(g.by_raw, 4) + 0.0, strict=True)
+            for value in pair
+        ]
         for g in gradients.values()
     ]
     columns = [f"∂f/∂{name}, z = {z:g}" for z in at for name in ("z", "θ")]

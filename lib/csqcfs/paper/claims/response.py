@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 
 from ... import activations, neurons
-
-GRID = np.arange(-192, 193) / 64  # dyadic inputs from -3 to 3, on which equality means equality
+from . import corrections
+from .reference import GRID
 
 
 def relu(z: np.ndarray) -> np.ndarray:
@@ -80,11 +80,10 @@ def negative_error(z: np.ndarray, theta: float, L: int) -> dict[str, np.ndarray]
     The neuron of Eqs. 1-3 then fires at every step for z >= theta / 2 and never below, whereas QCFS is theta for
     z < theta and 0 for z >= 0.
     """
-    middle = theta / L * np.floor(z * L / theta + 0.5) - theta * (z >= theta / 2)
     return {
         "simulated": qcfs(z, theta, L) - neuron(z, theta, L),
-        "derived": np.select([z < theta, z >= 0], [theta, -theta], middle),
-        "printed": np.select([z < theta, z >= 0], [-theta, theta], theta / L * np.floor((z - L) / theta)),
+        "derived": corrections.eq14(z, theta, L),
+        "printed": corrections.eq14_printed(z, theta, L),
     }
 
 

@@ -64,6 +64,8 @@ class Difference(NamedTuple):
         low, high = self.interval()
         if low == high:
             return f"{self.points:+.2f}"
+        if math.isinf(low):
+            return f"{self.points:+.2f} (on an unknown number of images)"
         return f"{self.points:+.2f} ({low:+.2f} to {high:+.2f}{'' if self.paired else ', unpaired'})"
 
 
@@ -109,7 +111,7 @@ def contrast(*terms: Term, offset: float = 0.0) -> Difference | None:
 def difference(
     first: Sequence[Record], second: Sequence[Record], column: Column, other: Column | None = None
 ) -> Difference | None:
-    """Accuracy of ``first`` at ``column`` minus that of ``second`` there, or at ``other``; None without a seed of both."""
+    """Accuracy of ``first`` at ``column`` minus that of ``second`` there or at ``other``; None as `contrast`."""
     return contrast((1.0, first, column), (-1.0, second, column if other is None else other))
 
 

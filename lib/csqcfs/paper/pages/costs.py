@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import published
 from ..bench import report
-from ..claims import audit_costs
+from ..claims.costs import STEM_MACS, additions_per_synapse
 from ..experiments import registry
 from ..measures import energy
 from . import tables
@@ -282,15 +282,9 @@ def conventions_frame(page, times: Sequence[int] = published.TIMESTEPS) -> pd.Da
     return pd.DataFrame(lines, columns=[*names, *(f"T = {T}" for T in times)]).set_index(names)
 
 
-def paper_additions_per_synapse() -> dict[str, float]:
-    """Table 7's accumulations over the synapses behind the first convolution, {"qcfs", "csqcfs"}."""
-    synapses = published.TABLE7["ann"].macs - audit_costs.STEM_MACS
-    return {model: published.TABLE7[model].acs / synapses for model in ("qcfs", "csqcfs")}
-
-
 def matching_frame(page) -> pd.DataFrame:
     """At which T our networks have the paper's additions per synapse, and the paper's MACs per step."""
-    wanted, lines = paper_additions_per_synapse(), []
+    wanted, lines = additions_per_synapse(), []
     for (network, model), printed in ((key, published.TABLE7[key[1]]) for key in page.rows):
         found = page.metrics((network, model))
         if not found:
@@ -304,7 +298,7 @@ def matching_frame(page) -> pd.DataFrame:
                 f"{wanted[model]:.4f}",
                 tables.cell(own, 4),
                 tables.cell(times) if None not in times else "more than 32",
-                f"{printed.macs / audit_costs.STEM_MACS:.2f}",
+                f"{printed.macs / STEM_MACS:.2f}",
             )
         )
     return pd.DataFrame(

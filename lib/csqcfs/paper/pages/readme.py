@@ -59,7 +59,11 @@ def claim_count() -> str:
     """Verdicts of the claims ledger, by profile."""
 
     def line(profile: str) -> str:
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in judge.count(profile).items())
+        counts = ", ".join(
+            f"{count} {verdict}"
+            for verdict, count in judge.tally(judge.judge(page.open("claims", profile))).items()
+            if count
+        )
         return f"- `{profile}`: {counts} ([ledger](paper_figures/{profile}/claims.md))"
 
     return "\n".join(line(profile) for profile in ("demo", "quick"))

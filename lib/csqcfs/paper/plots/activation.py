@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...engine import kernels
-from ..claims import gradient_check, response
-from ..claims.audit_training import LEVELS, softplus
+from ..claims import corrections, gradient_check, response
+from ..claims.reference import LEVELS, softplus
 from ..pages import style
 
 SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
@@ -147,7 +147,7 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
         found = {
             "finite differences": gradient_check.finite_differences(z, raw),
             "csqcfs (autograd)": gradient_check.autograd(z, raw),
-            "as printed": gradient_check.printed(z, raw),
+            "as printed": corrections.gradients_printed(z, raw),
         }
         for name, look in zip(found, looks, strict=True):
             top.plot(z / theta, found[name].by_input, label=name, **look)

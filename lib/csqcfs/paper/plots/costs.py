@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from .. import published
 from ..bench import report
+from ..claims.costs import additions_per_synapse
 from ..measures import energy
 from ..pages import costs, style, tables
 
@@ -135,7 +136,7 @@ def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
             **style.METHODS[model].kwargs(),
             **more,
         )
-    printed, look = costs.paper_additions_per_synapse(), style.METHODS["paper"]
+    printed, look = additions_per_synapse(), style.METHODS["paper"]
     for value in printed.values():
         ax.axhline(value, color=look.colour, linestyle=look.line, linewidth=0.8)
     ax.annotate(

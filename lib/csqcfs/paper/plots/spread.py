@@ -11,17 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .. import published
+from ..measures.thresholds import spread_of_layers
 from ..pages import style, tables
 from .quantization import title
 
 COLUMNS = ("MaxDiff", "AvgDiff", "MaxDiff of λ", "AvgDiff of λ")  # in %
-
-
-def differences(thresholds: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """(max - min) / min of each site's thresholds in % (section 5.6.1); infinite where min is not positive."""
-    low, high = (np.array([choose(values) for values in thresholds.values()]) for choose in (min, max))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(low > 0, 100 * (high - low) / low, np.inf)
 
 
 def raw(thresholds: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
@@ -43,7 +37,7 @@ def spread(page) -> dict[tuple, dict[str, list[float]]]:
         if by_seed:
             parameters = [raw(thresholds) if key[0] == "csqcfs" else thresholds for thresholds in by_seed]
             found[key] = {
-                f"{name}{of}": [float(reduce(differences(values))) for values in kind]
+                f"{name}{of}": [float(reduce(spread_of_layers(values))) for values in kind]
                 for of, kind in (("", by_seed), (" of λ", parameters))
                 for name, reduce in (("MaxDiff", np.max), ("AvgDiff", np.mean))
             }
@@ -89,7 +83,7 @@ def levels(page) -> pd.DataFrame:
 def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> Axes:
     """The difference within each layer over depth, a line for each method; a gap where it is undefined."""
     for method, thresholds in found.items():
-        values = differences(thresholds)
+        values = spread_of_layers(thresholds)
         ax.plot(
             np.arange(1, len(values) + 1),
             np.where(np.isfinite(values), values, np.nan),

@@ -1,0 +1,143 @@
+"""What claims are judged on: the accuracies that the paper prints, or those of a profile's records.
+
+Both answer the same questions, so that one function judges a sentence on either. A row is (artefact, *its key), as
+in `registry`; a term of a difference is (weight, row, "ann" or T or several T).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from .. import names, published
+from ..measures import compare
+from ..measures.compare import Column, Difference
+from ..measures.right import ANN
+from ..runs.records import Record
+
+Term = tuple[float, tuple, Column]
+
+
+class Printed:
+    """The paper's Tables 1-4: numbers without noise, as nothing about it is said."""
+
+    tables = {
+        "table1": published.TABLE1,
+        "table2": published.TABLE2,
+        "table3": published.TABLE3,
+        "table4": published.TABLE4,
+    }
+    names = names.NAMES
+    full = True
+
+    def keys(self, id: str) -> list[tuple]:
+        return list(self.tables.get(id, {}))
+
+    def accuracy(self, row: tuple, column: Column) -> float | None:
+        """None where the paper prints a dash, or no such row."""
+        id, *key = row
+        found = self.tables.get(id, {}).get(tuple(key))
+        if found is None:
+            return None
+        if column == ANN:
+            return found.ann
+        values = [found.at(T) for T in (column if isinstance(column, tuple) else (column,))]
+        return None if None in values else statistics.fmean(values)
+
+    def contrast(self, *terms: Term, offset: float = 0.0) -> Difference | None:
+        values = [self.accuracy(row, column) for _, row, column in terms]
+        if None in values:
+            return None
+        total = sum(weight * value for (weight, _, _), value in zip(terms, values, strict=True))
+        return Difference(round(total + offset, 6))  # printed numbers have two decimals
+
+    def identity(self, row: tuple) -> tuple:
+        return row
+
+    def size(self, rows: Sequence[tuple]) -> str:
+        return ""
+
+
+class Recorded:
+    """The records of all the paper's artefacts in one profile.
+
+    Args:
+        page: of the artefact "claims", whose rows have keys (artefact, *row of the artefact).
+    """
+
+    def __init__(self, page):
+        self.page, self.profile = page, page.profile
+        self.names = names.shown_as(page.profile)
+
+    @property
+    def full(self) -> bool:
+        """Whether the profile trains as the paper does, so that levels and not only orders compare."""
+        return not self.profile.datasets and self.profile.epochs is None
+
+    def records(self, id: str, *key: Any) -> list[Record]:
+        """Records with a result; a run that a threshold <= 0 stopped has none."""
+        return [record for record in self.page.records.get((id, *key), []) if "refused" not in record.metrics]
+
+    def keys(self, id: str) -> list[tuple]:
+        """Rows of an artefact that have results; where one data set stands in for two, each run once."""
+        found: dict[tuple, tuple] = {}
+        for key in (key[1:] for key in self.page.records if key[0] == id and self.records(*key)):
+            rest = tuple(part for part in key if part not in self.profile.datasets)
+            found.setdefault((rest, self.identity((id, *key))), key)
+        return list(found.values())
+
+    def identity(self, row: tuple) -> tuple:
+        """Equal for rows that show the same runs."""
+        return tuple(sorted(record.digest for record in self.records(*row)))
+
+    def accuracy(self, row: tuple, column: Column) -> float | None:
+        """Mean over seeds."""
+        found = [compare.accuracy(record, column) for record in self.records(*row)]
+        return None if not found or None in found else statistics.fmean(found)
+
+    def contrast(self, *terms: Term, offset: float = 0.0) -> Difference | None:
+        return compare.contrast(*((w, self.records(*row), column) for w, row, column in terms), offset=offset)
+
+    def thresholds(self, *row: Any) -> list[dict[str, list[float]]]:
+        """Of each seed, by site."""
+        return [found.metrics["thresholds"] for found in self.records(*row) if "thresholds" in found.metrics]
+
+    def lowest(self, *row: Any) -> float:
+        """The smallest threshold."""
+        return min(min(values) for network in self.thresholds(*row) for values in network.values())
+
+    def size(self, rows: Sequence[tuple]) -> str:
+        """On how much a finding rests: data set, seeds, test images."""
+        groups = [found for row in rows if (found := self.records(*row))]
+        records = [record for group in groups for record in group]
+        if not records:
+            return ""
+        datasets = sorted({record.settings["training"]["dataset"] for record in records})
+        seeds = sorted({len(group) for group in groups})
+        images = sorted({count for record in records if (count := record.metrics.get("images"))})
+        parts = [", ".join(names.NAMES.get(name, name) for name in datasets), f"n = {'-'.join(map(str, seeds))}"]
+        return ", ".join(parts + [f"{'-'.join(map(str, images))} images"] * bool(images))
+
+
+Evidence = Printed | Recorded
+
+
+def where(evidence: Evidence, *parts: object) -> str:
+    """A place of a table or figure in words."""
+    return ", ".join(evidence.names.get(part, str(part)) for part in parts)
+
+
+def lowest_traced(ours: Recorded, end: str, panels: tuple[str, ...]) -> list[tuple[str, float]]:
+    """The smallest threshold at any epoch of each training of Fig. 6, by its place."""
+    found = []
+    for key in ours.keys("figure6"):
+        if key[0] in panels and key[3] == end and key[-1] == "trace":
+            low = min(
+                site[0]
+                for record in ours.records("figure6", *key)
+                for epoch in record.metrics["history"]
+                for site in epoch["thresholds"].values()
+            )
+            found.append((where(ours, key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}"), low))
+    return found

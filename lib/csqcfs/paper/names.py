@@ -1,0 +1,54 @@
+"""What tables, figures and findings call a data set, a network and a method; one place, so that they agree.
+
+Where a profile has another data set in place of CIFAR, everything that is measured there bears that one's name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .experiments.profiles import Profile
+
+DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "digits": "handwritten digits"}
+NETWORKS = {
+    "vgg16": "VGG-16",
+    "resnet18": "ResNet-18",
+    "resnet20": "ResNet-20",
+    "resnet50": "ResNet-50",
+    "resnet101": "ResNet-101",
+}
+METHODS = {
+    "relu": "ReLU",
+    "qcfs": "QCFS",
+    "sqcfs": "S-QCFS",
+    "cqcfs": "C-QCFS",
+    "csqcfs": "CS-QCFS",
+    "qcfs-2": "QCFS, two stages",
+    "ann": "ANN",
+    "srp": "SRP",
+    "cos": "COS",
+    "ours": "CS-QCFS + offset",
+}
+NAMES = DATASETS | NETWORKS | METHODS
+
+
+def dataset(key: str, profile: Profile) -> str:
+    """The data that a profile's results for ``key``, such as "cifar10", were measured on."""
+    found = profile.datasets.get(key, key)
+    return NAMES.get(found, found)
+
+
+def shown_as(profile: Profile) -> dict[str, str]:
+    """`NAMES` for what was measured in a profile: its own data sets in place of the paper's."""
+    return NAMES | {key: dataset(key, profile) for key in profile.datasets}
+
+
+def stand_in(text: str, profile: Profile) -> str:
+    """A caption with the data that stands in for a data set it names; the paper's numbers beside are not ours."""
+    names = {NAMES[key]: dataset(key, profile) for key in profile.datasets}
+    if not names:
+        return text
+    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    return re.sub(rf"\b({pattern})\b", lambda found: f"{names[found[0]]} (the paper: {found[0]})", text)
