@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from csqcfs.data import folders
+from csqcfs.data import folders, pixels
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
 from hypothesis import HealthCheck, given, settings
@@ -43,35 +43,41 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 def test_pixels_labels_and_classes(root):
-    pixels = write_folders(root, ("bee", "ant"))
-    tensors, classes = folders.load(root, "set")
+    images = write_folders(root, ("bee", "ant"))
+    tensors, classes, _ = folders.load(root, "set")
     assert classes == ("ant", "bee")
     assert tensors["train_labels"].tolist() == [0, 0, 0, 1, 1, 1]
     assert tensors["test_labels"].tolist() == [0, 0, 1, 1]
     for split, count in (("train", 3), ("test", 2)):
-        expected = np.stack([pixels[f"{split}/{name}/{k}.png"] for name in classes for k in range(count)])
-        assert np.array_equal(tensors[f"{split}_images"].numpy(), expected.transpose(0, 3, 1, 2))
+        for label, name in enumerate(classes):
+            found = tensors[f"{split}_images"][tensors[f"{split}_labels"] == label]
+            expected = [images[f"{split}/{name}/{k}.png"].transpose(2, 0, 1).tobytes() for k in range(count)]
+            assert sorted(image.numpy().tobytes() for image in found) == sorted(expected)
 
 
 def test_grey_images_keep_one_channel(root):
-    pixels = write_folders(root, mode="L")
-    tensors, _ = folders.load(root, "set")
-    assert np.array_equal(tensors["train_images"][0, 0].numpy(), pixels["train/ant/0.png"])
+    images = write_folders(root, mode="L")
+    tensors, _, _ = folders.load(root, "set")
+    assert any(np.array_equal(image[0].numpy(), images["train/ant/0.png"]) for image in tensors["train_images"][:3])
     assert tensors["train_images"].shape == (6, 1, 6, 5)
 
 
 def test_second_load_reads_the_cache_and_a_changed_file_does_not(root, monkeypatch):
     write_folders(root)
-    first, classes = folders.load(root, "set")
+    first, classes, digest = folders.load(root, "set")
     with monkeypatch.context() as patch:
         patch.setattr(folders, "decode", lambda *_: pytest.fail("decoded again"))
-        again, same = folders.load(root, "set")
-    assert same == classes and all(torch.equal(first[key], again[key]) for key in first)
+        again, same, like = folders.load(root, "set")
+    assert (
+        same == classes
+        and like == digest == folders.digest(root, "set")
+        and all(torch.equal(first[key], again[key]) for key in first)
+    )
 
     Image.new("RGB", (5, 6), "white").save(root / "train" / "ant" / "1.png")
     os.utime(root / "train" / "ant" / "1.png", ns=(1, 1))
-    changed, _ = folders.load(root, "set")
-    assert bool((changed["train_images"][1] == 255).all())
+    changed, _, other = folders.load(root, "set")
+    assert bool((changed["train_images"][:3] == 255).all((1, 2, 3)).any()) and other != digest
     assert len(list(paths.image_cache().iterdir())) == 2
 
 
@@ -83,10 +89,11 @@ def test_damaged_cache_is_named(root, place, cut):
     folders.load(root, "set")
     (cache,) = paths.image_cache().iterdir()
     whole = cache.read_bytes()
-    at = int(place * len(whole))
+    begin = 0 if cut else 8 + int.from_bytes(whole[:8], "little")  # the header names tensors and sizes
+    at = begin + int(place * (len(whole) - begin))
     cache.write_bytes(whole[:at] if cut else whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     try:
-        with pytest.raises(InputError, match="delete .*safetensors to decode again") as caught:
+        with pytest.raises(InputError, match="safetensors.*delete it and run again") as caught:
             folders.load(root, "set")
         assert "\n" not in str(caught.value) and str(cache) in str(caught.value)
     finally:
@@ -102,7 +109,7 @@ def test_truncated_image_is_named(root, part):
     whole = file.read_bytes()
     file.write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(InputError, match="cannot read .*broken.png") as caught:
-        folders.read_image(str(file))
+        pixels.read_image(str(file))
     assert "\n" not in str(caught.value)
 
 
@@ -168,3 +175,28 @@ def test_odd_folders_are_named(root, spoil, words):
 def test_a_folder_without_classes(tmp_path):
     with pytest.raises(InputError, match="no class folders"):
         folders.scan(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["0.jpg", "0.JPEG", "0.bmp", "0.webp", "0.ppm", "0.tif"])
+def test_the_formats_of_torchvision(root, name):
+    write_folders(root)
+    Image.new("RGB", (5, 6), "white").save(root / "train" / "ant" / name)
+    tensors, _, _ = folders.load(root, "set")
+    assert tensors["train_labels"].tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert bool((tensors["train_images"][:4] == 255).all((1, 2, 3)).any())
+
+
+def test_hidden_files_and_folders_do_not_count(root):
+    write_folders(root)
+    (root / "train" / "ant" / "._0.png").write_bytes(b"resource fork")
+    (root / "train" / "ant" / ".DS_Store").write_bytes(b"")
+    (root / "train" / ".ipynb_checkpoints").mkdir()
+    tensors, classes, _ = folders.load(root, "set")
+    assert len(tensors["train_labels"]) == 6 and classes == ("ant", "bee")
+
+
+def test_a_link_to_nowhere_is_named(root):
+    write_folders(root)
+    (root / "train" / "ant" / "9.png").symlink_to(root / "nowhere.png")
+    with pytest.raises(InputError, match="cannot read .*ant/9.png .No such file or directory.: replace or remove"):
+        folders.load(root, "set")

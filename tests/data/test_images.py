@@ -64,6 +64,8 @@ def test_from_tensor_dataset_of_bytes_and_of_floats():
         assert torch.equal(found.images, full.images) and torch.equal(found.labels, full.labels)
         assert found.classes == ("0", "1", "2")
         assert (found.mean, found.std) == channel_statistics(full.images)
+    other = ImageSet.from_dataset(TensorDataset(full.images, full.labels), mean=[0.1, 0.2, 0.3], std=(1, 2, 3))
+    assert other.mean == (0.1, 0.2, 0.3) and other.std == (1.0, 2.0, 3.0)
     named = ImageSet.from_dataset(TensorDataset(full.images, full.labels), ["x", "y", "z"])
     assert named.classes == ("x", "y", "z")
 
@@ -93,6 +95,11 @@ def test_from_pillow_images(mode, channels):
         ([(torch.full((1, 2, 2), float("nan")), 0)], "image 0 has values nan"),
         ([(torch.zeros(2, 2), 0)], r"image 0 has shape \[2, 2\]"),
         ([(torch.zeros(1, 2, 2, dtype=torch.int64), 0)], "int64"),
+        ([(torch.full((1, 2, 2), 0.3), 0)], "image 0 has the value 0.3, which is none of the 256 levels"),
+        ([(torch.full((1, 2, 2), 1e-3, dtype=torch.float64), 0)], "none of the 256 levels"),
+        ([(Image.new("I;16", (2, 2), 4000), 0)], "image 0 has mode I;16: expected 8 bits"),
+        ([(Image.new("I", (2, 2), 4000), 0)], "image 0 has mode I: expected 8 bits"),
+        ([(Image.new("F", (2, 2), 0.5), 0)], "image 0 has mode F: expected 8 bits"),
         ([("file.png", 0)], "is a str"),
         ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
         ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
@@ -127,3 +134,10 @@ def test_inconsistent_sets_are_refused(change, words):
 def test_normalise_refuses_other_images():
     with pytest.raises(InputError, match=r"expected uint8 \[B, 3, H, W\]"):
         make().normalise(torch.zeros(2, 1, 4, 5, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("half", [{"mean": (0.5,) * 3}, {"std": (0.5,) * 3}])
+def test_mean_and_std_belong_together(half):
+    full = make()
+    with pytest.raises(InputError, match="mean and std belong together"):
+        ImageSet.from_dataset(TensorDataset(full.images, full.labels), **half)

@@ -42,8 +42,8 @@ def calls(monkeypatch):
     """Computing and rendering replaced: what they were called with, and the outcome to give."""
     noted = {"outcome": runner.Outcome()}
 
-    def execute_all(todo, root, until, engine):
-        noted.update(todo=todo, root=root, until=until, engine=engine)
+    def execute_all(todo, until, engine):
+        noted.update(todo=todo, data=os.environ.get("CSQCFS_DATA"), until=until, engine=engine)
         if isinstance(noted["outcome"], BaseException):
             raise noted["outcome"]
         return noted["outcome"]
@@ -102,7 +102,7 @@ def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
     """Nothing is shown where there is no record either; records of the repository are."""
     (places / "empty").mkdir()
     monkeypatch.setattr(
-        "csqcfs.data._official",
+        "csqcfs.data.cifar._official",
         lambda name, root: (_ for _ in ()).throw(
             InputError(f"{name} is not in {root}: name another folder by --data or CSQCFS_DATA")
         ),

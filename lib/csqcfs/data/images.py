@@ -6,11 +6,11 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..engine.errors import InputError
+from .pixels import pixels
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -33,6 +33,7 @@ class ImageSet:
         labels: int64 [N], places in ``classes``.
         classes: names of the classes.
         mean, std: of each channel, in units of the full range 0..1; `normalise` uses them.
+        origin: digest of the data set that they are part of, see `data.identity`; empty for images of one's own.
 
     Raises:
         InputError: tensors of another shape or type, or a label outside 0..len(classes) - 1.
@@ -43,6 +44,7 @@ class ImageSet:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    origin: str = ""
 
     def __post_init__(self):
         images, labels = self.images, self.labels
@@ -95,17 +97,29 @@ class ImageSet:
         return tuple(round(255 * value) for value in self.mean)
 
     @classmethod
-    def from_dataset(cls, dataset, classes: Sequence[str] | None = None) -> ImageSet:
+    def from_dataset(
+        cls,
+        dataset,
+        classes: Sequence[str] | None = None,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> ImageSet:
         """Collect a map-style Dataset of (image, label) pairs, once.
 
         Args:
-            dataset: images are PIL images, or tensors [C, H, W] of uint8 or of floats in [0, 1]; labels are
-                whole numbers from 0.
+            dataset: images are PIL images, or tensors [C, H, W] of uint8 or of floats k / 255, all with 8 bits a
+                channel; labels are whole numbers from 0.
             classes: names; by default ``dataset.classes`` where it exists, else the numbers.
+            mean, std: of each channel in units of 0..1, by default those of these images. Test images need those
+                of the training set, ``mean=train.mean, std=train.std``.
 
         Raises:
-            InputError: no images, images of several sizes, floats outside [0, 1], or odd labels.
+            InputError: no images, images of several sizes or of more than 8 bits, odd labels, or one of ``mean``
+                and ``std`` alone.
         """
+        if (mean is None) != (std is None):
+            raise InputError("mean and std belong together: expected both or neither; give the other one too")
         images, labels = [], []
         for index in range(len(dataset)):
             image, label = dataset[index]
@@ -126,7 +140,9 @@ class ImageSet:
         if classes is None:
             classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
         stacked = torch.stack(images)
-        return cls(stacked, torch.tensor(labels), tuple(classes), *channel_statistics(stacked))
+        if mean is None:
+            mean, std = channel_statistics(stacked)
+        return cls(stacked, torch.tensor(labels), tuple(classes), tuple(map(float, mean)), tuple(map(float, std)))
 
 
 def _as_uint8(image, index: int) -> Tensor:
@@ -137,8 +153,7 @@ def _as_uint8(image, index: int) -> Tensor:
                 f"image {index} is a {type(image).__name__}: expected a tensor [C, H, W] or a "
                 "PIL image; convert it in the data set's transform"
             )
-        pixels = torch.from_numpy(np.array(image if image.mode == "L" else image.convert("RGB")))
-        return pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1)
+        return torch.from_numpy(pixels(image, f"image {index}").copy())
     if image.dim() != 3 or not (image.dtype == torch.uint8 or image.is_floating_point()):
         raise InputError(
             f"image {index} has shape {list(image.shape)} and type {image.dtype}: expected "
@@ -146,9 +161,18 @@ def _as_uint8(image, index: int) -> Tensor:
         )
     if image.dtype == torch.uint8:
         return image.cpu()
+    image = image.detach().cpu()
     if not bool(((image >= 0) & (image <= 1)).all()):
         raise InputError(
             f"image {index} has values {float(image.min()):g}..{float(image.max()):g}: expected "
             "floats in [0, 1]; remove normalisation from the data set's transform"
         )
-    return image.detach().cpu().mul(255).round().to(torch.uint8)
+    levels = image.double().mul(255).round()
+    back = levels.div(255).to(image.dtype)
+    if not torch.allclose(back, image, rtol=2 * torch.finfo(image.dtype).eps, atol=0):
+        odd = float(image[back != image][0])
+        raise InputError(
+            f"image {index} has the value {odd:g}, which is none of the 256 levels k / 255 of 8-bit images: round "
+            "on purpose by torchvision's v2.ToDtype(torch.uint8, scale=True) in the data set's transform"
+        )
+    return levels.to(torch.uint8)

@@ -9,8 +9,12 @@ Environment variables:
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from .errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -20,17 +24,49 @@ def in_repository() -> bool:
     return (REPOSITORY / "notebooks").is_dir() and (REPOSITORY / "pyproject.toml").is_file()
 
 
+def of_user(path: Path | str) -> Path:
+    """A path from outside, with ~ expanded; whether something lies there is another question.
+
+    Raises:
+        InputError: no path at all: an unknown user, links in a circle, a name too long or with odd characters.
+    """
+    try:
+        expanded = Path(path).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            expanded.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        shown = str(path) if len(str(path)) < 160 else f"{str(path)[:150]} ..."
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise InputError(f"path {shown!r}: {reason}; name another") from error
+    return expanded
+
+
 def home() -> Path:
     """Folder of everything that a run makes and that can be made again."""
     if named := os.environ.get("CSQCFS_HOME"):
-        return Path(named).expanduser()
-    return REPOSITORY / "runs" if in_repository() else Path("~/.cache/csqcfs").expanduser()
+        return of_user(named)
+    return REPOSITORY / "runs" if in_repository() else of_user("~/.cache/csqcfs")
 
 
 def data_root(root: Path | str | None = None) -> Path:
     """Folder of the data sets: the argument, else CSQCFS_DATA, else ``data/`` in :func:`home`."""
     named = root or os.environ.get("CSQCFS_DATA")
-    return Path(named).expanduser() if named else home() / "data"
+    return of_user(named) if named else home() / "data"
+
+
+@contextlib.contextmanager
+def data_in(folder: Path | str | None) -> Iterator[None]:
+    """Let CSQCFS_DATA be ``folder`` within, here and in processes started meanwhile; None changes nothing."""
+    before = os.environ.get("CSQCFS_DATA")
+    if folder is not None:
+        os.environ["CSQCFS_DATA"] = str(of_user(folder).absolute())
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["CSQCFS_DATA"] = before
+        elif folder is not None:
+            os.environ.pop("CSQCFS_DATA", None)
 
 
 def image_cache() -> Path:
@@ -56,7 +92,7 @@ def notebooks() -> Path:
 def figures(profile: str) -> Path:
     """Figures, tables and executed notebooks of one profile."""
     named = os.environ.get("CSQCFS_FIGURES")
-    return (Path(named).expanduser() if named else REPOSITORY / "paper_figures") / profile
+    return (of_user(named) if named else REPOSITORY / "paper_figures") / profile
 
 
 def reference_records(profile: str) -> Path:

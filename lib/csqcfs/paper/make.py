@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
         engine = runner.processes(workers)
     until = None if options.hours is None else begin + 3600 * options.hours
     try:
-        outcome = runner.execute_all(todo, options.data, until, engine)
+        outcome = runner.execute_all(todo, until, engine)
     except Unwritable:
         raise
     except InputError as error:  # no run can start, but records of the repository can be shown

@@ -22,7 +22,7 @@ SMALL = "resnet20"  # the network whose weights are small enough for a repositor
 ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 
 
-def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str | None = None) -> list[Path]:
+def publish_networks(profile: profiles.Profile, runs: Iterable[Run]) -> list[Path]:
     """Write the ResNet-20 of each data set and end that is trained and measured here, with what was measured.
 
     A network of the same name, such as one of a shorter profile, is replaced.
@@ -33,7 +33,7 @@ def publish_networks(profile: profiles.Profile, runs: Iterable[Run], root: str |
             training = profile.training(dataset, SMALL, end)
             results, provenance = _results(training, runs)
             if results and len(trainings.history(training)) == training.stages[-1].epochs:
-                model, _, splits = trainings.train(training, root, progress=False)
+                model, _, splits = trainings.train(training, progress=False)
                 path = WEIGHTS / f"{SMALL}-{dataset}-{end}.safetensors"
                 info = {
                     "training": training.settings(),
@@ -67,6 +67,6 @@ def main(options: argparse.Namespace) -> int:
     runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
     copied = records.publish(runs, profile.name)
     print(f"{len(copied)} of {len(runs)} records")
-    for path in publish_networks(profile, runs, options.data):
+    for path in publish_networks(profile, runs):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     return 0

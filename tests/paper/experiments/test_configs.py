@@ -10,11 +10,13 @@ import subprocess
 import sys
 
 import pytest
+from csqcfs import data
 from csqcfs.data.augment import Augment
 from csqcfs.engine import paths
 from csqcfs.paper.experiments.configs import RELU, Run, Stage, Training, digest_of
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 QUANTIZED = Training("digits", "resnet20", 0.5, 4, 4.0, (Stage("qcfs", 16, 0.1), Stage("csqcfs", 6, 0.02)))
 PLAIN = dataclasses.replace(QUANTIZED, stages=(Stage(RELU, 15, 0.2),))
@@ -76,7 +78,7 @@ def test_digest_does_not_depend_on_order_and_survives_json(content):
 
 
 def test_other_values_of_every_field_are_listed():
-    assert set(OTHER) == {field.name for field in dataclasses.fields(Training)}
+    assert set(OTHER) == {field.name for field in dataclasses.fields(Training) if field.init}
 
 
 @pytest.mark.parametrize("field", OTHER)
@@ -127,8 +129,26 @@ def test_equal_trainings_have_equal_digests():
 def test_settings_are_plain_json_and_complete():
     settings = QUANTIZED.settings()
     assert json.loads(json.dumps(settings)) == settings
-    assert set(settings) == set(OTHER) and set(PLAIN.settings()) == set(OTHER) - {"L", "threshold"}
+    everything = set(OTHER) | {"data"}
+    assert set(settings) == everything and set(PLAIN.settings()) == everything - {"L", "threshold"}
     assert settings["stages"][1] == {"activation": "csqcfs", "epochs": 6, "lr": 0.02}
+
+
+def test_the_images_are_part_of_the_digest(tmp_path, monkeypatch):
+    """Other ones under the same name or path make another training; none at all stand for the official ones."""
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CSQCFS_DATA", str(tmp_path))
+    official, own = (dataclasses.replace(QUANTIZED, dataset=name) for name in ("cifar10", str(tmp_path / "cifar10")))
+    assert official.data == data.SETS["cifar10"].digest and own.data == "" and QUANTIZED.settings()["data"]
+    for split in ("train", "test"):
+        (tmp_path / "cifar10" / split / "a").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "cifar10" / split / "a" / "0.png")
+    first, own = (dataclasses.replace(t) for t in (official, own))
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "cifar10" / "test" / "a" / "0.png")
+    second, changed = (dataclasses.replace(t) for t in (official, own))
+    assert len({t.digest for t in (official, first, second, own, changed)}) == 5
+    assert first.parent.data == first.data == own.data != second.data == changed.data
+    assert Run.of("training", first).name != Run.of("training", second).name
 
 
 def test_runs():

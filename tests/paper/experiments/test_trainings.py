@@ -384,6 +384,19 @@ def test_a_checkpoint_of_other_images_is_refused(monkeypatch):
         run(training)
 
 
+def test_images_that_changed_since_a_training_was_declared_are_refused(monkeypatch):
+    training, original = ending(RELU), data.load
+
+    def load(*args):
+        splits = original(*args)
+        return splits._replace(train=dataclasses.replace(splits.train, origin="0123456789abcdef"))
+
+    monkeypatch.setattr(data, "load", load)
+    with pytest.raises(InputError, match="^digits has other images .0123456789abcdef. than when .*; name their|--data"):
+        run(training)
+    assert not paths.checkpoints().exists()
+
+
 def test_a_home_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "occupied").write_text("")
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "occupied"))

@@ -85,7 +85,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(cluster, home, tmp_path, mo
 
 
 def test_time_is_up_on_workers_too(cluster):
-    outcome = runner.execute_all(RUNS, None, time.time() - 1, fanout.workers(cluster.scheduler_address))
+    outcome = runner.execute_all(RUNS, time.time() - 1, fanout.workers(cluster.scheduler_address))
     assert set(outcome.left) == set(RUNS) and not outcome.failed and not paths.run_records().exists()
 
 
@@ -128,7 +128,7 @@ def test_workers_with_threads_are_refused_before_anything_starts():
 def test_a_worker_that_joined_late_and_does_not_fit_fails_its_group(monkeypatch, tmp_path):
     pytest.importorskip("distributed")
     monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(address="tcp://late:1"))
-    outcome = fanout.execute_group(RUNS, None, None, tmp_path, tmp_path / "fanout" / "none")
+    outcome = fanout.execute_group(RUNS, None, tmp_path, tmp_path, tmp_path / "fanout" / "none")
     assert list(outcome.failed) == RUNS and "tcp://late:1 does not see" in outcome.failed[RUNS[0]]
 
 

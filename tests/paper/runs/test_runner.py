@@ -60,7 +60,7 @@ def measured(monkeypatch):
     """`measure` replaced: raises what ``failing`` says for a kind, else notes the run and gives no number."""
     noted, failing = [], {}
 
-    def measure(run, root=None, *, deadline=None, progress=True):
+    def measure(run, *, deadline=None, progress=True):
         noted.append(run)
         if run.kind in failing:
             raise failing[run.kind]
@@ -88,7 +88,7 @@ def test_a_run_is_computed_once_and_never_over_a_record(measured):
 def test_the_record_of_a_faster_worker_stays(monkeypatch):
     run = Run.of("one")
 
-    def measure(run, root=None, **_):
+    def measure(run, **_):
         records.write(run, {"by": "the other"}, 1.0)
         return {"by": "this one"}
 
@@ -254,7 +254,7 @@ def test_a_killed_process_is_explained_and_waited_for_by_nobody():
     ],
 )
 def test_what_an_engine_reports_is_one_line(error, message):
-    def submit(group, root, until):
+    def submit(group, until):
         future = runner.Future()
         future.set_exception(error)
         return future
@@ -262,5 +262,5 @@ def test_what_an_engine_reports_is_one_line(error, message):
     outcome = runner.Outcome()
     records.write(Run.of("written"), {}, 1.0)
     with tqdm(disable=True) as bar:
-        runner._spread(submit, [[Run.of("written"), Run.of("a")], [Run.of("b")]], None, None, outcome, bar)
+        runner._spread(submit, [[Run.of("written"), Run.of("a")], [Run.of("b")]], None, outcome, bar)
     assert outcome.failed == dict.fromkeys([Run.of("a"), Run.of("b")], message)

@@ -6,6 +6,7 @@ same settings are never computed twice, and no setting can change unnoticed.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -39,6 +40,12 @@ def augmentation(**changes: Any) -> Augment:
     return Augment(**changes)
 
 
+def _identity(dataset: str) -> str:
+    from ... import data
+
+    return data.identity(dataset)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One call of `fit`: with which activation, how long, and from which learning rate."""
@@ -64,6 +71,7 @@ class Training:
         stages: the last one names the activation of the result.
         seed: of weights, order, augmentation and dropout.
         val: training images held out for validation, always the same ones.
+        data: digest of the images that ``dataset`` stands for here, see `data.identity`.
     """
 
     dataset: str
@@ -82,14 +90,20 @@ class Training:
     augment: Augment = field(default_factory=augmentation)
     precision: str = "float32"
     compiled: bool = False
+    data: str = field(init=False)
 
     def __post_init__(self):
         _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing")
+        object.__setattr__(self, "data", _identity(self.dataset))
 
     @property
     def parent(self) -> Training | None:
-        """The training without its last stage."""
-        return dataclasses.replace(self, stages=self.stages[:-1]) if len(self.stages) > 1 else None
+        """The training without its last stage, on the same images."""
+        if len(self.stages) == 1:
+            return None
+        parent = copy.copy(self)
+        object.__setattr__(parent, "stages", self.stages[:-1])
+        return parent
 
     @property
     def activation(self) -> str:

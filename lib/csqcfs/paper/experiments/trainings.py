@@ -53,7 +53,7 @@ def history(training: Training) -> list[dict[str, Any]]:
 
 
 def train(
-    training: Training, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
+    training: Training, *, deadline: float | None = None, progress: bool = True
 ) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
     """The trained network in evaluation mode, the history of all its stages, and the data.
 
@@ -61,15 +61,19 @@ def train(
     one goes on.
 
     Args:
-        root: folder of the data sets, see `paths.data_root`.
         deadline: see `fit`.
 
     Raises:
-        InputError: settings or data that do not fit.
+        InputError: settings or data that do not fit, other images than ``training`` was declared on among them.
         StageDiverged: the loss of a stage became infinite or NaN.
         OutOfTime: ``deadline``.
     """
-    splits = data.load(training.dataset, root, training.val)
+    splits = data.load(training.dataset, None, training.val)
+    if (found := splits.train.origin) != training.data:
+        raise InputError(
+            f"{training.dataset} has other images ({found}) than when this training was declared ({training.data}): "
+            "run again, or name their folder by --data or CSQCFS_DATA"
+        )
     model, epochs = _stages(training, splits, deadline, progress)
     return model.eval(), epochs, splits
 

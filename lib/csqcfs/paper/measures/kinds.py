@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ...conversion import quantize
@@ -64,9 +63,7 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def measure(
-    run: Run, root: Path | str | None = None, *, deadline: float | None = None, progress: bool = True
-) -> dict[str, Any]:
+def measure(run: Run, *, deadline: float | None = None, progress: bool = True) -> dict[str, Any]:
     """Train what ``run`` needs, unless it is trained, and measure it.
 
     Raises:
@@ -76,5 +73,5 @@ def measure(
         raise InputError(f"kind {run.kind!r}: expected one of {', '.join(KINDS)}")
     if run.training is None:
         return KINDS[run.kind](**dict(run.options))
-    trained = Trained(*trainings.train(run.training, root, deadline=deadline, progress=progress))
+    trained = Trained(*trainings.train(run.training, deadline=deadline, progress=progress))
     return KINDS[run.kind](trained, **dict(run.options))

@@ -59,9 +59,8 @@ def workers(address: str) -> Iterator[runner.Submit]:
     try:
         _prepare_all(client, address, home, lease)
         executor = client.get_executor(retries=RETRIES)
-        yield lambda group, root, until: executor.submit(
-            execute_group, group, None if root is None else str(Path(root).absolute()), until, home, lease
-        )
+        images = paths.data_root().absolute()
+        yield lambda group, until: executor.submit(execute_group, group, until, home, images, lease)
     finally:
         lease.unlink(missing_ok=True)
         client.close()
@@ -79,13 +78,14 @@ def _knock(address: str) -> None:
     socket.create_connection((parts.hostname, parts.port), ANSWER).close()
 
 
-def execute_group(group: list[Run], root: str | None, until: float | None, home: Path, lease: Path) -> runner.Outcome:
+def execute_group(group: list[Run], until: float | None, home: Path, images: Path, lease: Path) -> runner.Outcome:
     """`runner.execute_group` on a worker, until ``lease`` is gone: then the command that waited has ended."""
     from distributed import get_worker
 
     if fault := prepare(home, lease, get_worker()):
         return runner.Outcome(dict.fromkeys(group, fault))
-    return runner.execute_group(group, root, until, go_on=lease.exists)
+    with paths.data_in(images):
+        return runner.execute_group(group, until, go_on=lease.exists)
 
 
 def prepare(home: Path, lease: Path, dask_worker: Worker) -> str | None:

@@ -29,8 +29,8 @@ from . import estimate, records
 
 POLL = 1.0  # seconds between looks at the records that other processes write
 
-# Starts `execute_group` for a group of runs, a data folder and a time to stop at, elsewhere.
-Submit = Callable[[list[Run], str | None, float | None], Future]
+# Starts `execute_group` for a group of runs and a time to stop at, elsewhere.
+Submit = Callable[[list[Run], float | None], Future]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def missing(runs: Iterable[Run]) -> list[Run]:
     return [run for run in dict.fromkeys(runs) if not records.is_done(run)]
 
 
-def execute(run: Run, root: str | None = None, deadline: float | None = None, progress: bool = True) -> str:
+def execute(run: Run, deadline: float | None = None, progress: bool = True) -> str:
     """Compute one run and write its record, unless it is there; the name of the run. Safe to repeat.
 
     Raises:
@@ -68,7 +68,7 @@ def execute(run: Run, root: str | None = None, deadline: float | None = None, pr
     if not records.is_done(run):
         begin = time.monotonic()
         try:
-            metrics = measure(run, root, deadline=deadline, progress=progress)
+            metrics = measure(run, deadline=deadline, progress=progress)
         except NonpositiveThreshold as error:
             metrics = {"refused": str(error)}
         if not records.is_done(run):  # another worker may have taken the run up where this one seemed lost
@@ -78,7 +78,6 @@ def execute(run: Run, root: str | None = None, deadline: float | None = None, pr
 
 def execute_group(
     group: Sequence[Run],
-    root: str | None = None,
     until: float | None = None,
     *,
     progress: bool = False,
@@ -105,7 +104,7 @@ def execute_group(
         try:
             cause = next((diverged[t] for t in trainings.chain(run.training) if t in diverged), None)
             if cause is None:
-                execute(run, root, deadline, progress)
+                execute(run, deadline, progress)
             else:
                 outcome.fail([run], cause)
         except OutOfTime:
@@ -123,10 +122,7 @@ def execute_group(
 
 
 def execute_all(
-    runs: Sequence[Run],
-    root: str | None = None,
-    until: float | None = None,
-    engine: AbstractContextManager[Submit] | None = None,
+    runs: Sequence[Run], until: float | None = None, engine: AbstractContextManager[Submit] | None = None
 ) -> Outcome:
     """Compute the missing ones of ``runs``, in this process or on ``engine``.
 
@@ -136,14 +132,14 @@ def execute_all(
     Raises:
         InputError: no run can start, or no result can be written; records that were written stay.
     """
-    todo, outcome = _readable(missing(runs), root)
+    todo, outcome = _readable(missing(runs))
     if not todo:
         return outcome
     with engine or contextlib.nullcontext() as submit, tqdm(total=len(todo), desc="runs", unit="run") as bar:
         if submit is None:
-            here = execute_group(todo, root, until, progress=True, tick=bar.update)
+            here = execute_group(todo, until, progress=True, tick=bar.update)
             return Outcome(outcome.failed | here.failed, here.left)
-        _spread(submit, estimate.longest_first(by_first_stage(todo)), root, until, outcome, bar)
+        _spread(submit, estimate.longest_first(by_first_stage(todo)), until, outcome, bar)
     return outcome
 
 
@@ -189,7 +185,7 @@ def _in_process(*group) -> Outcome:
         os._exit(ended.code)
 
 
-def _readable(runs: list[Run], root: str | None) -> tuple[list[Run], Outcome]:
+def _readable(runs: list[Run]) -> tuple[list[Run], Outcome]:
     """The runs whose data set can be read, the others as failed; leaves decoded images for all processes.
 
     Raises:
@@ -199,7 +195,7 @@ def _readable(runs: list[Run], root: str | None) -> tuple[list[Run], Outcome]:
     for name in dict.fromkeys(run.training.dataset for run in runs if run.training is not None):
         needing = [run for run in runs if run.training is not None and run.training.dataset == name]
         try:
-            data.load(name, root)
+            data.load(name)
         except InputError as error:
             if len(needing) == len(runs):
                 raise
@@ -207,9 +203,7 @@ def _readable(runs: list[Run], root: str | None) -> tuple[list[Run], Outcome]:
     return [run for run in runs if run not in outcome.failed], outcome
 
 
-def _spread(
-    submit: Submit, groups: list[list[Run]], root: str | None, until: float | None, outcome: Outcome, bar: tqdm
-) -> None:
+def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcome: Outcome, bar: tqdm) -> None:
     """Run all groups on an engine and add what became of them to ``outcome``.
 
     Raises:
@@ -217,7 +211,7 @@ def _spread(
     """
     unseen = {paths.run_records() / f"{run.name}.json" for group in groups for run in group}
     with _interrupts_held():
-        pending = {submit(group, root, until): group for group in groups}
+        pending = {submit(group, until): group for group in groups}
     while pending:
         for future in wait(pending, POLL, FIRST_COMPLETED).done:
             group = pending.pop(future)

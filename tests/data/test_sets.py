@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,6 @@ import pytest
 import torch
 import torchvision
 from csqcfs import data
-from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet, channel_statistics
 from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
@@ -129,7 +130,9 @@ def test_official_archive(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", official)
     train, _, test = data.load("cifar10", tmp_path)
-    assert np.array_equal(test.images[2].numpy(), pixels[17].transpose(2, 0, 1))
+    assert {image.numpy().tobytes() for image in test.images} == {
+        image.transpose(2, 0, 1).tobytes() for image in pixels[15:]
+    }
     assert len(train) == 15 and train.labels.tolist() == [3] * 15 and train.std == (0.2023, 0.1994, 0.2010)
 
 
@@ -162,67 +165,130 @@ def test_load_holds_out():
     assert (len(train), len(val), len(test)) == (1337, 100, 360)
 
 
-@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 5), st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
-def test_batches_hold_each_image_once(count, size, seed, epoch):
-    images = numbered(count)
-    ordered = list(data.batches(images, size))
-    assert torch.cat([x for x, _ in ordered])[:, 0, 0, 0].round().tolist() == list(range(count))
-    assert torch.equal(torch.cat([y for _, y in ordered]), images.labels)
-
-    shuffled = list(data.train_batches(images, size, None, seed, epoch))
-    assert len(shuffled) == data.steps_per_epoch(count, size)
-    assert {len(x) for x, _ in shuffled} == {min(size, count)}
-    seen = torch.cat([x for x, _ in shuffled])[:, 0, 0, 0].round().long()
-    assert len(seen.unique()) == len(seen)
-    assert torch.equal(torch.cat([y for _, y in shuffled]), images.labels[seen])
+# identity
 
 
-def test_any_epoch_can_be_made_again_on_its_own():
-    images = ImageSet(
-        torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8),
-        torch.arange(24) % 3,
-        ("a", "b", "c"),
-        (0.5,) * 3,
-        (0.2,) * 3,
-    )
+def test_the_archive_and_the_folders_give_the_same_images_in_the_same_order(tmp_path, monkeypatch):
+    """So that the same ones are held out, whatever the files are called."""
+    random, root = np.random.default_rng(1), tmp_path / "data"
+    pixels = {split: random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8) for split in ("train", "test")}
+    labels = {split: random.permutation(np.arange(40) % 10) for split in pixels}
+    for split, images in pixels.items():
+        for number, image in zip(random.permutation(40), images):
+            place = root / "cifar10" / split / f"class{labels[split][(images == image).all((1, 2, 3))][0]}"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{number}.png")
 
-    def run(seed: int, epoch: int) -> list[torch.Tensor]:
-        return [x for x, _ in data.train_batches(images, 8, Augment(crop=1, cutout=3), seed, epoch)]
+    def official(root, train, download):
+        split = "train" if train else "test"
+        return SimpleNamespace(data=pixels[split], targets=labels[split].tolist(), classes=list("abcdefghij"))
 
-    first = run(0, 4)
-    torch.rand(7)  # the global generator has no part in it
-    assert all(torch.equal(a, b) for a, b in zip(first, run(0, 4), strict=True))
-    for other in (run(0, 5), run(4, 0)):
-        assert not torch.equal(first[0], other[0])
-    assert first[0].dtype == torch.float32 and first[0].is_contiguous(memory_format=torch.channels_last)
+    from_folders = data.load("cifar10", root, val=10, seed=3)
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", official)
+    from_archive = data.load("cifar10", tmp_path, val=10, seed=3)
+    for one, other in zip(from_folders, from_archive, strict=True):
+        assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+        assert one.origin == other.origin == data.identity("cifar10", root)
+    assert len(from_archive.val) == 10 and from_archive.val.origin == from_archive.train.origin
 
 
-def test_chunks_end_with_a_batch(monkeypatch):
-    monkeypatch.setattr(data, "CHUNK", 10)  # two batches of 4 at once
-    sizes = []
+def test_a_name_without_images_stands_for_the_official_ones(tmp_path):
+    for name, known in data.SETS.items():
+        assert data.identity(name, tmp_path / "nothing") == known.digest
+    assert len({known.digest for known in data.SETS.values()}) == 3
 
-    def spy(images, generator, fill):
-        sizes.append(len(images))
-        return images
 
-    assert [len(x) for x, _ in data.train_batches(numbered(30), 4, spy, 0, 0)] == [4] * 7
-    assert sizes == [8, 8, 8, 4]
+def test_the_digits_are_those_of_the_table():
+    assert data.load("digits").train.origin == data.SETS["digits"].digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_cifar_is_that_of_the_table(name, monkeypatch):
+    root = Path(os.environ.get("CSQCFS_REAL_DATA") or "none")
+    if not (root / name).exists():
+        pytest.skip("CSQCFS_REAL_DATA names no folder of CIFAR")
+    assert data.load(name, root).train.origin == data.SETS[name].digest
+
+
+def test_other_images_under_a_name_are_told_once(tmp_path, capsys):
+    root = tmp_path / "data"
+    write_folders(root / "cifar10", 10)
+    found = data.identity("cifar10", root)
+    assert found not in ("", data.SETS["cifar10"].digest)
+    assert data.identity("cifar10", root) == found == data.load("cifar10", root).test.origin
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"{root / 'cifar10'} are not those of cifar10" in err and found in err
+    Image.new("RGB", (32, 32)).save(root / "cifar10" / "test" / "class003" / "a.png")
+    assert data.identity("cifar10", root) not in ("", found, data.SETS["cifar10"].digest)
+
+
+def test_a_folder_is_its_content_not_its_name(tmp_path):
+    first, second = (write_folders(tmp_path / name, 3) for name in ("first", "second"))
+    found = data.identity(str(first))
+    assert len(found) == 16 and data.identity(str(second)) == found
+    (first / "train" / "class000" / "a.png").rename(first / "train" / "class000" / "z.png")
+    assert data.identity(str(first)) == found
+    (first / "train" / "class000" / "z.png").rename(first / "train" / "class001" / "z.png")
+    Image.new("RGB", (32, 32)).save(first / "train" / "class000" / "b.png")
+    assert data.identity(str(first)) != found
+
+
+def test_images_are_not_read_again_for_their_identity(tmp_path, monkeypatch):
+    folder = str(write_folders(tmp_path / "mine", 3))
+    found = data.identity(folder)
+    monkeypatch.setattr("csqcfs.data.folders.read_image", lambda *_: pytest.fail("read again"))
+    assert data.identity(folder) == found
+    monkeypatch.setattr("csqcfs.data.folders.EXACT", 5)
+    assert data.identity(folder) == found
+    monkeypatch.setattr("csqcfs.data.folders.scan_splits", lambda *_: pytest.fail("looked at again"))
+    assert data.identity(folder) == found
+
+
+def test_what_cannot_be_read_has_no_identity_and_load_says_why(tmp_path):
+    folder = write_folders(tmp_path / "mine", 3)
+    (folder / "test" / "class000" / "a.png").write_bytes(b"no image")
+    assert data.identity(str(folder)) == data.identity("no such name") == data.identity("") == ""
+    with pytest.raises(InputError, match="cannot read .*a.png"):
+        data.load(str(folder))
+
+
+# paths
+
+
+def loop(tmp_path: Path) -> str:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    return str(tmp_path / "loop")
+
+
+def dangling(tmp_path: Path) -> str:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    return str(tmp_path / "dangling")
+
+
+@pytest.mark.parametrize("name", [loop, dangling, lambda _: "~nosuchuser/x", lambda _: "x" * 5000, lambda _: "a\0b"])
+def test_odd_paths_are_one_line(tmp_path, name):
+    assert data.identity(name(tmp_path)) == ""
+    (tmp_path / "loop").unlink(missing_ok=True), (tmp_path / "dangling").unlink(missing_ok=True)
+    with pytest.raises(InputError) as caught:
+        data.load(name(tmp_path))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+# the archive
 
 
 @pytest.mark.parametrize(
-    "call, words",
-    [
-        (lambda: data.steps_per_epoch(10, 0), "batch size 0"),
-        (lambda: list(data.batches(numbered(3), 0)), "batch size 0"),
-        (lambda: next(data.train_batches(numbered(3).subset([]), 2, None, 0, 0)), "without images"),
-        (lambda: next(data.train_batches(numbered(3), 2, None, -1, 0)), "seed = -1"),
-    ],
+    ("part", "word"), [(0.7, "truncated"), (1.0, "another archive than the official one"), (None, "damaged")]
 )
-def test_bad_batches(call, words):
-    with pytest.raises(InputError, match=words):
-        call()
+def test_an_archive_that_is_there_is_not_called_missing(tmp_path, monkeypatch, part, word):
+    whole = gzip.compress(np.random.default_rng(0).bytes(5000))
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"x" * 500 if part is None else whole[: int(part * len(whole))])
 
+    def fail(*_, **__):
+        raise urllib.error.URLError("no network")
 
-def test_an_empty_set_has_no_batches():
-    assert list(data.batches(numbered(3).subset([]), 2)) == []
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", fail)
+    with pytest.raises(InputError, match=f"cifar-10-python.tar.gz is {word}.*: copy it anew") as caught:
+        data.load("cifar10", tmp_path)
+    assert "\n" not in str(caught.value)

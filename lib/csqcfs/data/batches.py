@@ -1,0 +1,82 @@
+"""Batches of an `ImageSet` for evaluation and training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.errors import InputError
+from .augment import Augment
+from .images import ImageSet
+
+CHUNK = 2048  # images augmented at once: fewer pay for the calls, more leave the processor's cache
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Batches that `train_batches` makes of ``count`` images: all full ones, or the one partial batch.
+
+    Raises:
+        InputError: ``batch_size`` below 1, or no images.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size {batch_size}: expected 1 or more")
+    if count < 1:
+        raise InputError("a training set without images: expected at least one")
+    return max(count // batch_size, 1)
+
+
+def batches(
+    images: ImageSet, batch_size: int, device: torch.device | str | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Normalised images [B, C, H, W] and labels [B] in order, all of them; for evaluation.
+
+    Raises:
+        InputError: ``batch_size`` below 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size {batch_size}: expected 1 or more")
+    for x, y in zip(images.images.split(batch_size), images.labels.split(batch_size)):
+        if len(x):  # an empty tensor splits into one empty part
+            yield images.normalise(x.to(device)), y.to(device)
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """Random numbers of one epoch, independent of those of every other seed and epoch.
+
+    Raises:
+        InputError: a negative ``seed``.
+    """
+    if seed < 0:
+        raise InputError(f"seed = {seed}: expected 0 or more")
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def train_batches(
+    images: ImageSet,
+    batch_size: int,
+    augment: Augment | None,
+    seed: int,
+    epoch: int,
+    device: torch.device | str | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled, augmented and normalised batches of one epoch, `steps_per_epoch` of them.
+
+    Order and augmentation follow from ``seed`` and ``epoch`` alone, so that an interrupted training continues
+    as it would have gone on. The last, incomplete batch is dropped, unless it is the only one.
+
+    Raises:
+        InputError: ``batch_size`` below 1, no images, a negative ``seed``, or as `Augment` raises.
+    """
+    steps = steps_per_epoch(len(images), batch_size)
+    generator = epoch_generator(seed, epoch)
+    order = torch.randperm(len(images), generator=generator)[: steps * batch_size]
+    for chunk in order.split(max(CHUNK // batch_size, 1) * batch_size):
+        x, y = images.images[chunk].to(device), images.labels[chunk].to(device)
+        if augment is not None:
+            x = augment(x, generator, images.mean_colour)
+        for part, labels in zip(x.split(batch_size), y.split(batch_size)):
+            yield images.normalise(part), labels
