@@ -18,7 +18,9 @@ def images():
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (8, 3, 32, 32), generator=generator, dtype=torch.uint8)
     known = data.CIFAR["cifar10"]
-    return csqcfs.ImageSet(pixels, torch.arange(8), tuple("abcdefghij"), known.mean, known.std)
+    return csqcfs.ImageSet(
+        pixels, torch.arange(8), tuple("abcdefghij"), known.mean, known.std, data.identity("cifar10")
+    )
 
 
 @pytest.fixture
