@@ -45,6 +45,15 @@ def test_networks_that_are_hit_train_on_contiguous_images(network):
     assert training_format(network, X) == torch.contiguous_format
 
 
+def test_grey_images_leave_no_order_behind():
+    """One channel, and a kernel of one pixel, are contiguous in both senses; oneDNN goes by their strides."""
+    network, x = models.build("resnet20", 10, 0.1, 1), torch.zeros(2, 1, 8, 8).to(memory_format=torch.channels_last)
+    for start in (torch.channels_last, torch.contiguous_format):
+        assert training_format(network.to(memory_format=start), x) == torch.contiguous_format
+    weight = next(network.parameters())
+    assert weight.shape[1] == 1 and weight.stride() == torch.empty(weight.shape).stride()
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -81,13 +90,14 @@ import torch
 from csqcfs import ImageSet, fit, models, quantize_activations
 from csqcfs.data.augment import Augment
 from torch import nn
-images = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8)
-data = ImageSet(images, torch.arange(64) % 4, tuple("abcd"), (0.5,) * 3, (0.25,) * 3)
+def data(channels):
+    images = torch.randint(0, 256, (64, channels, 16, 16), dtype=torch.uint8)
+    return ImageSet(images, torch.arange(64) % 4, tuple("abcd"), (0.5,) * channels, (0.25,) * channels)
 narrow = nn.Sequential(nn.Conv2d(3, 8, 1, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 4, 1, 2, 0, 1),
                        nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-for network in (models.build("resnet20", 4, 0.25, 3), narrow):
-    network = quantize_activations(network, 4, 1.0, torch.zeros(2, 3, 16, 16))
-    fit(network, data, epochs=10, lr=0.01, batch_size=16, augment=None, progress=False)
+for network, c in ((models.build("resnet20", 4, 0.25, 3), 3), (models.build("resnet20", 4, 0.1, 1), 1), (narrow, 3)):
+    network = quantize_activations(network, 4, 1.0, torch.zeros(2, c, 16, 16))
+    fit(network, data(c), epochs=10, lr=0.01, batch_size=16, augment=None, progress=False)
 print("trained")
 """
 

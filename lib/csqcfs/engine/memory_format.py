@@ -8,13 +8,15 @@ alike. Kernels of other sizes, stride 1, grouped, one- and three-dimensional con
 gradient of the input and contiguous tensors were tried too, under MALLOC_CHECK_=3, and are not hit.
 
 So a network with such a convolution trains on contiguous images, whatever the processor. Its weights alone do not
-decide: channels_last images in front of contiguous weights go on as channels_last.
+decide: channels_last images in front of contiguous weights go on as channels_last. Nor does `Tensor.contiguous`:
+images with one channel are contiguous in both senses, and oneDNN goes by their strides.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch._prims_common import suggest_memory_format
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .errors import InputError
@@ -24,12 +26,16 @@ NARROW = 8  # channels; oneDNN's vectors of 256 bits hold as many
 
 
 def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
-    """Order for the weights of ``model`` and for images like ``x`` [N >= 2, C, H, W] while it trains.
+    """Lay out the weights of ``model`` for training and return the order for its images, which are like ``x``.
+
+    Images are to be cloned into it.
 
     Raises:
         InputError: the network itself makes channels_last tensors in front of a convolution that is hit.
     """
-    if x.device.type != "cpu" or not torch.backends.mkldnn.enabled or not _hit(model, x, torch.channels_last):
+    safe = x.device.type != "cpu" or not torch.backends.mkldnn.enabled
+    if safe or not _hit(model, x, torch.channels_last):
+        arrange(model, torch.channels_last)
         return torch.channels_last
     if hit := _hit(model, x, torch.contiguous_format):
         raise InputError(
@@ -40,11 +46,19 @@ def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
+def arrange(model: nn.Module, memory_format: torch.memory_format) -> None:
+    """Lay the weights of two-dimensional convolutions out so, those too that `nn.Module.to` leaves as they are."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.clone(memory_format=memory_format)
+
+
 def _hit(model: nn.Module, x: Tensor, memory_format: torch.memory_format) -> list[list[int]]:
     """Weight shapes of the convolutions that are hit, where weights and ``x`` are in this order."""
+    arrange(model, memory_format)
     watch = _Watch()
     with modes_kept(model), torch.no_grad(), watch:
-        model.eval().to(memory_format=memory_format)(x.contiguous(memory_format=memory_format))
+        model.eval()(x.clone(memory_format=memory_format))
     return watch.hit
 
 
@@ -59,11 +73,6 @@ class _Watch(TorchDispatchMode):
         if func is torch.ops.aten.convolution.default:
             x, weight, _, stride, *_ = args
             narrow = weight.dim() == 4 and weight.shape[1] < NARROW and weight[0, 0].numel() == 1 and max(stride) > 1
-            if narrow and any(_channels_last(tensor) for tensor in (x, weight)):
+            if narrow and any(suggest_memory_format(tensor) == torch.channels_last for tensor in (x, weight)):
                 self.hit.append(list(weight.shape))
         return func(*args, **(kwargs or {}))
-
-
-def _channels_last(tensor: Tensor) -> bool:
-    """Whether oneDNN takes it so; a tensor that is both, such as a 1x1 weight, it takes as contiguous."""
-    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()

@@ -109,7 +109,6 @@ def fit(
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
     memory_format = training_format(model, images.normalise(images.images[:2].to(device_of(model))))
-    model.to(memory_format=memory_format)
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(trainable, lr, momentum, weight_decay=weight_decay, foreach=True)
 
@@ -175,7 +174,7 @@ def _train_epoch(
         rate = recipe.rate(epoch, step, steps)
         optimizer.param_groups[0]["lr"] = rate
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            logits = model(x.contiguous(memory_format=memory_format)).float()
+            logits = model(x.clone(memory_format=memory_format)).float()
         loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
         loss.backward()

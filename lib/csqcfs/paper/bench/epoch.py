@@ -73,9 +73,8 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     if activation != "relu":
         model = quantize.switch(quantize.quantize_activations(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
     x = torch.randn(size.batch_size, *size.image, device=device)
-    memory_format = training_format(model.to(device), x[:2])
-    model.to(memory_format=memory_format).train()
-    x = x.contiguous(memory_format=memory_format)
+    x = x.clone(memory_format=training_format(model.to(device), x[:2]))
+    model.train()
     y = torch.randint(size.classes, (size.batch_size,), device=device)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, foreach=True)
     network = torch.compile(model) if size.compiled and compiler_available() else model
