@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .activations import CSQCFS as CSQCFS
     from .activations import QCFS as QCFS
     from .activations import SQCFS as SQCFS
+    from .conversion.calibration import calibrate as calibrate
     from .conversion.quantize import quantize_activations as quantize_activations
     from .conversion.quantize import report as report
     from .conversion.quantize import to_channelwise as to_channelwise
@@ -41,6 +42,7 @@ __version__ = "0.2.0"
 # module: the public names that it defines; without any, the module itself is public
 _HOMES = {
     "activations": ("CQCFS", "CSQCFS", "QCFS", "SQCFS"),
+    "conversion.calibration": ("calibrate",),
     "conversion.quantize": ("quantize_activations", "report", "to_channelwise"),
     "conversion.snn": ("SNN", "convert"),
     "data": (),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from csqcfs import quantize_activations
-from csqcfs.conversion import quantize
-from csqcfs.conversion.calibration import CANDIDATES, calibrate, nearest_threshold
+from csqcfs import ImageSet, calibrate, quantize_activations
+from csqcfs.conversion import calibration, quantize
+from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
 from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,7 +105,7 @@ def inputs_of_sites(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor
 def test_each_site_is_calibrated_on_quantized_predecessors(activation):
     x = images()
     model = quantize.switch(quantize_activations(network(), 2, 4.0, x), activation)
-    assert calibrate(model, x) is model
+    model = calibrate(model, x)
     after = inputs_of_sites(model, x)  # what each site sees once all are in place
     for name, site in quantize.sites(model).items():
         theta = site.threshold.detach().flatten()
@@ -129,12 +131,13 @@ def test_calibration_repeats_and_leaves_modes_hooks_and_weights():
     x = images()
     models = [quantize_activations(network().train(), 4, 4.0, x) for _ in range(2)]
     models[0].get_submodule("1").eval()
+    given = [copy.deepcopy(m) for m in models]
     states = [{k: v.clone() for k, v in m.state_dict().items()} for m in models]
     modes = [m.training for m in models[0].modules()]
     randomness = torch.get_rng_state()
-    for model in models:
-        calibrate(model, x)
+    before, models = models, [calibrate(model, x) for model in models]
     assert torch.equal(torch.get_rng_state(), randomness)
+    assert all(map(torch.equal, before[0].state_dict().values(), given[0].state_dict().values()))
     assert [m.training for m in models[0].modules()] == modes
     assert not any(m._forward_pre_hooks for m in models[0].modules())
     for (name, one), two in zip(models[0].state_dict().items(), models[1].state_dict().values(), strict=True):
@@ -143,14 +146,15 @@ def test_calibration_repeats_and_leaves_modes_hooks_and_weights():
     assert all(site.raw.requires_grad and site.raw.grad is None for site in quantize.sites(models[0]).values())
 
 
-def test_a_sample_stands_for_the_whole_map():
+def test_a_sample_stands_for_the_whole_map(monkeypatch):
     """An even stride that divides the width would see the left border of every map and nothing else."""
     x = torch.rand(64, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     x[..., 0] *= 0.1  # the border is ten times darker
     model = quantize_activations(nn.Sequential(nn.ReLU()), 4, 1.0, x)
     whole = calibrate(model, x).get_submodule("0").threshold.item()
     for sample in (x.numel() // 16, x.numel() // 32, 500):
-        sampled = calibrate(model, x, sample).get_submodule("0").threshold.item()
+        monkeypatch.setattr(calibration, "SAMPLE", sample)
+        sampled = calibrate(model, x).get_submodule("0").threshold.item()
         assert sampled == pytest.approx(whole, rel=0.05)
 
 
@@ -174,3 +178,115 @@ def test_no_positive_pre_activation_is_refused(z):
 def test_a_network_without_quantized_activations_is_refused():
     with pytest.raises(InputError, match="^Sequential has no quantized activation; call quantize"):
         calibrate(network(), images())
+
+
+# rules, one threshold for each channel, and what images may be
+
+
+def by_hand(rule: str, z: np.ndarray, L: int) -> float:
+    """Threshold of one channel or layer, [N, ...] with the images in front."""
+    flat = z.reshape(-1)
+    if rule == "max":
+        return float(flat.max())
+    if rule == "balance":
+        theta = 0.0
+        for step in range(32):
+            part = np.array_split(z, min(32, len(z)))[step % min(32, len(z))]
+            theta += 2 * float(np.maximum(part - theta, 0).mean())
+        return theta
+    if rule == "least squares":
+        grid = flat.max() * np.arange(1, CANDIDATES + 1) / CANDIDATES
+        return float(min(grid, key=lambda theta: error(flat, theta, L)))
+    found = float(np.percentile(np.maximum(flat, 0), float(rule[:-1])))
+    return found if found > 0 else float(flat.max())
+
+
+@pytest.mark.parametrize("rule", ["least squares", "max", "balance", "99.9%", "90%", "10%"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_every_rule_against_numpy(rule, per_channel):
+    x = images(64)
+    model = calibrate(quantize_activations(network(), 2, 4.0, x), x, per_channel=per_channel, rule=rule)
+    for name, z in inputs_of_sites(model, x).items():
+        z = z.double().numpy()
+        found = quantize.sites(model)[name].threshold.detach().double().numpy()
+        assert found.shape == ((z.shape[1],) if per_channel else ())
+        for channel, theta in enumerate(np.atleast_1d(found)):
+            own = z[:, channel] if per_channel else z
+            if not (own > 0).any():
+                assert theta == pytest.approx(by_hand(rule, z, 2), rel=1e-3)  # that of the layer
+            elif rule == "least squares":  # neighbours on the grid may be alike to float precision
+                assert error(own.reshape(-1), theta, 2) == pytest.approx(
+                    error(own.reshape(-1), by_hand(rule, own, 2), 2)
+                )
+            else:
+                assert theta == pytest.approx(by_hand(rule, own, 2), rel=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["qcfs", "sqcfs", "cqcfs", "csqcfs"])
+def test_thresholds_of_channels_need_a_channelwise_network(activation):
+    x = images()
+    model = quantize.switch(quantize_activations(network(), 4, 4.0, x), activation)
+    kinds = {type(site).__name__ for site in quantize.sites(calibrate(model, x, per_channel=True)).values()}
+    assert kinds == {{"qcfs": "CQCFS", "sqcfs": "CSQCFS"}.get(activation, activation.upper())}
+    assert {type(site).__name__ for site in quantize.sites(calibrate(model, x)).values()} == {activation.upper()}
+    with pytest.raises(InputError, match="channels of .* are unknown; pass example=x"):
+        calibrate(quantize_activations(network(), 4, 4.0), x, per_channel=True)
+
+
+def test_channels_are_nearer_to_the_network_than_layers():
+    x, plain = images(), network().eval()
+    with torch.no_grad():
+        for channel in range(6):
+            plain[1].weight[channel] *= 4.0**-channel  # channels of very unlike size
+        errors = [
+            float((calibrate(quantize_activations(plain, 4, 1.0, x), x, per_channel=p)(x) - plain(x)).square().mean())
+            for p in (False, True)
+        ]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_images_of_every_kind():
+    pixels = torch.randint(256, (30, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    known = ImageSet(pixels, torch.zeros(30, dtype=torch.int64), ("a",), (0.5,) * 3, (0.25,) * 3)
+    x = known.normalise(pixels)
+    model = quantize_activations(network(), 4, 4.0, x)
+    wanted = [site.threshold.item() for site in quantize.sites(calibrate(model, x)).values()]
+    labelled = torch.utils.data.TensorDataset(x, known.labels)
+    for source in (
+        known,
+        torch.utils.data.DataLoader(labelled, batch_size=7),
+        torch.utils.data.DataLoader(x, batch_size=30),
+        [x[:11], x[11:]],
+    ):
+        found = [site.threshold.item() for site in quantize.sites(calibrate(model, source)).values()]
+        assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_loader_is_read_no_further_than_needed():
+    def endless():
+        while True:
+            yield torch.randn(200, 3, 8, 8), torch.zeros(200)
+
+    calibrate(quantize_activations(network(), 4, 4.0, images()), endless())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "images of type NoneType: expected normalised images as one tensor, an ImageSet or a DataLoader"),
+        ([], "images of type list"),
+        (["a"], "images of type list"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "type torch.uint8: expected normalised images"),
+        (torch.zeros(0, 3, 8, 8), r"images of shape \[0, 3, 8, 8\]"),
+    ],
+)
+def test_images_that_are_none(given, message):
+    with pytest.raises(InputError, match=message) as caught:
+        calibrate(quantize_activations(network(), 4, 4.0, images()), given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rule", ["mean", "0%", "101%", "nan%", "%", "99.9", 99.9, None])
+def test_an_unknown_rule(rule):
+    with pytest.raises(InputError, match="^rule = .*: expected one of least squares, max, balance, or a percentile"):
+        calibrate(quantize_activations(network(), 4, 4.0, images()), images(), rule=rule)

@@ -1,81 +1,189 @@
-"""Initial thresholds from the activations of a trained ReLU network, for a warm start of stage 1.
+"""Thresholds from the activations of a trained ReLU network: a start without training, or for a short stage 1.
 
-The paper starts every layer at one constant (4 or 8) and lets training find the rest. A network that is
-already trained knows better: the threshold of a site is the one whose quantized activation is nearest, in mean
-squares, to the ReLU it replaces.
+The paper starts every layer at one constant (4 or 8) and lets training find the rest. A network that is already
+trained knows better: each site places its threshold by a rule on the pre-activations z of a few images.
+
+| rule            | threshold                                                                                  |
+|-----------------|--------------------------------------------------------------------------------------------|
+| "least squares" | argmin of mean (QCFS(z) - ReLU(z))^2, which weighs clipping against steps of theta / L     |
+| "99.9%"         | that percentile of ReLU(z), as in SpikingJelly's ann2snn; any percentage                   |
+| "max"           | the largest z: nothing is clipped                                                          |
+| "balance"       | theta += 2 mean(ReLU(z - theta)) from 0, once for each of 32 parts of the images           |
+
+"least squares" knows L and is the one to begin with; the others come from conversion without quantized training.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import Tensor, fx
 
-from ..activations import inverse_softplus, qcfs
+from ..activations import CQCFS, ThresholdActivation, inverse_softplus, qcfs
+from ..data.images import ImageSet
 from ..engine.errors import InputError
 from ..engine.modules import device_of, modes_kept
-from .quantize import sites
+from .quantize import sites, switch
 
 CANDIDATES = 64  # thresholds tried for each site, evenly spaced up to the largest activation
+SAMPLE = 1 << 18  # pre-activations of each site that a rule looks at, where it does not need them all
+IMAGES = 512  # taken from an image set or a DataLoader
+STEPS = 32  # of "balance"
+Rule = Callable[[Tensor, int], Tensor]
 
 
-def nearest_threshold(z: Tensor, L: int) -> Tensor:
-    """The threshold [] of least mean square of QCFS(z) - ReLU(z), on a grid up to the largest ``z``.
+def calibrate(
+    model: fx.GraphModule,
+    images: Tensor | ImageSet | Iterable,
+    *,
+    per_channel: bool | None = None,
+    rule: str = "least squares",
+) -> fx.GraphModule:
+    """A copy of ``model`` with every threshold placed by one pass of ``images``, layer by layer.
 
-    Raises:
-        InputError: no pre-activation above 0, so that any threshold would do.
-    """
-    largest = z.max()
-    if not largest > 0:
-        raise InputError("no pre-activation above 0: expected some to place a threshold; train the network first")
-    grid = largest * torch.arange(1, CANDIDATES + 1, device=z.device) / CANDIDATES
-    target = z.clamp_min(0)
-    return grid[torch.stack([(qcfs(z, theta, L) - target).square().mean() for theta in grid]).argmin()]
-
-
-@torch.no_grad()
-def calibrate(model: fx.GraphModule, x: Tensor, sample: int = 1 << 18) -> fx.GraphModule:
-    """Set every threshold of ``model`` in place from one pass of ``x``, layer by layer, and return it.
-
-    Each site sees its predecessors already quantized. ``sample`` bounds the pre-activations used of each, drawn
-    at random: an even stride would divide the width of the maps and see their left border alone.
+    Each site sees its predecessors already quantized.
 
     Args:
         model: a trained ReLU network after `quantize_activations`.
-        x: normalised images [N, C, H, W].
+        images: normalised images [N, C, H, W]; or an `ImageSet` or a DataLoader of such images, with or without
+            labels, of which 512 are taken (at random from a set, the first ones of a loader).
+        per_channel: a threshold for each channel instead of one for the layer; the network becomes channel-wise
+            where it is not. By default one for the layer, which a channel-wise network holds in every channel.
+        rule: see above.
 
     Raises:
-        InputError: no quantized activation, or a site that no image activates, by name; ``model`` is left as
-            it was.
+        InputError: no quantized activation; unknown channels; an unknown rule; images that are not such; a site
+            that no image activates, by name.
     """
+    place, whole = _rule(rule)
     found = sites(model)
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
-
-    before = {name: module.raw.clone() for name, module in found.items()}
+    if per_channel and not all(isinstance(site, CQCFS) for site in found.values()):
+        model = switch(model, "csqcfs" if next(iter(found.values())).softplus else "cqcfs")
+    else:
+        model = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(0)
 
-    def place(name, module, z):
-        z = z.flatten()
-        if len(z) > sample:
-            z = z[torch.randint(len(z), (sample,), generator=generator).to(z.device)]
+    def set_threshold(name: str, site: ThresholdActivation, z: Tensor) -> None:
+        layer = z.flatten() if whole else _sample(z.flatten(), SAMPLE, generator)
         try:
-            theta = nearest_threshold(z, module.L)
+            theta = place(layer, site.L)
         except InputError as error:
             raise InputError(f"{name} has {error}") from error
-        module.raw.copy_((inverse_softplus(theta) if module.softplus else theta).expand_as(module.raw))
+        if per_channel:
+            rows = z.movedim(1, -1).flatten(0, -2)  # [n, C]
+            rows = rows if whole else _sample(rows, max(CANDIDATES, SAMPLE // rows.shape[1]), generator)
+            active = rows.amax(0) > 0  # any threshold would do for a channel that nothing activates
+            theta = theta.expand(rows.shape[1]).clone()
+            theta[active] = place(rows[:, active], site.L)
+        site.raw.copy_((inverse_softplus(theta) if site.softplus else theta).expand_as(site.raw))
 
     handles = [
-        module.register_forward_pre_hook(lambda module, inputs, name=name: place(name, module, inputs[0]))
-        for name, module in found.items()
+        site.register_forward_pre_hook(lambda site, inputs, name=name: set_threshold(name, site, inputs[0]))
+        for name, site in sites(model).items()
     ]
     try:
-        with modes_kept(model):
-            model.eval()(x.to(device_of(model)))
-    except BaseException:
-        for name, module in found.items():
-            module.raw.copy_(before[name])
-        raise
+        with modes_kept(model), torch.no_grad():
+            model.eval()(_images(images).to(device_of(model)))
     finally:
         for handle in handles:
             handle.remove()
     return model
+
+
+def nearest_threshold(z: Tensor, L: int) -> Tensor:
+    """The threshold of least mean square of QCFS(z) - ReLU(z), on a grid up to the largest ``z``.
+
+    ``z`` is [n] for one threshold [], or [n, C] for one of each channel, [C].
+
+    Raises:
+        InputError: no pre-activation above 0, so that any threshold would do.
+    """
+    largest = _largest(z)
+    grid = largest * torch.arange(1, CANDIDATES + 1, device=z.device).view(-1, *[1] * largest.dim()) / CANDIDATES
+    target = z.clamp_min(0)
+    best = torch.stack([(qcfs(z, theta, L) - target).square().mean(0) for theta in grid]).argmin(0)
+    return grid.gather(0, best[None])[0]
+
+
+def _largest(z: Tensor, L: int = 1) -> Tensor:
+    largest = z.amax(0)
+    if not bool((largest > 0).all()):
+        raise InputError("no pre-activation above 0: expected some to place a threshold; train the network first")
+    return largest
+
+
+def _balanced(z: Tensor, L: int) -> Tensor:
+    """Local threshold balancing; a later image counts as much as an early one."""
+    theta = torch.zeros_like(_largest(z))
+    for part in itertools.islice(itertools.cycle(z.tensor_split(min(STEPS, len(z)))), STEPS):
+        theta = theta + 2 * (part - theta).clamp_min(0).mean(0)
+    return theta
+
+
+def _rule(rule: str) -> tuple[Rule, bool]:
+    """The function of a rule, and whether it needs all pre-activations in the order of the images.
+
+    Raises:
+        InputError: there is none.
+    """
+    known: dict[str, tuple[Rule, bool]] = {
+        "least squares": (nearest_threshold, False),
+        "max": (_largest, True),
+        "balance": (_balanced, True),
+    }
+    if rule in known:
+        return known[rule]
+    try:
+        share = float(rule.removesuffix("%")) / 100 if rule.endswith("%") else -1.0
+    except (AttributeError, ValueError):
+        share = -1.0
+    if not 0 < share <= 1:
+        raise InputError(f'rule = {rule!r}: expected one of {", ".join(known)}, or a percentile such as "99.9%"')
+
+    def percentile(z: Tensor, L: int) -> Tensor:
+        """Of the largest where that many activations are 0."""
+        largest, found = _largest(z), z.clamp_min(0).quantile(share, 0)
+        return torch.where(found > 0, found, largest)
+
+    return percentile, False
+
+
+def _sample(z: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` entries at random: an even stride would divide the width of the maps and see their border alone."""
+    if len(z) <= count:
+        return z
+    return z[torch.randint(len(z), (count,), generator=generator).to(z.device)]
+
+
+def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
+    """Normalised images [N, C, H, W].
+
+    Raises:
+        InputError: nothing of the kind.
+    """
+    if isinstance(images, ImageSet):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:IMAGES]
+        images = images.normalise(images.images[order])
+    elif not isinstance(images, Tensor):
+        taken, count = [], 0
+        for batch in images if isinstance(images, Iterable) else ():
+            taken.append(batch[0] if isinstance(batch, (tuple, list)) else batch)
+            if not isinstance(taken[-1], Tensor) or (count := count + len(taken[-1])) >= IMAGES:
+                break
+        if not taken or not all(isinstance(batch, Tensor) for batch in taken):
+            raise InputError(
+                f"images of type {type(images).__name__}: expected normalised images as one tensor, an ImageSet or a "
+                "DataLoader of batches"
+            )
+        images = torch.cat(taken)[:IMAGES]
+    if not images.is_floating_point() or not len(images):
+        raise InputError(
+            f"images of shape {list(images.shape)} and type {images.dtype}: expected normalised images as floats, at "
+            "least one; an ImageSet normalises"
+        )
+    return images

@@ -134,7 +134,7 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
         threshold = 1.0 if training.threshold is None else training.threshold
         model = quantize.quantize_activations(model, training.L, threshold, x[:2])
         if training.threshold is None and not checkpoint_path(training).exists():  # else its thresholds are there
-            calibrate(model, x)
+            model = calibrate(model, x)
         if now == "qcfs":
             return model
     return quantize.switch(model, now)
