@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# One command to everything: makes its own environment, then regenerates the paper, or runs the tests.
+# One command to everything: makes its own environment, then regenerates the paper, opens the notebooks, or runs the tests.
 #
 #   ./run_all.sh                       the demo profile: every figure and table on embedded data
 #   ./run_all.sh --profile quick       CIFAR with a short schedule (needs the data, see --data)
-#   ./run_all.sh --only table1         one artefact; --help lists them all
+#   ./run_all.sh --only table1,table2  some artefacts; --help lists them all
+#   ./run_all.sh lab                   JupyterLab on the index of the notebooks
 #   ./run_all.sh test                  the tests and the notebooks' stored outputs
+#   ./run_all.sh lint                  format, rules and types, as .ci/run checks them
+#   ./run_all.sh COMMAND               one of csqcfs: bench, publish, sync, readme
 #
 # PYTHON chooses the interpreter (default: python3, 3.11 or later); CSQCFS_VENV the environment's folder.
 set -euo pipefail
@@ -13,29 +16,51 @@ cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 venv=${CSQCFS_VENV:-.venv}
 
-setup() { # $1: extras of pyproject.toml; done again when the pins change
-    local extras=$1 want
+setup() { # extras of pyproject.toml; installs what is missing, all of it again when the versions change
+    local stamp="$venv/.csqcfs" want have="" extras=""
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         { echo "error: $("$python" --version) found, expected Python 3.11 or later; set PYTHON" >&2; exit 2; }
-    want=$(cksum pyproject.toml | cut -d' ' -f1)
-    if [ "$(cat "$venv/.csqcfs-$extras" 2>/dev/null)" != "$want" ]; then
+    want=$(cat pyproject.toml requirements.lock | cksum | cut -d' ' -f1)
+    [ -x "$venv/bin/python" ] && [ -r "$stamp" ] && read -r have extras < "$stamp"
+    for extra in "$@"; do
+        [[ ",$extras," == *",$extra,"* ]] || { extras=${extras:+$extras,}$extra; have=""; }
+    done
+    if [ "$have" != "$want" ]; then
         echo "setting up $venv (once, some minutes) ..."
-        [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
-        echo "$want" > "$venv/.csqcfs-$extras"
+        [ -x "$venv/bin/python" ] || "$python" -m venv --clear "$venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[$extras]"
+        echo "$want $extras" > "$stamp"
     fi
 }
 
-if [ "${1:-}" = test ]; then
+case "${1:-}" in
+test)
     shift
-    setup test
+    setup paper test
     # Stored outputs come from the reference records: no records of this machine, no output into the checkout.
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     export CSQCFS_HOME="$scratch/home" CSQCFS_FIGURES="$scratch/figures"
     "$venv/bin/python" -m pytest "$@"
     [ $# -gt 0 ] || "$venv/bin/python" -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider notebooks
-else
-    setup test
+    ;;
+lint)
+    setup paper test
+    "$venv/bin/ruff" check
+    "$venv/bin/ruff" format --check
+    "$venv/bin/python" -m mypy
+    ;;
+lab)
+    shift
+    setup paper
+    exec "$venv/bin/python" -m jupyter lab notebooks/index.ipynb "$@"
+    ;;
+"" | -*)
+    case " $* " in *" --dask"*) setup paper dask ;; *) setup paper ;; esac
     exec "$venv/bin/python" -m csqcfs run "$@"
-fi
+    ;;
+*)
+    setup paper
+    exec "$venv/bin/python" -m csqcfs "$@"
+    ;;
+esac
