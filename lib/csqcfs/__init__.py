@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .data.augment import Augment as Augment
     from .data.images import ImageSet as ImageSet
     from .engine.errors import InputError as InputError
+    from .models.public import load_public as load_public
     from .models.zoo import load as load
     from .models.zoo import save as save
     from .training.evaluation import evaluate as evaluate
@@ -50,6 +51,7 @@ _HOMES = {
     "data.images": ("ImageSet",),
     "engine.errors": ("InputError",),
     "models": (),
+    "models.public": ("load_public",),
     "models.zoo": ("load", "save"),
     "training.evaluation": ("evaluate", "evaluate_snn"),
     "training.train": ("fit",),
