@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from csqcfs.engine import files, paths
@@ -68,14 +69,23 @@ def test_readers_never_see_a_part(tmp_path):
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     target = write_text(tmp_path / "r.json", "old")
     code = (
-        "import os, signal, sys; from csqcfs.files import atomic_write\n"
+        "import os, signal, sys; from csqcfs.engine.files import atomic_write\n"
         "def write(f): f.write_text('ha'); os.kill(os.getpid(), signal.SIGKILL)\n"
         "atomic_write(sys.argv[1], write)"
     )
     environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
     done = subprocess.run([sys.executable, "-c", code, target], env=environment, capture_output=True, timeout=120)
     assert done.returncode < 0 and target.read_text() == "old"
-    assert all(p == target or p.name.startswith(".r-") for p in tmp_path.iterdir())
+    assert files.remove_leftovers([tmp_path]) == []  # it may be somebody's who has just begun
+    (left,) = (p for p in tmp_path.iterdir() if p != target)
+    os.utime(left, (1, 1))
+    others = [tmp_path / name for name in (".r-x.json", ".DS_Store", "r.csqcfs-x.json")]
+    for other in others:
+        other.write_text("")
+        os.utime(other, (1, 1))
+    assert left.name.startswith(".r.csqcfs-")
+    assert files.remove_leftovers([tmp_path, tmp_path / "none"]) == [left]
+    assert sorted(tmp_path.iterdir()) == sorted([target, *others])
 
 
 def test_a_full_disk_is_one_line(tmp_path):
@@ -122,3 +132,88 @@ def test_a_read_only_folder_is_one_line(tmp_path):
     finally:
         tmp_path.chmod(0o700)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_being_written_is_nobodys_leftover(tmp_path):
+    def write(file):
+        os.utime(file, (1, 1))
+        assert files.remove_leftovers([tmp_path]) == []
+        file.write_text("new")
+
+    assert atomic_write(tmp_path / "r.json", write).read_text() == "new"
+
+
+# locks
+
+
+def test_one_writer_at_a_time(tmp_path):
+    path = tmp_path / "deep" / "net.safetensors"
+    assert not files.is_busy(path)
+    with files.lock(path):
+        assert files.is_busy(path) and not files.is_busy(tmp_path / "deep" / "other")
+        with pytest.raises(files.Busy, match="net.safetensors is being made by another process: wait for it"):
+            with files.lock(path):
+                pytest.fail("two writers")
+        os.utime(next(path.parent.iterdir()), (1, 1))
+        assert files.remove_leftovers([path.parent]) == []
+    assert not files.is_busy(path) and not list(path.parent.iterdir())
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    path = tmp_path / "net"
+    code = (
+        "import os, signal, sys; from csqcfs.engine import files\n"
+        "with files.lock(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, path], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n" and files.is_busy(path)
+        with pytest.raises(files.Busy):
+            with files.lock(path):
+                pytest.fail("two writers")
+    finally:
+        holder.kill()
+        holder.communicate(timeout=60)
+    assert not files.is_busy(path)
+    with files.lock(path):
+        assert files.is_busy(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_threads_take_turns(tmp_path):
+    """The file of a lock is removed at its end, which must not let two in."""
+    path, inside, most, turns = tmp_path / "net", [], [], []
+
+    def work(number: int) -> None:
+        done = 0
+        while done < 50:
+            try:
+                with files.lock(path):
+                    inside.append(number)
+                    most.append(len(inside))
+                    inside.remove(number)
+                done += 1
+            except files.Busy:
+                pass
+        turns.append(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert sorted(turns) == [0, 1, 2, 3] and max(most) == 1 and not list(tmp_path.iterdir())
+
+
+def test_without_locks_nobody_is_refused(tmp_path, monkeypatch):
+    """Some network file systems have none, and Windows has no fcntl."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with files.lock(tmp_path / "net"), files.lock(tmp_path / "net"):
+        assert not files.is_busy(tmp_path / "net")
+
+
+def test_a_lock_in_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="^cannot write .*net: .*; choose a writable folder"):
+        with files.lock(tmp_path / "file" / "net"):
+            pytest.fail("no lock was taken")

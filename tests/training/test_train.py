@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
@@ -12,7 +13,8 @@ from csqcfs.conversion import quantize
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
 from csqcfs.engine.checkpoint import load_state, save_state
-from csqcfs.engine.errors import InputError
+from csqcfs.engine.errors import Busy, InputError
+from csqcfs.engine.files import lock
 from csqcfs.training import evaluation, train
 from csqcfs.training.recipe import learning_rate
 from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
@@ -264,6 +266,43 @@ def test_finished_checkpoint_returns_at_once(tmp_path, monkeypatch):
     past = time.monotonic() - 1
     assert fit(other, image_set(), epochs=2, checkpoint=path, deadline=past, **QUIET) == history
     assert_same_weights(model, other)
+
+
+def test_a_checkpoint_has_one_writer(tmp_path, monkeypatch):
+    """A second call is refused while the first trains; a complete checkpoint is only read, by anybody."""
+    path, original, refused = tmp_path / "one", train._train_epoch, []
+
+    def train_epoch(*args):
+        if not refused:
+            with pytest.raises(Busy, match="one is being made by another process: wait") as caught:
+                refused.append(True) or fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET)
+            refused.append(caught)
+        return original(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_train_epoch", train_epoch)
+        history = fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET)
+    assert len(refused) == 2 and [p.name for p in tmp_path.iterdir()] == ["one"]
+    with lock(path):
+        assert fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET) == history
+
+
+def test_a_checkpoint_never_goes_back(tmp_path, monkeypatch):
+    """Not even where locks do not work: a slower process leaves what a faster one has finished."""
+    path, original, raced = tmp_path / "one", train._train_epoch, []
+    monkeypatch.setattr(train, "lock", lambda path: contextlib.nullcontext())
+
+    def train_epoch(*args):
+        result = original(*args)
+        if not raced:
+            raced.append(fit(network(), image_set(), epochs=3, checkpoint=raced.append(1) or path, **QUIET))
+        return result
+
+    monkeypatch.setattr(train, "_train_epoch", train_epoch)
+    written = []
+    monkeypatch.setattr(train, "save_state", lambda path, t, metadata: written.append(save_state(path, t, metadata)))
+    assert len(fit(network(), image_set(), epochs=3, checkpoint=path, **QUIET)) == 3
+    assert len(written) == 3 and load_state(path)[1]["history"] == raced[1]
 
 
 def test_deadline_stops_after_an_epoch_and_the_next_call_finishes(tmp_path, monkeypatch):

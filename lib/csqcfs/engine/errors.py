@@ -14,6 +14,10 @@ class Unwritable(InputError):
     """Results cannot be written, so that no further run can succeed either."""
 
 
+class Busy(InputError):
+    """Another process is making the same thing right now."""
+
+
 class NonpositiveThreshold(InputError):
     """A trained threshold is zero or negative, so that neither Softplus nor an IF neuron can take it over.
 

@@ -7,6 +7,7 @@ through Softplus. The last epoch counts; nothing is chosen by its accuracy.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -27,8 +28,9 @@ from ..activations import ThresholdActivation
 from ..conversion.quantize import sites
 from ..data.augment import Augment
 from ..data.images import ImageSet
-from ..engine.checkpoint import load_state, require_alike, save_state
+from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
 from ..engine.errors import InputError
+from ..engine.files import lock
 from ..engine.kernels import compiler_available
 from ..engine.memory_format import training_format
 from ..engine.modules import device_of, modes_kept
@@ -83,7 +85,7 @@ def fit(
         val_set: held-out images, evaluated after each epoch.
         checkpoint: file that receives the whole state after each epoch. The same call continues from it, or
             returns at once when it is complete. Starting weights are not compared, since an interrupted call
-            changes them.
+            changes them. No other call can write it meanwhile.
         deadline: on the clock of ``time.monotonic()``; no epoch starts that would pass it, going by the last.
         device: the model's own by default.
 
@@ -95,6 +97,7 @@ def fit(
         InputError: a setting, image set or checkpoint that does not fit, by name.
         TrainingDiverged: the loss became infinite or NaN.
         OutOfTime: ``deadline``; the epochs done are in ``checkpoint``.
+        Busy: another call, here or in another process, trains with this ``checkpoint``.
     """
     recipe = Recipe(
         epochs, lr, batch_size, momentum, weight_decay, schedule, label_smoothing, augment, seed, precision, compiled
@@ -123,17 +126,20 @@ def fit(
             **dataclasses.asdict(recipe),
         }
     )
-    if checkpoint is not None and Path(checkpoint).exists():
-        history = _resume(checkpoint, identity, model, optimizer)
     steps, here = data.steps_per_epoch(len(images), batch_size), device_of(model)
     # a network compiled as a whole trains in channels_last, whatever it is told
     compiled = compiled and compiler_available() and memory_format == torch.channels_last
     network = torch.compile(model) if compiled else model
+    done = checkpoint is None or _epochs_in(checkpoint, identity) >= epochs  # then it is only read
     with (
-        tqdm(total=epochs * steps, initial=len(history) * steps, unit="step", disable=not progress) as bar,
+        contextlib.nullcontext() if done else lock(checkpoint),
+        tqdm(total=epochs * steps, unit="step", disable=not progress) as bar,
         modes_kept(model),
         torch.random.fork_rng([here] if here.type == "cuda" else []),
     ):
+        if checkpoint is not None and Path(checkpoint).exists():
+            history = _resume(checkpoint, identity, model, optimizer)
+        bar.n = bar.initial = len(history) * steps
         for epoch in range(len(history), epochs):
             expected = history[-1]["seconds"] if history else 0.0
             if deadline is not None and time.monotonic() + expected > deadline:
@@ -253,7 +259,19 @@ def _save(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.o
     for name, parameter in model.named_parameters():
         if (buffer := optimizer.state.get(parameter, {}).get("momentum_buffer")) is not None:
             tensors[f"momentum.{name}"] = buffer
+    if _epochs_in(path, identity) >= len(history):  # of a process that did not know of us: it never goes back
+        return
     save_state(path, tensors, {"identity": identity, "history": history, "tensors": list(tensors)})
+
+
+def _epochs_in(path: Path | str, identity: dict) -> int:
+    """Epochs in a readable checkpoint of the same training."""
+    try:
+        metadata = load_metadata(path)
+        same = metadata.get("identity") == json.loads(json.dumps(identity))
+        return len(metadata["history"]) if same else 0
+    except (InputError, KeyError, TypeError):
+        return 0
 
 
 def _resume(path: Path | str, identity: dict, model: nn.Module, optimizer: torch.optim.Optimizer) -> list:

@@ -103,6 +103,9 @@ def test_every_part_of_the_augmentation_changes_the_digest(change):
 def test_relu_alone_knows_no_thresholds(change):
     """So that one ReLU network serves every L."""
     assert dataclasses.replace(PLAIN, **change).digest == PLAIN.digest
+    other = dataclasses.replace(PLAIN, **change)
+    assert other == PLAIN and hash(other) == hash(PLAIN)  # so that nobody trains it a second time
+    assert Run.of("training", other) == Run.of("training", PLAIN) != Run.of("training", QUANTIZED)
     twice = dataclasses.replace(PLAIN, stages=PLAIN.stages * 2)
     assert dataclasses.replace(twice, **change).digest == twice.digest != PLAIN.digest
     warm = dataclasses.replace(PLAIN, stages=(*PLAIN.stages, Stage("qcfs", 12, 0.1)))
@@ -114,6 +117,7 @@ def test_the_chain_of_parents():
     long = dataclasses.replace(QUANTIZED, stages=(*PLAIN.stages, *QUANTIZED.stages))
     assert [t.activation for t in (long, long.parent, long.parent.parent)] == ["csqcfs", "qcfs", RELU]
     assert long.parent.parent.parent is None
+    assert long.digest and long.parent.digest != long.digest  # which was asked first
     assert long.parent == dataclasses.replace(long, stages=long.stages[:2])
     sibling = dataclasses.replace(long, stages=(*long.stages[:2], Stage("cqcfs", 6, 0.02)))
     assert sibling.parent.digest == long.parent.digest and sibling.digest != long.digest

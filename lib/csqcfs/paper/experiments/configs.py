@@ -6,8 +6,8 @@ same settings are never computed twice, and no setting can change unnoticed.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -58,8 +58,26 @@ class Stage:
         _whole_to_float(self, "lr")
 
 
-@dataclass(frozen=True)
-class Training:
+class Digested:
+    """Equal where the digests are: what decides nothing, such as L before there are thresholds, tells none apart."""
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result, ready for JSON."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def digest(self) -> str:
+        return digest_of(self.settings())
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@dataclass(frozen=True, eq=False)
+class Training(Digested):
     """A network trained in stages; each stage goes on from the network that the one before it left.
 
     Attributes:
@@ -101,8 +119,9 @@ class Training:
         """The training without its last stage, on the same images."""
         if len(self.stages) == 1:
             return None
-        parent = copy.copy(self)
-        object.__setattr__(parent, "stages", self.stages[:-1])
+        parent = object.__new__(Training)  # without another look at the images
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        parent.__dict__.update(values, stages=self.stages[:-1])
         return parent
 
     @property
@@ -116,17 +135,13 @@ class Training:
             del settings["L"], settings["threshold"]
         return json.loads(json.dumps(settings))
 
-    @property
-    def digest(self) -> str:
-        return digest_of(self.settings())
-
     def __str__(self) -> str:
         stages = " + ".join(f"{stage.activation} {stage.epochs}" for stage in self.stages)
         return f"{self.network} on {self.dataset}, L = {self.L}, {stages} epochs, seed {self.seed}"
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, eq=False)
+class Run(Digested):
     """One measurement, the unit of computing: a kind (see `measures.KINDS`), a trained network, options."""
 
     kind: str
@@ -140,10 +155,6 @@ class Run:
     def settings(self) -> dict[str, Any]:
         training = None if self.training is None else self.training.settings()
         return json.loads(json.dumps({"kind": self.kind, "training": training, "options": dict(self.options)}))
-
-    @property
-    def digest(self) -> str:
-        return digest_of(self.settings())
 
     @property
     def name(self) -> str:

@@ -12,9 +12,9 @@ from ... import data, models
 from ...conversion import quantize
 from ...conversion.calibration import calibrate
 from ...data.images import ImageSet
-from ...engine import paths
+from ...engine import files, paths
 from ...engine.checkpoint import load_metadata
-from ...engine.errors import InputError
+from ...engine.errors import Busy, InputError
 from ...engine.modules import device_of
 from ...training.train import TrainingDiverged, fit
 from .configs import RELU, Training
@@ -67,7 +67,11 @@ def train(
         InputError: settings or data that do not fit, other images than ``training`` was declared on among them.
         StageDiverged: the loss of a stage became infinite or NaN.
         OutOfTime: ``deadline``.
+        Busy: another process trains one of the stages.
     """
+    for stage in chain(training):
+        if files.is_busy(path := checkpoint_path(stage)):  # before seconds of reading images
+            raise Busy(f"{path} is being trained by another process: wait for it")
     splits = data.load(training.dataset, None, training.val)
     if (found := splits.train.origin) != training.data:
         raise InputError(
