@@ -5,7 +5,6 @@ Where a profile has another data set in place of CIFAR, everything that is measu
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,12 +42,3 @@ def dataset(key: str, profile: Profile) -> str:
 def shown_as(profile: Profile) -> dict[str, str]:
     """`NAMES` for what was measured in a profile: its own data sets in place of the paper's."""
     return NAMES | {key: dataset(key, profile) for key in profile.datasets}
-
-
-def stand_in(text: str, profile: Profile) -> str:
-    """A caption with the data that stands in for a data set it names; the paper's numbers beside are not ours."""
-    names = {NAMES[key]: dataset(key, profile) for key in profile.datasets}
-    if not names:
-        return text
-    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    return re.sub(rf"\b({pattern})\b", lambda found: f"{names[found[0]]} (the paper: {found[0]})", text)

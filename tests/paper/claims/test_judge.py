@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from csqcfs.paper import published
-from csqcfs.paper.claims import costs, decide, judge, listed
+from csqcfs.paper.claims import decide, judge, listed
 from csqcfs.paper.claims.claim import Outcome, Verdict
 from csqcfs.paper.claims.decide import condition
 from csqcfs.paper.claims.evidence import Printed, Recorded
@@ -113,7 +113,7 @@ def test_the_energy_of_more_or_less_is_minor_only_within_its_range():
         return run("minor-energy", rows | {("table7", "resnet50", "csqcfs"): group(100 * r for r in ratios)}).verdict
 
     assert [verdict(ratio) for ratio in (0.5, 0.95, 1.1, 1.5)] == [FAILED, HELD, HELD, FAILED]
-    assert verdict(1.1, 1.11) is HELD and verdict(1.0, 1.25) is OPEN
+    assert verdict(1.1, 1.102) is HELD and verdict(1.0, 1.25) is OPEN
 
 
 def test_one_exception_among_many_needs_more_than_chance():
@@ -214,11 +214,11 @@ def test_runs_that_a_threshold_stopped_count_against_stage_one_only():
 def test_a_sweep_over_L_is_judged_by_its_slope_and_by_its_best():
     levels = {2: 88.0, 4: 86.0, 8: 80.0}
     rows = {
-        ("figure5", "cifar10", "vgg16", L): [record(95.0, [v, v, v, 90, 92, 93 + L / 4], L=L)]
+        ("figure5", "cifar10", "vgg16", L): [record(95.0, [v, v, v, 90, 92, 93 + L / 100], L=L)]
         for L, v in levels.items()
     }
     assert run("larger-L-slower", rows).verdict is HELD
-    assert run("smallest-L", rows).verdict is OPEN  # half a point more at L = 4 than at L = 2
+    assert run("smallest-L", rows).verdict is OPEN  # little more at L = 4 than at L = 2
     assert run("recommended-L", rows).verdict in (OPEN, FAILED)
     del rows["figure5", "cifar10", "vgg16", 8]
     assert run("larger-L-slower", rows).found == "fewer than three L in this profile"
@@ -231,4 +231,3 @@ def test_a_noisy_time_is_not_judged():
 
     assert judged([1.01] * 20) is HELD and judged([1.2] * 20) is FAILED and judged([0.8] * 20) is FAILED
     assert judged([0.8] * 10 + [1.3] * 10) is OPEN
-    assert costs.over_seeds([1.0]) == Difference(1.0)

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 from csqcfs.engine import kernels
-from csqcfs.paper.claims import gradient_check, response
+from csqcfs.paper.claims import corrections, gradient_check, response
 from csqcfs.paper.plots import activation
 from matplotlib import pyplot as plt
 
@@ -52,7 +52,7 @@ def test_gradients_have_a_column_for_each_lambda():
     assert len(fig.axes) == 4 and "4" in fig.axes[1].get_title()
     drawn = lines(fig.axes[3])
     assert np.allclose(drawn["csqcfs (autograd)"], drawn["finite differences"], atol=1e-8)
-    assert np.array_equal(drawn["as printed"], gradient_check.printed(gradient_check.inputs(4.0), 4.0).by_raw)
+    assert np.array_equal(drawn["as printed"], corrections.gradients_printed(gradient_check.inputs(4.0), 4.0).by_raw)
 
 
 def test_windows_are_named_and_drawn_where_they_pass():

@@ -11,7 +11,6 @@ from scipy import stats
 
 from .. import published
 from ..measures import compare, energy
-from ..measures.compare import Difference
 from ..measures.energy import Operations
 from ..published import TABLE6, TABLE7, TIMESTEPS
 from .claim import NOT_RUN, Claims, Outcome, Verdict
@@ -154,7 +153,7 @@ def minor_energy_of_ours(ours: Recorded) -> Outcome:
         rows = tuple(("table7", network, end) for end in ("csqcfs", "qcfs"))
         mine, base = ({compare.seed(record): record.metrics for record in ours.records(*row)} for row in rows)
         for T in TIMESTEPS if mine.keys() & base.keys() else ():
-            found = over_seeds(
+            found = compare.over_seeds(
                 [
                     100 * (energy.snn(mine[s], T).millijoules / energy.snn(base[s], T).millijoules - 1)
                     for s in sorted(mine.keys() & base.keys())
@@ -163,12 +162,6 @@ def minor_energy_of_ours(ours: Recorded) -> Outcome:
             name, identity = where(ours, network, f"T = {T}"), (*map(ours.identity, rows), T)
             conditions.append(Condition(name, found, -MINOR_ENERGY, MINOR_ENERGY, rows, identity))
     return decide(ours, conditions, "% more energy than QCFS")
-
-
-def over_seeds(values: Sequence[float]) -> Difference:
-    """A mean with the error that seeds give it."""
-    error = float(stats.sem(values)) if len(values) > 1 else 0.0
-    return Difference(statistics.fmean(values), 0.0, error, len(values))
 
 
 @CLAIMS.printed("Section 5.7, Table 7", "the ANN, ResNet-50 on CIFAR-100, needs 1310 M MACs")

@@ -60,6 +60,11 @@ class Difference(NamedTuple):
         low, high = self.interval()
         return low > 0 or high < 0
 
+    def short(self, digits: int = 2) -> str:
+        """With half of the interval: "+0.56 ± 0.77"; "+0.56" where that is 0 or unknown."""
+        reach = self.interval()[1] - self.points
+        return f"{self.points:+.{digits}f}" + (f" ± {reach:.{digits}f}" if 0 < reach < math.inf else "")
+
     def __str__(self) -> str:
         low, high = self.interval()
         if low == high:
@@ -113,6 +118,12 @@ def difference(
 ) -> Difference | None:
     """Accuracy of ``first`` at ``column`` minus that of ``second`` there or at ``other``; None as `contrast`."""
     return contrast((1.0, first, column), (-1.0, second, column if other is None else other))
+
+
+def over_seeds(values: Sequence[float]) -> Difference:
+    """A mean with the error that seeds give it, for what has no test images."""
+    error = float(stats.sem(values)) if len(values) > 1 else 0.0
+    return Difference(float(np.mean(values)), 0.0, error, len(values))
 
 
 def seed(record: Record) -> int:

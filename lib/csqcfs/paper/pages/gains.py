@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from .. import published
+from ..measures import compare
+from ..names import NAMES, shown_as
 from . import tables
 
 
@@ -15,47 +16,30 @@ def gains(
     page,
     printed: Mapping[tuple, published.Row],
     pairs: Sequence[tuple[Hashable, Hashable]],
-    names: Mapping[Hashable, str] = tables.NAMES,
+    names: Mapping[Hashable, str] = NAMES,
     labels: Sequence[str] = ("Architecture",),
 ) -> pd.DataFrame:
     """For each place of the table and each pair of methods: first minus second in percentage points.
 
     Keys of ``page.rows`` and ``printed`` are (*place, method), with one part of the place for each of
-    ``labels``. Ours is the mean of differences over seeds that both have, ± their standard deviation where there
-    are several; a place without records is left out, and so is the paper where it printed nothing.
+    ``labels``. Ours is the mean over seeds that both have, ± half of its 95 % interval (`compare`), "unpaired" where
+    a record does not keep which images were right. A place without records is left out, and so is the paper where
+    it printed nothing.
     """
-    lines, places = [], dict.fromkeys(key[:-1] for key in [*printed, *page.rows])
-    for place in places:
+    lines, here = [], shown_as(page.profile)
+    for place in dict.fromkeys(key[:-1] for key in [*printed, *page.rows]):
         for first, second in pairs:
-            what = (
-                *(tables.NAMES.get(part, part) for part in place),
-                f"{names.get(first, first)} − {names.get(second, second)}",
-            )
+            what = f"{names.get(first, first)} − {names.get(second, second)}"
             if {(*place, first), (*place, second)} <= printed.keys():
                 one, other = (tables.accuracies(printed[*place, method]) for method in (first, second))
-                lines.append(
-                    (
-                        *what,
-                        "paper",
-                        *(_signed([] if None in (one[c], other[c]) else [one[c] - other[c]]) for c in tables.ACCURACY),
-                    )
-                )
-            mine, theirs = (tables.measured_accuracies(page.metrics((*place, m))) for m in (first, second))
-            if mine and theirs:
-                lines.append(
-                    (
-                        *what,
-                        f"ours ({page.profile.name})",
-                        *(_signed([a - b for a, b in zip(mine[c], theirs[c])]) for c in tables.ACCURACY),
-                    )
-                )
+                gaps = ["" if None in (one[c], other[c]) else f"{one[c] - other[c]:+.2f}" for c in tables.ACCURACY]
+                lines.append((*(NAMES.get(part, part) for part in place), what, "paper", *gaps))
+            mine, theirs = (page.results((*place, method)) for method in (first, second))
+            found = [compare.difference(mine, theirs, column) for column in tables.COLUMNS.values()]
+            if known := [gap for gap in found if gap]:
+                paired = "" if all(gap.paired for gap in known) else ", unpaired"
+                source = f"ours ({page.profile.name}, n = {known[0].seeds}{paired})"
+                cells = [gap.short() if gap else "" for gap in found]
+                lines.append((*(here.get(part, part) for part in place), what, source, *cells))
     index = [*labels, "Difference", "Source"]
     return pd.DataFrame(lines, columns=[*index, *tables.ACCURACY], dtype=str).set_index(index)
-
-
-def _signed(differences: Sequence[float]) -> str:
-    """The mean with its sign, ± standard deviation for several; nothing for none."""
-    if not differences:
-        return ""
-    spread = f" ± {np.std(differences, ddof=1):.2f}" if len(differences) > 1 else ""
-    return f"{np.mean(differences):+.2f}{spread}"

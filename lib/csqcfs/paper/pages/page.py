@@ -33,12 +33,16 @@ class Page:
             for key, runs in self.rows.items()
         }
 
-    def metrics(self, key: tuple) -> list[dict[str, Any]]:
-        """Metrics of one row, a dict for each seed with a result; empty where the profile has no such row.
+    def results(self, key: tuple) -> list[Record]:
+        """Records of one row, one for each seed with a result; empty where the profile has no such row.
 
         A run that was refused, because training had left a threshold that is not positive, has none.
         """
-        return [record.metrics for record in self.records.get(key, []) if "refused" not in record.metrics]
+        return [record for record in self.records.get(key, []) if "refused" not in record.metrics]
+
+    def metrics(self, key: tuple) -> list[dict[str, Any]]:
+        """Metrics of the `results` of one row."""
+        return [record.metrics for record in self.results(key)]
 
     def refused(self) -> list[str]:
         """Why runs of this page were refused, each reason once."""

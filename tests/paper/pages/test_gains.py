@@ -1,0 +1,64 @@
+"""Differences between rows: paired by seed and by image, with half of their interval."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from csqcfs.paper import published
+from csqcfs.paper.experiments import profiles
+from csqcfs.paper.measures import compare
+from csqcfs.paper.measures.right import kept, percent
+from csqcfs.paper.pages.gains import gains
+from csqcfs.paper.runs.records import RUN, Record
+
+PRINTED = {
+    ("vgg16", "a"): published.Row(95.0, (None, 91.0, 92.0, 93.0, 94.0, 95.0)),
+    ("vgg16", "b"): published.Row(94.0, (80.0, 90.0, 91.5, 93.0, 94.5, 95.0)),
+}
+
+
+def record(share: float, seed: int = 0, bits: bool = True) -> Record:
+    right = np.arange(1000) < 10 * share
+    metrics = {"images": 1000, "ann": percent(right), "snn": [percent(right)] * 32}
+    if bits:
+        metrics["right"] = kept(right, np.stack([right] * 32))
+    return Record({"options": {}, "training": {"dataset": "digits", "seed": seed}}, metrics, {}, RUN)
+
+
+def page_of(rows: dict, profile: str = "demo"):
+    return SimpleNamespace(rows=rows, results=lambda key: rows.get(key, []), profile=profiles.get(profile))
+
+
+def test_the_papers_differences_and_ours_stand_below_each_other():
+    page = page_of({("vgg16", "a"): [record(92.0)], ("vgg16", "b"): [record(90.0)]})
+    frame = gains(page, PRINTED, [("a", "b")])
+    printed = ["+1.00", "", "+1.00", "+0.50", "+0.00", "-0.50", "+0.00"]
+    assert frame.loc[("VGG-16", "a − b", "paper")].tolist() == printed
+    wanted = compare.difference(page.rows["vgg16", "a"], page.rows["vgg16", "b"], 1)
+    assert frame.loc[("VGG-16", "a − b", "ours (demo, n = 1)"), "T = 1"] == wanted.short() == "+2.00 ± 0.91"
+    assert len(gains(page_of({}), PRINTED, [("a", "b")])) == 1
+    assert gains(page, {}, [("a", "b")]).index.tolist() == [("VGG-16", "a − b", "ours (demo, n = 1)")]
+
+
+def test_seeds_are_paired_and_a_row_without_bits_is_said_to_be_unpaired():
+    mine = [record(92.0, 2, bits=False), record(80.0, 1, bits=False)]
+    page = page_of({("vgg16", "a"): mine, ("vgg16", "b"): [record(50.0, 0), record(79.0, 1), record(91.0, 2)]})
+    frame = gains(page, {}, [("a", "b")])
+    assert frame.index.tolist() == [("VGG-16", "a − b", "ours (demo, n = 2, unpaired)")]
+    assert frame["T = 8"].iloc[0].startswith("+1.00 ± ")
+
+
+def test_ours_bears_the_name_of_its_data():
+    place = ("cifar10", "vgg16")
+    page = page_of({(*place, "a"): [record(92.0)], (*place, "b"): [record(90.0)]})
+    frame = gains(page, {(*place, m): PRINTED["vgg16", m] for m in "ab"}, [("a", "b")], labels=("Dataset", "Net"))
+    assert frame.index.get_level_values("Dataset").tolist() == ["CIFAR-10", "handwritten digits"]
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_and_keeps_it_where_nothing_stands_in(profile):
+    place = ("cifar10", "vgg16")
+    page = page_of({(*place, "a"): [record(92.0)], (*place, "b"): [record(90.0)]}, profile)
+    assert gains(page, {}, [("a", "b")], labels=("Dataset", "Net")).index[0][0] == "CIFAR-10"
