@@ -10,11 +10,15 @@ For a constant input and T = L steps the mean output equals QCFS exactly, ties i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from .engine.kernels import fastest
 
+# (inputs, added inputs, states, thresholds, steps) -> (outputs, states), as `if_block`
+Block = Callable[[Tensor, Tensor | None, tuple[Tensor, ...], Tensor, int], tuple[Tensor, tuple[Tensor, ...]]]
 BLOCK = 32  # most time-steps in one kernel, which keeps v in registers throughout
 
 
@@ -34,16 +38,18 @@ def if_step(v: Tensor, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(spike, theta, 0), torch.where(spike, h - theta, h)
 
 
-def if_block(x: Tensor, plus: Tensor | None, v: Tensor, theta: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """``steps`` of `if_step` from ``v``: outputs [steps, n] and the last membrane potential [n].
+def if_block(
+    x: Tensor, plus: Tensor | None, states: tuple[Tensor, ...], theta: Tensor, steps: int
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``steps`` of `if_step` from the membrane potentials ``states[0]`` [n]: outputs [steps, n] and the last states.
 
     ``x`` is [steps, n], or [1, n] where the input is constant; ``plus`` [steps, n] is added to it.
     """
-    outputs = []
+    outputs, (v,) = [], states
     for t in range(steps):
         out, v = if_step(v, current(x, plus, t), theta)
         outputs.append(out)
-    return torch.stack(outputs), v
+    return torch.stack(outputs), (v,)
 
 
 def current(x: Tensor, plus: Tensor | None, t: int) -> Tensor:
@@ -101,23 +107,32 @@ def integrate_and_fire(
         work: elements of the simulation to which ``x`` belongs, which decide whether a compiler pays; those of
             ``x`` by default.
     """
+    v = (along_channels(theta, x.dim() - 1) / 2).expand(x.shape[1:]) if v is None else v
+    out, (v,) = over_time(if_block, x, theta, (v,), plus, work)
+    return out, v
+
+
+def over_time(
+    block: Block, x: Tensor, theta: Tensor, states: tuple[Tensor, ...], plus: Tensor | None, work: int | None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Outputs [T, N, C, ...] and last states [N, C, ...] of neurons whose recursion is ``block``, see `if_block`."""
     T, layout = len(x), Layout(x)
     level, inputs = layout.per_neuron(theta), layout.train(x)
-    potential = level / 2 if v is None else layout.flat(v)
+    flat = tuple(layout.flat(state) for state in states)
     more = None if plus is None else layout.train(plus)
-    run = fastest(if_block, work or x.numel(), x.device, recursion=True)
+    run = fastest(block, work or x.numel(), x.device, recursion=True)
     parts = []
     for t in range(0, T, BLOCK):
         steps = slice(t, min(t + BLOCK, T))
-        out, potential = run(
+        out, flat = run(
             inputs if layout.constant else inputs[steps],
             more if more is None else more[steps],
-            potential,
+            flat,
             level,
             steps.stop - t,
         )
         parts.append(out)
-    return layout.back(parts[0] if len(parts) == 1 else torch.cat(parts)), layout.back(potential)
+    return layout.back(parts[0] if len(parts) == 1 else torch.cat(parts)), tuple(map(layout.back, flat))
 
 
 def trace(x: Tensor, theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:

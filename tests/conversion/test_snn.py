@@ -11,6 +11,7 @@ from csqcfs import InputError, convert, quantize_activations, to_channelwise
 from csqcfs.conversion import quantize, snn
 from csqcfs.engine import kernels
 from csqcfs.engine.simulation import IF
+from csqcfs.methods import METHODS
 from csqcfs.models import build
 from torch import Tensor, nn
 
@@ -149,7 +150,7 @@ def test_scores_of_spikingjelly_bit_for_bit(name):
     assert torch.equal(network(x, T), expected)
 
 
-@pytest.mark.parametrize("method", snn.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["resnet20", "vgg16", "views"])
 def test_one_run_gives_every_shorter_one(name, method):
     network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
@@ -159,7 +160,7 @@ def test_one_run_gives_every_shorter_one(name, method):
         torch.testing.assert_close(network(x, T), longest[:T], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", snn.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["resnet20", "views"])
 def test_pieces_do_not_matter(monkeypatch, name, method):
     network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
@@ -171,7 +172,7 @@ def test_pieces_do_not_matter(monkeypatch, name, method):
     torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", snn.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_compiled_equals_eager(monkeypatch, method):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")
@@ -204,7 +205,7 @@ def test_torchvision_networks(name):
     network = getattr(models, name)(num_classes=10)
     ann = to_channelwise(quantize_activations(network, 4, 4.0, torch.randn(2, 3, 32, 32))).eval()
     x = torch.randn(2, 3, 32, 32)
-    for method in snn.METHODS:
+    for method in METHODS:
         scores = convert(ann, method)(x, 4)
         assert scores.shape == (4, 2, 10) and bool(scores.isfinite().all())
 
@@ -264,21 +265,6 @@ def test_a_threshold_that_is_not_finite_is_refused():
         next(iter(quantize.sites(model).values())).raw[1] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         convert(model, allow_nonpositive=True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"method": "rate"}, "'rate': expected one of plain, srp, cos"),
-        ({"tau": 0}, "tau = 0"),
-        ({"rho": True}, "rho = True"),
-        ({"rho": 2.5}, "rho = 2.5"),
-    ],
-)
-def test_bad_settings(arguments, said):
-    with pytest.raises(InputError, match=said) as refusal:
-        convert(thresholded(build("resnet20", width=0.5), True), **arguments)
-    assert "\n" not in str(refusal.value)
 
 
 def test_a_network_without_quantized_activation():

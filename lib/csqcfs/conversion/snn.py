@@ -16,16 +16,15 @@ from torch import Tensor, fx, nn
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import fold_batchnorm
 from ..engine.simulation import IF, Observer, Simulation
-from ..methods import baselines
-from ..neurons import integrate_and_fire
+from ..methods import Method, Plain
+from ..methods import build as build_method
 from . import quantize
 
-METHODS = ("plain", "srp", "cos")
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
 
 def convert(
-    model: nn.Module, method: str = "plain", *, tau: int = 4, rho: int = 4, allow_nonpositive: bool = False
+    model: nn.Module, method: str | Method = "plain", *, allow_nonpositive: bool = False, **settings: int
 ) -> SNN:
     """A new spiking network with the weights and effective thresholds of ``model``, which is left alone.
 
@@ -34,27 +33,25 @@ def convert(
 
     Args:
         model: a network with QCFS, S-QCFS, C-QCFS or CS-QCFS activations.
-        method: "plain" (IF neurons as they are), "srp" or "cos", see `baselines`.
-        tau: steps that SRP runs before it answers.
-        rho: steps that COS looks at in each layer.
+        method: "plain" (IF neurons as they are) or another of `methods.METHODS`, whose classes say what they do
+            and what that costs; or a method itself, such as ``COS(rho=2)``.
         allow_nonpositive: simulate thresholds <= 0 as Eqs. 1-3 say instead of refusing them.
+        settings: of the method: ``tau=4`` of SRP, steps that it runs before it answers; ``rho=4`` of COS, steps
+            that it looks at in each layer.
 
     Raises:
-        InputError: no quantized activation; an unknown method; ``tau`` or ``rho`` below 1; a threshold that is
-            not positive, named by layer and channels, or not finite.
+        InputError: no quantized activation; an unknown method or setting, or one out of range; a threshold that
+            is not positive, named by layer and channels, or not finite.
     """
-    if method not in METHODS:
-        raise InputError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
-    for name, steps in (("tau", tau), ("rho", rho)):
-        _check_steps(name, steps)
+    method = build_method(method, settings)
     graph = copy.deepcopy(model) if isinstance(model, fx.GraphModule) else quantize.trace(model)
     found = quantize.sites(graph.eval())
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
     for name, site in found.items():
-        _check_threshold(name, site.threshold.detach(), allow_nonpositive and method == "plain")
-        graph.set_submodule(name, IF(site.threshold))
-    return SNN(fold_batchnorm(graph).to(memory_format=torch.channels_last), method, tau, rho)
+        _check_threshold(name, site.threshold.detach(), allow_nonpositive and method.any_threshold)
+        graph.set_submodule(name, IF(site.threshold, site.L))
+    return SNN(fold_batchnorm(graph).to(memory_format=torch.channels_last), method)
 
 
 class SNN(nn.Module):
@@ -62,37 +59,46 @@ class SNN(nn.Module):
 
     Attributes:
         graph: the traced network, with `IF` at every site and ordinary linear layers between.
-        method: "plain", "srp" or "cos".
-        presteps: steps that the method takes before it answers: tau over the whole network (SRP), rho in
-            every layer (COS), or 0. "T = 1" does not count them.
+        method: what its neurons do, see `methods`.
     """
 
-    def __init__(self, graph: fx.GraphModule, method: str, tau: int, rho: int):
+    def __init__(self, graph: fx.GraphModule, method: Method):
         super().__init__()
         self.graph, self.method = graph, method
-        self.presteps = {"plain": 0, "srp": tau, "cos": rho}[method]
         self._largest: dict[torch.Size, int] = {}
+
+    @property
+    def presteps(self) -> int:
+        """Steps that the method takes before it answers, which "T = 1" does not count."""
+        return self.method.presteps
 
     @property
     def thresholds(self) -> dict[str, Tensor]:
         """Thresholds by site, in the order in which they run."""
         return {name: module.threshold for name, module in self.graph.named_modules() if isinstance(module, IF)}
 
-    @torch.no_grad()
     def forward(self, x: Tensor, T: int = 8, observer: Observer | None = None) -> Tensor:
-        """Scores [T, N, classes] for images [N, C, H, W]: the mean output over steps 1..t.
+        """Scores [T, N, classes] for images [N, C, H, W]: at t, the mean output of a run of t steps.
 
         Memory is bounded by simulating a piece of the batch at a time.
 
         Args:
             observer: called for every piece as observer(name, module, input, output, phase) with the time axis
                 in front, [T, n, ...]: at each layer of neurons (an `IF`) and each other layer after the first
-                neurons. ``phase`` is "pre" in the steps that SRP takes before it answers, else "run".
+                neurons. ``phase`` is "pre" in the steps that SRP takes before it answers, else "run". A method
+                that decides for one T alone makes a run for each.
 
         Raises:
             InputError: T below 1; an input that the network does not take.
         """
         _check_steps("T", T)
+        if self.method.anytime:
+            return self.run(x, T, observer)
+        return torch.stack([self.run(x, t, observer)[-1] for t in range(1, T + 1)])
+
+    @torch.no_grad()
+    def run(self, x: Tensor, T: int, observer: Observer | None = None) -> Tensor:
+        """Mean outputs [T, N, classes] over steps 1..t of one run of T steps, arguments as in `forward`."""
         if not len(x):
             raise InputError("a batch without images: expected at least one")
         if x.shape[1:] not in self._largest:
@@ -104,23 +110,10 @@ class SNN(nn.Module):
         return torch.cat([self._simulate(piece, T, observer, work) for piece in pieces], dim=1)
 
     def _simulate(self, x: Tensor, T: int, observer: Observer | None, work: int) -> Tensor:
-        masks: dict[str, Tensor] = {}
-
-        def before(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
-            out, v = integrate_and_fire(x, theta, None, plus, work)
-            masks[name] = baselines.residual_mask(v, theta)
-            return out
-
-        def fire(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
-            v = baselines.offset_start(x, theta, self.presteps, plus, work) if self.method == "cos" else None
-            out, _ = integrate_and_fire(x, theta, v, plus, work)
-            return out.mul_(masks[name]) if name in masks else out
-
-        if self.method == "srp":
+        before, fire = self.method.neurons(work)
+        if before is not None:
             Simulation(self.graph, self.presteps, before, observer, "pre").run(x)
-        # COS looks at rho steps of each layer's input, so shorter runs are the beginning of one of rho steps
-        steps = max(T, self.presteps) if self.method == "cos" else T
-        out = Simulation(self.graph, steps, fire, observer, "run").run(x)[:T]
+        out = Simulation(self.graph, self.method.length(T), fire, observer, "run").run(x)[:T]
         return out.cumsum(0) / torch.arange(1, T + 1, device=out.device).view(-1, 1, 1)
 
 
@@ -132,11 +125,8 @@ def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
         nonlocal largest
         largest = max(largest, x.numel(), out.numel())
 
-    def fire(name: str, x: Tensor, plus: Tensor | None, theta: Tensor) -> Tensor:
-        return integrate_and_fire(x, theta, None, plus)[0]
-
     try:
-        Simulation(graph, 1, fire, observe, "run").run(x)
+        Simulation(graph, 1, Plain().neurons(x.numel())[1], observe, "run").run(x)
     except RuntimeError as error:
         reason = (str(error).splitlines() or ["it does not run"])[0]
         raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error

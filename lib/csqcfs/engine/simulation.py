@@ -14,15 +14,16 @@ import torch
 from torch import Tensor, fx, nn
 
 Observer = Callable[[str, nn.Module | None, Tensor, Tensor, str], None]
-Fire = Callable[[str, Tensor, Tensor | None, Tensor], Tensor]  # (site, input, added input, threshold) -> output
+Fire = Callable[[str, Tensor, Tensor | None, "IF"], Tensor]  # (call site, input, added input, neurons) -> output
 SUMS = {operator.add, operator.iadd, torch.add}
 
 
 class IF(nn.Module):
-    """A layer of IF neurons: its threshold, [] or [C], and its place in the network."""
+    """A layer of IF neurons: its threshold, [] or [C], the levels L of its activation, its place in the network."""
 
-    def __init__(self, threshold: Tensor):
+    def __init__(self, threshold: Tensor, L: int = 1):
         super().__init__()
+        self.L = L
         self.register_buffer("threshold", threshold.detach().clone())
 
     def extra_repr(self) -> str:
@@ -76,7 +77,7 @@ class Simulation(fx.Interpreter):
             x = value.expand(self.T, *value.shape)
         else:
             x = self._steps(value)
-        out = self.fire(node.target, x, plus, module.threshold)
+        out = self.fire(node.name, x, plus, module)  # a name for each call, not for each module
         if self.observer is not None:
             self.observer(node.target, module, x, out, self.phase)
         return out.flatten(0, 1)

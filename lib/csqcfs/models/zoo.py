@@ -31,6 +31,8 @@ from ..data.images import ImageSet
 from ..engine.checkpoint import fill, load_state, require_alike, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import WINDOWS
+from ..engine.simulation import IF
+from ..methods import METHODS, of_record
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"  # the networks that come with the package
 KINDS = ("relu", "quantized", "snn")
@@ -67,7 +69,8 @@ def save(
         "info": dict(info or {}),
     }
     if isinstance(model, SNN):
-        header |= {"method": model.method, "presteps": model.presteps}
+        levels = {name: module.L for name, module in graph.named_modules() if isinstance(module, IF)}
+        header |= {"method": model.method.name, "presteps": model.presteps, "levels": levels}
     if header["built"] and not _rebuilds(header, tensors, model):
         header["built"] = None  # it was changed after `models.build`
     return save_state(path, tensors, header)
@@ -175,7 +178,11 @@ def _check(header: dict[str, Any], path: Path) -> None:
         "info": lambda v: isinstance(v, dict),
     }
     if header.get("kind") == "snn":
-        checks |= {"method": lambda v: isinstance(v, str), "presteps": lambda v: type(v) is int and 0 <= v < 1 << 16}
+        checks |= {
+            "method": lambda v: isinstance(v, str) and v in METHODS,
+            "presteps": lambda v: type(v) is int and 0 <= v < 1 << 16,
+            "levels": lambda v: isinstance(v, dict) and all(type(L) is int and L > 0 for L in v.values()),
+        }
     for key, allowed in checks.items():
         if key not in header or not allowed(header[key]):
             said = f"{key} = {str(header[key])[:60]!r}" if key in header else f"no {key}"
@@ -212,9 +219,9 @@ def _rebuild(
         found = thresholds.get(f"{name}.threshold")
         if found is None or found.dim() > 1:
             raise InputError(f"{what} has no threshold for {name}: expected the same network")
-        network.set_submodule(name, _activation("cqcfs" if found.dim() else "qcfs", found).to(site.raw.device))
-    steps = header["presteps"] or 1
-    snn = convert(network, header["method"], tau=steps, rho=steps)
+        kind, L = "cqcfs" if found.dim() else "qcfs", header["levels"].get(name, 1)
+        network.set_submodule(name, _activation(kind, found, L).to(site.raw.device))
+    snn = convert(network, of_record(header))
     fill(snn.graph, tensors, what)
     return snn
 

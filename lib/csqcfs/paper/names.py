@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import methods
+
 if TYPE_CHECKING:
     from .experiments.profiles import Profile
 
@@ -26,8 +28,7 @@ METHODS = {
     "csqcfs": "CS-QCFS",
     "qcfs-2": "QCFS, two stages",
     "ann": "ANN",
-    "srp": "SRP",
-    "cos": "COS",
+    **{kind.name: kind.label for kind in methods.METHODS.values()},
     "ours": "CS-QCFS + offset",
 }
 NAMES = DATASETS | NETWORKS | METHODS

@@ -254,7 +254,7 @@ def test_leads_on_resnet20_cifar100_by_hand():
 
 
 def test_the_cost_of_one_step_is_one_number():
-    assert "8 steps in each layer" in found("one-timestep")  # as `energy.steps`, which the costs show
+    assert "8 steps in each layer" in found("one-timestep")  # as `COS.steps`, which the costs show
 
 
 def test_a_wrong_quotation_is_noticed(monkeypatch):

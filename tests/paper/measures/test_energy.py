@@ -57,13 +57,6 @@ def test_steps_before_the_first_one_are_counted_on_request():
     assert energy.snn(metrics(), 2, presteps=True) == energy.snn(metrics(), 2)
 
 
-def test_latency():
-    assert [energy.steps("plain", 0, T) for T in (1, 8)] == [1, 8]
-    assert [energy.steps("srp", 4, T) for T in (1, 8)] == [5, 12]
-    assert [energy.steps("cos", 4, T) for T in (1, 4, 8)] == [8, 8, 12]
-    assert energy.depth_steps("cos", 4, 1, 19) == 77 and energy.depth_steps("srp", 4, 1, 19) == 5
-
-
 @given(st.floats(0.01, 0.26 * 6))
 def test_the_matching_time_has_the_wanted_count(per_synapse):
     assert energy.matching_time(metrics(), per_synapse) == pytest.approx(per_synapse * 450 / 120)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import mean
 
+from ...methods import COS
 from .. import published
-from ..measures import energy
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
 from .decide import SIMILAR, Condition, ahead, condition, decide
@@ -15,7 +15,6 @@ CLAIMS = Claims()
 OTHERS = ("qcfs", "srp", "cos")
 TABLES = ("table1", "table2")
 SAME = tuple((T, T) for T in TIMESTEPS)
-COS_STEPS = 4  # rho of the public code of COS; the paper gives none
 TOLERANCE = 0.5  # percentage points by which a printed level may be missed; the paper gives no spread
 
 
@@ -80,11 +79,11 @@ def levels(ours: Recorded) -> Outcome:
 
 @CLAIMS.printed("Abstract, introduction, section 5.3", "the accuracies at T = 1 need only one time-step")
 def one_timestep(paper: Printed) -> Outcome:
-    steps = energy.steps("cos", COS_STEPS, 1)
+    cos = COS()  # rho of the public code; the paper gives none
     return Outcome.of(
-        steps == 1,
+        cos.steps(1) == 1,
         "Ours uses offset spikes, which take ρ steps in each layer first; the paper gives no ρ, the"
-        f" public code of COS has {COS_STEPS}: {steps} steps in each layer, for each image; Algorithm 1"
+        f" public code of COS has {cos.rho}: {cos.steps(1)} steps in each layer ({cos.steps(1, last=True)} in the last), for each image; Algorithm 1"
         " leaves them out",
     )
 
@@ -95,7 +94,7 @@ def steps_taken(ours: Recorded) -> Outcome:
     presteps = {record.metrics["presteps"] for row in rows for record in ours.records(*row)}
     if not presteps:
         return NOT_RUN
-    steps = ", ".join(str(energy.steps("cos", found, 1)) for found in sorted(presteps))
+    steps = ", ".join(str(COS(found).steps(1)) for found in sorted(presteps))
     return Outcome(Verdict.REMARK, f"by construction, each layer computes {steps} steps before the score at T = 1")
 
 

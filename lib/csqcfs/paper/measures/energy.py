@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ... import methods
 from ...engine.errors import InputError
 from .. import published
 
@@ -72,7 +73,7 @@ def snn(metrics: Mapping[str, Any], T: int, convention: str = DEFAULT, *, preste
     Args:
         metrics: of a run of the kind "operations".
         convention: one of `CONVENTIONS`.
-        presteps: with the steps that the method takes before it answers, see `steps`. A layer of COS needs rho
+        presteps: with the steps that the method takes before it answers, see `methods`. A layer of COS needs rho
             steps of the layer before it, so that its T = 1 costs as much as T = rho.
 
     Raises:
@@ -84,7 +85,7 @@ def snn(metrics: Mapping[str, Any], T: int, convention: str = DEFAULT, *, preste
     if T not in range(1, longest + 1):
         raise InputError(f"T = {T!r}: expected 1 to {longest}, the steps that were counted")
     kinds, analog_each_step = CONVENTIONS[convention].macs, CONVENTIONS[convention].analog_each_step
-    run = max(T, metrics["presteps"]) if presteps and metrics["method"] == "cos" else T
+    run = methods.of_record(metrics).length(T) if presteps else T
     sums = {"ac": 0.0, "mac": 0.0}
     for layer in metrics["layers"]:
         if layer["kind"] == "analog":
@@ -93,24 +94,6 @@ def snn(metrics: Mapping[str, Any], T: int, convention: str = DEFAULT, *, preste
             total = layer["ac"][run - 1] + layer["pre"] * presteps
         sums["mac" if layer["kind"] in kinds else "ac"] += total
     return Operations(**sums)
-
-
-def steps(method: str, presteps: int, T: int) -> int:
-    """Steps that each layer computes before the score at T is known: the real latency, at least.
-
-    T for plain IF neurons and tau + T for SRP. In COS every layer looks at rho steps of its input and then
-    answers; the layer after it looks at rho of its answers, so a run is never shorter than rho: rho + max(T, rho).
-    """
-    return presteps + (max(T, presteps) if method == "cos" else T)
-
-
-def depth_steps(method: str, presteps: int, T: int, sites: int) -> int:
-    """Steps on one clock until the score at T, where all layers work at the same time.
-
-    Plain and SRP: as `steps`, since a spike passes all layers in its step. In COS each of the ``sites`` layers of
-    neurons holds its answer back for rho steps: rho sites + T.
-    """
-    return presteps * sites + T if method == "cos" else presteps + T
 
 
 def additions_per_synapse(metrics: Mapping[str, Any], T: int) -> float:

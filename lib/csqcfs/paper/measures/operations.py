@@ -114,12 +114,13 @@ def count(snn: SNN, x: Tensor, T: int) -> dict[str, Any]:
         layer: dict[str, Any] = {"name": name, "kind": source, "macs": macs[name]}
         if source != "analog":
             run = counter.cumulative(name, "run", len(x))
-            before = counter.cumulative(name, "pre", len(x))[-1] if snn.method == "srp" else 0.0
-            before = run[snn.presteps - 1] if snn.method == "cos" else before
+            before = run[snn.presteps - 1] if snn.presteps else 0.0
+            if (name, "pre") in counter.sums:
+                before = counter.cumulative(name, "pre", len(x))[-1]
             layer |= {"ac": [round(float(n), 1) for n in run[:T]], "pre": round(float(before), 1)}
         layers.append(layer)
     return {
-        "method": snn.method,
+        "method": snn.method.name,
         "presteps": snn.presteps,
         "T": T,
         "images": len(x),

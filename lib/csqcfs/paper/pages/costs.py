@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ... import methods
 from .. import published
 from ..bench import report
 from ..claims.costs import STEM_MACS, additions_per_synapse
@@ -43,7 +44,7 @@ def points(page, network: str, method: str, times: Sequence[int] = published.TIM
     snn, counts = page.metrics((*key, "snn")), page.metrics((*key, "operations"))
     if not snn or not counts:
         return []
-    kind, presteps, sites = counts[0]["method"], counts[0]["presteps"], counts[0]["sites"]
+    kind, sites = methods.of_record(counts[0]), counts[0]["sites"]
     found = []
     for T in times:
         spent = [energy.snn(seed, T, presteps=True) for seed in counts]
@@ -52,8 +53,8 @@ def points(page, network: str, method: str, times: Sequence[int] = published.TIM
                 method,
                 T,
                 statistics.fmean(seed["snn"][T - 1] for seed in snn),
-                energy.steps(kind, presteps, T),
-                energy.depth_steps(kind, presteps, T, sites),
+                kind.steps(T),
+                kind.clock(T, sites),
                 statistics.fmean(one.ac for one in spent),
                 statistics.fmean(one.millijoules for one in spent),
             )

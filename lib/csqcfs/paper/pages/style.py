@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
+from ... import methods
 from ...engine.files import atomic_write
 
 COLUMN, PAGE = 3.5, 7.2  # widths of one column and of the full page, inches
@@ -72,8 +73,7 @@ METHODS = {
     "sqcfs": Method("S-QCFS", "#56B4E9", "<"),
     "cqcfs": Method("C-QCFS", "#661100", ">"),
     "csqcfs": Method("CS-QCFS", "#E69F00", "D"),
-    "srp": Method("SRP", "#CC79A7", "v"),
-    "cos": Method("COS", "#009E73", "^"),
+    **{m.name: Method(m.label, m.colour, m.marker) for m in methods.METHODS.values() if m is not methods.Plain},
     "ours": Method("CS-QCFS + offset", "#D55E00", "P"),
     "paper": Method("paper", "#666666", "x", "--"),
 }

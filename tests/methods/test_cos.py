@@ -1,18 +1,13 @@
-"""SRP and COS against loops over steps and neurons, written from their description and not from the code."""
+"""COS against loops over steps and neurons, written from its description and not from the code."""
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
-from csqcfs import SNN, convert, quantize_activations, to_channelwise
+from csqcfs import convert
 from csqcfs.activations import qcfs
-from csqcfs.conversion import quantize
 from csqcfs.engine import kernels
-from csqcfs.engine.simulation import IF
-from csqcfs.methods import baselines
-from csqcfs.models import build
+from csqcfs.methods import cos
 from csqcfs.neurons import integrate_and_fire
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,20 +37,20 @@ def shifted_start(inputs: list[float], theta: float) -> float:
 def test_offset_of_one_neuron(sixtyfourths, theta):
     inputs = [value / 64 for value in sixtyfourths]
     x = torch.tensor(inputs, dtype=torch.float64).view(-1, 1, 1)
-    found = baselines.offset_start(x, torch.tensor(theta, dtype=torch.float64), len(inputs))
+    found = cos.offset_start(x, torch.tensor(theta, dtype=torch.float64), len(inputs))
     assert float(found) / theta == pytest.approx(shifted_start(inputs, theta), abs=1e-9)
 
 
 def test_the_three_cases_by_hand():
     x = torch.tensor([[1.0, 1.9, 2.6, 0.1], [-1.9, 0.2, 2.6, 0.1]]).view(2, 1, 4)  # steps x neurons, theta = 1
-    found = baselines.offset_start(x, torch.tensor(1.0), 2).flatten().tolist()
+    found = cos.offset_start(x, torch.tensor(1.0), 2).flatten().tolist()
     # fires at 1.5 and ends at -1.4; fires twice and keeps 0.6; fires twice and keeps 3.7; never fires, keeps 0.7
     assert found == pytest.approx([0.5 - 1, 0.5, 0.5 + 1001.001, 0.5], rel=1e-6)
 
 
 def test_a_saturated_neuron_fires_for_ever_and_stays_finite():
     x = torch.full((64, 1, 1), 3.0)
-    start = baselines.offset_start(x, torch.tensor(1.0), 4)
+    start = cos.offset_start(x, torch.tensor(1.0), 4)
     out, v = integrate_and_fire(x, torch.tensor(1.0), start)
     assert bool((out == 1).all()) and bool(v.isfinite().all())
 
@@ -65,18 +60,18 @@ def test_further_steps_and_an_added_input(shape):
     generator = torch.Generator().manual_seed(0)
     x, plus = (torch.randn(6, *shape, generator=generator) for _ in range(2))
     theta = torch.rand(5, generator=generator) + 0.3
-    whole = baselines.offset_start(x + plus, theta, 4)
-    assert torch.equal(baselines.offset_start(x, theta, 4, plus), whole)
-    assert torch.equal(baselines.offset_start((x + plus)[:4], theta, 4), whole)
+    whole = cos.offset_start(x + plus, theta, 4)
+    assert torch.equal(cos.offset_start(x, theta, 4, plus), whole)
+    assert torch.equal(cos.offset_start((x + plus)[:4], theta, 4), whole)
 
 
 def test_compiled_offset_equals_eager(monkeypatch):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")
     x, theta = 2 * torch.randn(4, 3, 5, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor(0.7)
-    eager = baselines.offset_start(x, theta, 4)
+    eager = cos.offset_start(x, theta, 4)
     monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
-    torch.testing.assert_close(baselines.offset_start(x, theta, 4), eager)
+    torch.testing.assert_close(cos.offset_start(x, theta, 4), eager)
 
 
 def test_offset_raises_the_share_of_exact_spike_counts():
@@ -90,93 +85,26 @@ def test_offset_raises_the_share_of_exact_spike_counts():
     def share(v: Tensor | None) -> float:
         return float(((integrate_and_fire(x, theta, v)[0].sum(0) - target).abs() < 0.5).float().mean())
 
-    plain, offset = share(None), share(baselines.offset_start(x, theta, T))
+    plain, offset = share(None), share(cos.offset_start(x, theta, T))
     assert offset > plain + 0.02 and offset > 0.95
-
-
-# whole networks
-
-
-def network(name: str, per_channel: bool) -> nn.Module:
-    torch.manual_seed(0)
-    size = {"vgg16": 16}.get(name, 8)
-    module = build(name, width={"vgg16": 0.125, "resnet20": 0.5, "resnet50": 0.0625}[name])
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.3)
-            nn.init.uniform_(part.weight, 0.7, 1.5)
-    ann = quantize_activations(module, 4, 1.0, torch.randn(2, 3, size, size))
-    ann = to_channelwise(ann) if per_channel else ann
-    for site in quantize.sites(ann).values():
-        with torch.no_grad():
-            site.raw += 0.3 * torch.rand_like(site.raw)
-    return ann.eval()
-
-
-class Neurons(nn.Module):
-    """Stateful IF neurons, called once a step."""
-
-    def __init__(self, theta: Tensor):
-        super().__init__()
-        self.theta, self.v, self.mask = theta, None, None
-
-    def level(self, x: Tensor) -> Tensor:
-        return self.theta.view(-1, *[1] * (x.dim() - 2)) if self.theta.dim() else self.theta
-
-    def forward(self, x: Tensor) -> Tensor:
-        theta = self.level(x)
-        h = (torch.zeros_like(x) + theta / 2 if self.v is None else self.v) + x
-        s = (h >= theta).to(x.dtype)
-        self.v = h - s * theta
-        return s * theta if self.mask is None else s * theta * self.mask
-
-
-def with_neurons(snn: SNN) -> tuple[nn.Module, list[Neurons]]:
-    graph, found = copy.deepcopy(snn.graph).double(), []
-    for name, module in list(graph.named_modules()):
-        if isinstance(module, IF):
-            found.append(Neurons(module.threshold.double()))
-            graph.set_submodule(name, found[-1])
-    return graph, found
-
-
-@pytest.mark.parametrize(
-    ("name", "per_channel"), [("resnet20", False), ("resnet20", True), ("vgg16", True), ("resnet50", True)]
-)
-@torch.no_grad()
-def test_srp_is_the_whole_network_step_by_step(name, per_channel):
-    """tau steps; mark membranes above 1e-3 theta; reset to theta / 2; T steps with the others at zero."""
-    snn = convert(network(name, per_channel), "srp", tau=3).double()
-    x = torch.randn(2, 3, *[16 if name == "vgg16" else 8] * 2, dtype=torch.float64)
-    graph, neurons = with_neurons(snn)
-    for _ in range(3):
-        graph(x)
-    for layer in neurons:
-        layer.mask = (layer.v / layer.level(layer.v) > 1e-3).double()
-        layer.v = None
-    T = 5
-    outputs = torch.stack([graph(x) for _ in range(T)])
-    expected = outputs.cumsum(0) / torch.arange(1, T + 1).view(-1, 1, 1)
-    torch.testing.assert_close(snn(x, T), expected, rtol=1e-9, atol=1e-9)
-    assert snn.presteps == 3 and any(0 < float(layer.mask.mean()) < 1 for layer in neurons)
 
 
 @pytest.mark.parametrize(
     ("name", "per_channel", "T"), [("resnet20", False, 6), ("resnet20", True, 2), ("vgg16", True, 6)]
 )
 @torch.no_grad()
-def test_cos_is_layer_by_layer(name, per_channel, T):
+def test_cos_is_layer_by_layer(network, stateful, name, per_channel, T):
     """Layer after layer: each is recorded over rho steps, restarted, and run; its output feeds the next one.
 
     A layer's input over time is found by running the network step by step with all earlier layers shifted.
     """
     rho = 3
-    snn = convert(network(name, per_channel), "cos", rho=rho).double()
-    x = torch.randn(2, 3, *[16 if name == "vgg16" else 8] * 2, dtype=torch.float64)
-    graph, neurons = with_neurons(snn)
+    model, x = network(name, per_channel)
+    snn = convert(model, "cos", rho=rho).double()
+    graph, neurons = stateful(snn)
     starts: list[Tensor | None] = [None] * len(neurons)
 
-    def run(steps: int, watched: Neurons | None = None) -> tuple[Tensor, list[Tensor]]:
+    def run(steps: int, watched: nn.Module | None = None) -> tuple[Tensor, list[Tensor]]:
         for layer, begin in zip(neurons, starts):
             layer.v = None if begin is None else begin.clone()
         seen: list[Tensor] = []

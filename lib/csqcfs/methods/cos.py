@@ -1,30 +1,62 @@
-"""The two published corrections of the unevenness error, which look at the input before they answer.
+"""COS (Hao, Ding, et al. 2023), the offset spikes of the paper's own results.
 
-Both act on the IF neurons of `neurons.py` with thresholds per layer or per channel, and both need steps that
-"T" does not count:
+In every layer, ``rho`` steps of its input decide whether the initial membrane potential is shifted so that one
+spike is added or removed; then the layer starts again and answers.
 
-- SRP (Hao, Bu, et al. 2023): ``tau`` steps of the whole network find the neurons whose residual membrane
-  potential says that they should be silent; in the T steps that follow, their output is zero.
-- COS (Hao, Ding, et al. 2023), the offset spikes of the paper's own results: in every layer, ``rho`` steps of
-  its input decide whether the initial membrane potential is shifted so that one spike is added or removed.
+What an answer at T takes: a layer looks at rho steps of its input and then answers. The layer behind it looks at
+rho steps of that answer, so it has to emit max(T, rho) of them and works rho + max(T, rho) steps: 8 at T = 1 and
+rho = 4. Only the last layer, which no neurons follow, is done after rho + T, 5. Since every layer holds its first
+answer back for rho steps, the clock shows rho times the number of layers, + T.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..engine.kernels import fastest
-from ..neurons import Layout, along_channels, current, if_step
+from ..neurons import Layout, current, if_step, integrate_and_fire
+from .base import Fire, Method, Neurons
 
-RESIDUE = 1e-3  # of theta: a membrane potential above this marks a neuron as active (SRP)
-MARGIN = 1e-3  # of theta: how far a shift goes past the point where the spike count changes (COS)
+MARGIN = 1e-3  # of theta: how far a shift goes past the point where the spike count changes
 NO_SILENT_STEP = -1000.0  # of theta: stands for the largest silent membrane where every step fired
 
 
-def residual_mask(v: Tensor, theta: Tensor) -> Tensor:
-    """Neurons that SRP lets speak: membrane potential after ``tau`` steps above 1e-3 theta. Bool, as ``v``."""
-    return v / along_channels(theta, v.dim()) > RESIDUE
+@dataclass(frozen=True)
+class COS(Method):
+    """Offset spikes, for each image and layer anew."""
+
+    rho: int = 4
+
+    name = "cos"
+    label = "COS"
+    colour = "#009E73"
+    marker = "^"
+    source = "Hao et al., ICLR 2023"
+    summary = "in every layer, ρ steps of its input first shift the start by one spike where that is needed"
+
+    @property
+    def presteps(self) -> int:
+        return self.rho
+
+    def length(self, T: int) -> int:
+        """Never below rho, which the next layer looks at: a shorter run is the beginning of one of rho steps."""
+        return max(T, self.rho)
+
+    def steps(self, T: int, last: bool = False) -> int:
+        return self.rho + (T if last else self.length(T))
+
+    def clock(self, T: int, sites: int) -> int:
+        return self.rho * sites + T
+
+    def neurons(self, work: int) -> tuple[None, Fire]:
+        def fire(site: str, x: Tensor, plus: Tensor | None, layer: Neurons) -> Tensor:
+            v = offset_start(x, layer.threshold, self.rho, plus, work)
+            return integrate_and_fire(x, layer.threshold, v, plus, work)[0]
+
+        return None, fire
 
 
 def offset_start(x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None, work: int | None = None) -> Tensor:
