@@ -56,7 +56,7 @@ def test_layers_emit_as_many_steps_as_declared(method):
 def test_settings():
     model = small()
     assert convert(model, "cos", rho=2).method == convert(model, COS(2)).method == COS(rho=2)
-    assert convert(model).presteps == 0 and convert(model, "srp", tau=3).presteps == 3
+    assert convert(model, tau=3, rho=5).presteps == 0 and convert(model, "srp", tau=3).presteps == 3
     for given, said in (
         ({"method": "rate"}, "'rate': expected one of plain, srp, cos"),
         ({"method": COS(2), "rho": 2}, "expected one of plain"),
@@ -64,8 +64,8 @@ def test_settings():
         ({"method": "srp", "tau": 0}, "tau = 0"),
         ({"method": "cos", "rho": True}, "rho = True"),
         ({"method": "cos", "rho": 2.5}, "rho = 2.5"),
-        ({"rho": 4}, "rho = 4: plain has no settings"),
-        ({"method": "cos", "steps": 4}, "steps = 4: cos has rho"),
+        ({"method": "plain", "rho": 0}, "rho = 0"),
+        ({"method": "cos", "steps": 4}, "steps = 4: no method has such a setting, expected rho or tau"),
     ):
         with pytest.raises(InputError, match=said) as refusal:
             convert(model, **given)

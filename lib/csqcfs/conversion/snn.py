@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import fold_batchnorm
 from ..engine.simulation import IF, Observer, Simulation
-from ..methods import Method, Plain
-from ..methods import build as build_method
+from ..methods import Method, Plain, build
+from ..methods.base import check_steps
 from . import quantize
 
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
@@ -37,13 +37,13 @@ def convert(
             and what that costs; or a method itself, such as ``COS(rho=2)``.
         allow_nonpositive: simulate thresholds <= 0 as Eqs. 1-3 say instead of refusing them.
         settings: of the method: ``tau=4`` of SRP, steps that it runs before it answers; ``rho=4`` of COS, steps
-            that it looks at in each layer.
+            that it looks at in each layer. Those of other methods have no effect.
 
     Raises:
         InputError: no quantized activation; an unknown method or setting, or one out of range; a threshold that
             is not positive, named by layer and channels, or not finite.
     """
-    method = build_method(method, settings)
+    method = build(method, settings)
     graph = copy.deepcopy(model) if isinstance(model, fx.GraphModule) else quantize.trace(model)
     found = quantize.sites(graph.eval())
     if not found:
@@ -91,7 +91,7 @@ class SNN(nn.Module):
         Raises:
             InputError: T below 1; an input that the network does not take.
         """
-        _check_steps("T", T)
+        check_steps("T", T)
         if self.method.anytime:
             return self.run(x, T, observer)
         return torch.stack([self.run(x, t, observer)[-1] for t in range(1, T + 1)])
@@ -131,11 +131,6 @@ def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
         reason = (str(error).splitlines() or ["it does not run"])[0]
         raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error
     return largest
-
-
-def _check_steps(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} = {value!r}: expected a whole number of time-steps, 1 or more")
 
 
 def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:

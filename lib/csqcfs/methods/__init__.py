@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..engine.errors import InputError
-from .base import Method
+from .base import Method, check_steps
 from .cos import COS
 from .plain import Ceil, Floor, Plain
 from .srp import SRP
@@ -19,22 +19,26 @@ METHODS: dict[str, type[Method]] = {kind.name: kind for kind in (Plain, SRP, COS
 
 
 def build(method: str | Method, settings: Mapping[str, Any]) -> Method:
-    """The method of that name with these settings, or ``method`` itself if it is one.
+    """The method of that name, or ``method`` itself if it is one.
+
+    Args:
+        settings: of this or of other methods, so that several can be converted by one call in a loop; those of
+            others have no effect.
 
     Raises:
-        InputError: an unknown name; a setting that the method does not have, or out of range.
+        InputError: an unknown name; a setting that no method has, or out of range.
     """
-    if isinstance(method, str) and method in METHODS:
-        kind = METHODS[method]
-    elif isinstance(method, Method) and not settings:
-        return method
-    else:
+    if not (isinstance(method, Method) and not settings or isinstance(method, str) and method in METHODS):
         raise InputError(f"method = {method!r}: expected one of {', '.join(METHODS)}, or a Method without settings")
-    known = [field.name for field in dataclasses.fields(kind)]
+    known = {field.name for kind in METHODS.values() for field in dataclasses.fields(kind)}
     for name, value in settings.items():
         if name not in known:
-            raise InputError(f"{name} = {value!r}: {kind.name} has {', '.join(known) or 'no settings'}; leave it out")
-    return kind(**settings)
+            raise InputError(f"{name} = {value!r}: no method has such a setting, expected {' or '.join(sorted(known))}")
+        check_steps(name, value)
+    if isinstance(method, Method):
+        return method
+    own = {field.name for field in dataclasses.fields(METHODS[method])}
+    return METHODS[method](**{name: value for name, value in settings.items() if name in own})
 
 
 def of_record(metrics: Mapping[str, Any]) -> Method:

@@ -28,6 +28,16 @@ class Neurons(Protocol):
     L: int
 
 
+def check_steps(name: str, value: int) -> None:
+    """Refuse what is no number of time-steps.
+
+    Raises:
+        InputError: by ``name``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} = {value!r}: expected a whole number of time-steps, 1 or more")
+
+
 # (call site, input [T, N, C, ...], what is added to it or None, neurons) -> output [T, N, C, ...]
 Fire = Callable[[str, Tensor, Tensor | None, Neurons], Tensor]
 
@@ -58,9 +68,7 @@ class Method(ABC):
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{field.name} = {value!r}: expected a whole number of time-steps, 1 or more")
+            check_steps(field.name, getattr(self, field.name))
 
     @abstractmethod
     def neurons(self, work: int) -> tuple[Fire | None, Fire]:

@@ -83,8 +83,8 @@ def one_timestep(paper: Printed) -> Outcome:
     return Outcome.of(
         cos.steps(1) == 1,
         "Ours uses offset spikes, which take ρ steps in each layer first; the paper gives no ρ, the"
-        f" public code of COS has {cos.rho}: {cos.steps(1)} steps in each layer ({cos.steps(1, last=True)} in the last), for each image; Algorithm 1"
-        " leaves them out",
+        f" public code of COS has {cos.rho}: {cos.steps(1)} steps in each layer ({cos.steps(1, last=True)} in the"
+        " last), for each image; Algorithm 1 leaves them out",
     )
 
 
