@@ -9,14 +9,14 @@ from fractions import Fraction
 import pytest
 import torch
 from csqcfs import CQCFS, CSQCFS, QCFS, SQCFS
-from csqcfs.activations import inverse_softplus, qcfs
+from csqcfs.activations import CEQCFS, CTQCFS, inverse_softplus, qcfs
 from csqcfs.engine.errors import InputError
 from csqcfs.engine.kernels import WINDOWS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-LAYERWISE, CHANNELWISE = (QCFS, SQCFS), (CQCFS, CSQCFS)
+LAYERWISE, CHANNELWISE = (QCFS, SQCFS), (CQCFS, CSQCFS, CTQCFS, CEQCFS)
 FAMILY = LAYERWISE + CHANNELWISE
 RAW = st.floats(-1e4, 1e4, width=32)
 
@@ -86,21 +86,21 @@ def test_inverse_softplus_in_high_precision(theta):
     assert raw == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", [SQCFS, CSQCFS])
+@pytest.mark.parametrize("kind", [SQCFS, CSQCFS, CTQCFS, CEQCFS])
 @given(RAW)
 @settings(max_examples=60, deadline=None)
-def test_softplus_threshold_is_positive_for_every_raw_value(kind, raw):
+def test_a_threshold_is_positive_for_every_raw_value(kind, raw):
     theta = set_raw(make(kind), raw).threshold
     assert bool((theta > 0).all()) and bool(theta.isfinite().all())
-    assert bool((theta >= torch.tensor(raw)).all())  # Softplus lies above the identity
+    assert bool((theta >= min(raw, 1e30)).all())  # Softplus and Exp lie above the identity
     out = make(kind).requires_grad_(False)
     assert bool(set_raw(out, raw)(torch.tensor([[-1.0, 0.0, 2.0]])).isfinite().all())
 
 
 @pytest.mark.parametrize("raw", [-1e4, -200.0, -103.98, -104.1, -88.0, -3.4e38])
-def test_softplus_threshold_is_positive_where_float32_underflows(raw):
+def test_a_threshold_is_positive_where_float32_underflows(raw):
     assert float(torch.tensor(-1e4).exp()) == 0.0  # what Softplus would return
-    for kind in (SQCFS, CSQCFS):
+    for kind in (SQCFS, CSQCFS, CTQCFS, CEQCFS):
         theta = set_raw(make(kind), raw).threshold
         assert bool((theta > 0).all())
         assert bool((1 / theta).isfinite().all())
@@ -116,7 +116,7 @@ def test_sgd_turns_only_a_plain_threshold_negative(kind):
         module(torch.ones(4, 3)).sum().backward()  # above the threshold, the loss falls with theta
         optimizer.step()
         lowest = min(lowest, module.threshold.min().item())
-    if kind.softplus:
+    if kind.positive:
         assert 0 < lowest < 0.3
     else:
         assert lowest < 0
@@ -171,11 +171,17 @@ def test_channels_lie_in_dimension_one(kind, rank, memory_format):
 # gradients
 
 
+def threshold_of(kind: type[nn.Module], raw: torch.Tensor) -> torch.Tensor:
+    """theta, written again."""
+    if kind in (SQCFS, CSQCFS, CTQCFS):
+        return torch.log1p(raw.exp())
+    return raw.exp() if kind is CEQCFS else raw
+
+
 def surrogate(z: torch.Tensor, raw: torch.Tensor, module: nn.Module, at: torch.Tensor) -> torch.Tensor:
     """The activation as a chain of operations whose floor is shifted by a constant frozen at ``at``: its ordinary
     derivative is the straight-through one."""
-    theta = torch.log1p(raw.exp()) if module.softplus else raw
-    frozen = torch.log1p(at.exp()) if module.softplus else at
+    theta, frozen = threshold_of(type(module), raw), threshold_of(type(module), at)
     if theta.dim():
         theta, frozen = (t.reshape(-1, *[1] * (z.dim() - 2)) for t in (theta, frozen))
     u = z * module.L / theta + 0.5
@@ -202,6 +208,8 @@ def test_gradients_equal_finite_differences_with_the_floor_frozen(kind, shape):
         step = torch.zeros_like(raw)
         step.view(-1)[i] = eps
         slope = (loss(z.detach(), raw + step) - loss(z.detach(), raw - step)) / (2 * eps)
+        if kind is CTQCFS:  # not the derivative: divided by that of theta, twice
+            slope /= float(torch.sigmoid(raw.view(-1)[i])) ** 2
         assert module.raw.grad.view(-1)[i].item() == pytest.approx(slope, rel=1e-6, abs=1e-8)
     # in z the floor is straight-through: slope 1 inside the window, 0 outside
     wide = module.threshold.detach().expand(3).reshape(-1, *[1] * (len(shape) - 2))
@@ -242,6 +250,28 @@ def test_softplus_multiplies_by_a_sigmoid():
         soft(z).sum().backward()
         torch.testing.assert_close(soft.raw.grad, plain.raw.grad * torch.sigmoid(soft.raw.detach()))
         assert bool((plain.raw.grad != 0).all())
+
+
+def test_the_step_of_ctqcfs_is_one_of_theta():
+    """A small step of SGD moves theta of C-QCFS, CT-QCFS and CS-QCFS by 1, 1 and Sigmoid(lambda)^2 of the rate."""
+    z, moved = torch.tensor([[9.0, 0.3, 0.7]], dtype=torch.float64), {}
+    for kind in (CQCFS, CTQCFS, CSQCFS):
+        module = kind(3, threshold=torch.tensor([0.2, 0.5, 2.0])).double()
+        before = module.threshold.detach().clone()
+        module(z).sum().backward()
+        torch.optim.SGD(module.parameters(), 1e-7).step()
+        moved[kind] = (module.threshold.detach() - before) / 1e-7
+    torch.testing.assert_close(moved[CTQCFS], moved[CQCFS], rtol=1e-4, atol=1e-6)
+    theta = torch.tensor([0.2, 0.5, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(moved[CSQCFS], (1 - torch.exp(-theta)) ** 2 * moved[CQCFS], rtol=1e-4, atol=1e-6)
+    assert bool((moved[CQCFS] != 0).all())
+
+
+def test_ctqcfs_is_damped_where_theta_is_almost_zero():
+    for theta, factor in ((0.2, 1 / (1 - math.exp(-0.2))), (0.01, (1 - math.exp(-0.01)) / 0.1**2)):
+        module = CTQCFS(1, threshold=theta).double()
+        module(torch.tensor([[9.0]], dtype=torch.float64)).sum().backward()
+        assert module.raw.grad.item() == pytest.approx(factor, rel=1e-4)
 
 
 # copies, states, printing

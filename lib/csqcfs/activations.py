@@ -16,6 +16,9 @@ The modules differ only in these switches:
     `CSQCFS`    per channel    yes
     ==========  =============  ==========================
 
+Two more answer what Softplus costs: `CTQCFS` is CS-QCFS with the step of training on theta instead of lambda, and
+`CEQCFS` has theta = Exp(lambda).
+
 The gradients are those of `kernels.py`, which follow the derivation and not the misprints of Eqs. 19-20.
 """
 
@@ -30,7 +33,9 @@ from torch.nn import functional as F
 from .engine import kernels
 from .engine.errors import InputError
 
-SMALLEST = 1e-30  # least threshold that Softplus returns, still far above the least normal float32
+SMALLEST = 1e-30  # least threshold of a positive activation, still far above the least normal float32
+LARGEST = 80.0  # logarithm of the largest threshold of Exp, still finite in float32
+LEAST_SLOPE = 0.1  # of Softplus, by whose square the step on theta is scaled
 
 
 def inverse_softplus(theta: Tensor) -> Tensor:
@@ -63,7 +68,7 @@ def qcfs(z: Tensor, theta: Tensor, L: int, window: str = "paper") -> Tensor:
 
 
 class ThresholdActivation(nn.Module):
-    """A trainable threshold around `qcfs`; the four activations are its subclasses.
+    """A trainable threshold around `qcfs`; the activations are its subclasses.
 
     Attributes:
         raw: the one parameter, lambda; [] for the layer or [C] for its channels.
@@ -71,7 +76,7 @@ class ThresholdActivation(nn.Module):
         channels: channels of the layer where known, also for one threshold per layer.
     """
 
-    softplus = False
+    positive = False  # for every lambda
 
     def __init__(self, channels: int | None, threshold: float | Tensor, L: int, window: str, per_channel: bool):
         super().__init__()
@@ -98,13 +103,17 @@ class ThresholdActivation(nn.Module):
             )
         theta = theta.expand(shape).clone()
         self.L, self.window, self.channels = L, window, channels
-        self.raw = nn.Parameter(inverse_softplus(theta) if self.softplus else theta)
+        self.raw = nn.Parameter(self.to_raw(theta))
+
+    @staticmethod
+    def to_raw(theta: Tensor) -> Tensor:
+        """lambda of an effective theta."""
+        return theta
 
     @property
     def threshold(self) -> Tensor:
         """Effective theta, [] or [C], differentiable in ``raw``."""
-        # exp(lambda) underflows below about -103 in float32, where Softplus would return 0
-        return F.softplus(self.raw, threshold=30.0).clamp_min(SMALLEST) if self.softplus else self.raw
+        return self.raw
 
     @property
     def per_channel(self) -> bool:
@@ -128,10 +137,20 @@ class QCFS(ThresholdActivation):
         super().__init__(channels, threshold, L, window, per_channel=False)
 
 
-class SQCFS(QCFS):
-    """S-QCFS (Eq. 16), "w/o channel" in Table 3: QCFS with theta = Softplus(lambda) > 0."""
+class Softplus:
+    """theta = Softplus(lambda), Eq. 15, for a class of the family."""
 
-    softplus = True
+    positive = True
+    to_raw = staticmethod(inverse_softplus)
+
+    @property
+    def threshold(self) -> Tensor:
+        # exp(lambda) underflows below about -103 in float32, where Softplus would return 0
+        return F.softplus(self.raw, threshold=30.0).clamp_min(SMALLEST)
+
+
+class SQCFS(Softplus, QCFS):
+    """S-QCFS (Eq. 16), "w/o channel" in Table 3: QCFS with theta = Softplus(lambda) > 0."""
 
 
 class CQCFS(ThresholdActivation):
@@ -141,7 +160,32 @@ class CQCFS(ThresholdActivation):
         super().__init__(channels, threshold, L, window, per_channel=True)
 
 
-class CSQCFS(CQCFS):
+class CSQCFS(Softplus, CQCFS):
     """CS-QCFS (Eq. 18): one threshold for each channel with theta = Softplus(lambda) > 0."""
 
-    softplus = True
+
+class CTQCFS(CSQCFS):
+    """CS-QCFS whose step is one of theta: SGD on lambda moves theta by Sigmoid(lambda)^2 of a step on theta itself.
+
+    The gradient of lambda is divided by Sigmoid(lambda)^2, so that theta changes by rate times its own gradient, as
+    that of C-QCFS, and still is positive for every lambda. Where the slope is below 0.1, at theta below 0.105, it
+    counts as 0.1: the last bit of the way to zero stays damped, or one step would end it.
+    """
+
+    @property
+    def threshold(self) -> Tensor:
+        raw = self.raw
+        slope = torch.sigmoid(raw.detach()).clamp_min(LEAST_SLOPE)
+        # the value is lambda, the derivative 1 / slope^2
+        return F.softplus(raw.detach() + (raw - raw.detach()) / slope**2, threshold=30.0).clamp_min(SMALLEST)
+
+
+class CEQCFS(CQCFS):
+    """CE-QCFS: one threshold for each channel with theta = Exp(lambda) > 0, which section 4.1.3 dismisses."""
+
+    positive = True
+    to_raw = staticmethod(torch.log)
+
+    @property
+    def threshold(self) -> Tensor:
+        return self.raw.clamp_max(LARGEST).exp().clamp_min(SMALLEST)

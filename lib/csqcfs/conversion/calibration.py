@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, fx
 
-from ..activations import CQCFS, ThresholdActivation, inverse_softplus, qcfs
+from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.errors import InputError
 from ..engine.modules import device_of, modes_kept
@@ -63,7 +63,7 @@ def calibrate(
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
     if per_channel and not all(isinstance(site, CQCFS) for site in found.values()):
-        model = switch(model, "csqcfs" if next(iter(found.values())).softplus else "cqcfs")
+        model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
         model = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(0)
@@ -80,7 +80,7 @@ def calibrate(
             active = rows.amax(0) > 0  # any threshold would do for a channel that nothing activates
             theta = theta.expand(rows.shape[1]).clone()
             theta[active] = place(rows[:, active], site.L)
-        site.raw.copy_((inverse_softplus(theta) if site.softplus else theta).expand_as(site.raw))
+        site.raw.copy_(site.to_raw(theta).expand_as(site.raw))
 
     handles = [
         site.register_forward_pre_hook(lambda site, inputs, name=name: set_threshold(name, site, inputs[0]))

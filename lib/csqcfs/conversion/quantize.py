@@ -15,11 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ..activations import CQCFS, CSQCFS, QCFS, SQCFS, ThresholdActivation
+from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
 from ..engine import layers
 from ..engine.errors import InputError, NonpositiveThreshold
 
-ACTIVATIONS: dict[str, type[ThresholdActivation]] = {"qcfs": QCFS, "sqcfs": SQCFS, "cqcfs": CQCFS, "csqcfs": CSQCFS}
+ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
+    "qcfs": QCFS,
+    "sqcfs": SQCFS,
+    "cqcfs": CQCFS,
+    "csqcfs": CSQCFS,
+    "ctqcfs": CTQCFS,
+    "ceqcfs": CEQCFS,
+}
 
 
 @dataclass(frozen=True)
