@@ -66,7 +66,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="spread the runs over the workers of this Dask scheduler, one GPU each; all machines must share CSQCFS_HOME",
+        help="spread the runs over workers of this Dask scheduler, one GPU each; all machines must share CSQCFS_HOME",
     )
     command.add_argument(
         "--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours have passed"

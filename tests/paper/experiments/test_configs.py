@@ -52,7 +52,8 @@ def test_digest_is_pinned():
 def test_digest_is_the_same_in_another_process():
     code = (
         "from csqcfs.paper.experiments import profiles; from csqcfs.paper.experiments.configs import Run; "
-        "t = profiles.get('quick').training('cifar10', 'resnet20'); print(t.digest, Run.of('accuracy', t, method='cos', images=7).digest)"
+        "t = profiles.get('quick').training('cifar10', 'resnet20'); "
+        "print(t.digest, Run.of('accuracy', t, method='cos', images=7).digest)"
     )
     from csqcfs.paper.experiments import profiles
 

@@ -9,9 +9,11 @@ from csqcfs import models
 from csqcfs.conversion.quantize import ACTIVATIONS
 from csqcfs.data.augment import Augment
 from csqcfs.engine.errors import InputError
-from csqcfs.paper.experiments import profiles
+from csqcfs.paper import published
+from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import RELU, Stage
-from csqcfs.paper.experiments.profiles import ENDS, PROFILES, get
+from csqcfs.paper.experiments.profiles import PROFILES, ends, get
+from csqcfs.paper.pages import index, readme
 from csqcfs.paper.published import PAPER_SETTINGS
 from csqcfs.training.recipe import Recipe
 
@@ -65,14 +67,19 @@ def test_stages_of_every_end(end, activations, epochs):
     stages = PAPER.training("cifar10", "vgg16", end).stages
     assert [stage.activation for stage in stages] == activations
     assert [stage.epochs for stage in stages] == epochs
-    assert set(ENDS) == {RELU, "qcfs", "csqcfs-1", "qcfs-2", "sqcfs", "cqcfs", "csqcfs"}
+    assert set(ends()) == {
+        RELU,
+        "qcfs",
+        "qcfs-2",
+        *(f"{a}{b}" for a in ("sqcfs", "cqcfs", "csqcfs") for b in ("", "-1")),
+    }
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_second_stages_share_the_first(name):
     """Tables 3 and 4 compare ends of one stage 1, which is trained once."""
     profile = get(name)
-    network = profile.networks[-1]
+    network = list(profile.networks)[-1]
     ends = [profile.training("cifar10", network, end) for end in ("qcfs-2", "sqcfs", "cqcfs", "csqcfs")]
     assert {t.parent.digest for t in ends} == {profile.training("cifar10", network, "qcfs").digest}
     assert len({t.digest for t in ends}) == 4
@@ -83,10 +90,10 @@ def test_every_training_of_a_profile_is_valid(name):
     """Settings that `fit` and `models.build` accept, stages in an order that can run."""
     profile = get(name)
     assert profile.name == name and profile.summary and "\n" not in profile.summary
-    assert set(profile.networks) <= set(models.NAMES) and set(profile.widths) <= set(profile.networks)
+    assert set(profile.networks) <= set(models.NAMES)
     assert profile.seeds and len(set(profile.seeds)) == len(profile.seeds)
-    for dataset, network in SECTION_5_1:
-        for end in ENDS:
+    for dataset, network in [(d, n) for n, known in profile.networks.items() for d in known.settings]:
+        for end in ends():
             training = profile.training(dataset, network, end, seed=3)
             assert training.seed == 3 and training.activation == end.split("-")[0]
             for stage in training.stages:
@@ -129,7 +136,7 @@ def test_given_values_take_the_place_of_the_papers(name):
     training = get(name).training("cifar100", "resnet20", seed=2, L=16, threshold=1.0)
     assert (training.seed, training.L, training.threshold) == (2, 16, 1.0)
     assert training.stages[0].activation == "qcfs"  # a warm-up would set another threshold
-    assert get(name).training("cifar100", "resnet20").L == 8
+    assert get(name).training("cifar100", "resnet20").L == (4 if name == "demo" else 8)
 
 
 def test_zero_is_a_value_and_not_the_papers():
@@ -148,10 +155,16 @@ def test_profiles_differ_in_every_training():
     [
         (lambda: get("full"), "^profile 'full': expected one of demo, quick, paper$"),
         (lambda: get(""), "^profile '': expected one of"),
-        (lambda: PAPER.training("cifar10", "vgg16", "gelu"), "^end = 'gelu': did you mean relu. expected one of relu, qcfs"),
-        (lambda: PAPER.training("imagenet", "vgg16"), "^vgg16 on imagenet is not in the paper: expected.*cifar10"),
-        (lambda: PAPER.training("cifar10", "resnet34"), "^resnet34 on cifar10 is not in the paper"),
-        (lambda: PAPER.training("cifar100", "resnet18"), "^resnet18 on cifar100 is not in the paper"),
+        (
+            lambda: PAPER.training("cifar10", "vgg16", "gelu"),
+            "^end = 'gelu': did you mean relu. expected one of relu, qcfs",
+        ),
+        (
+            lambda: PAPER.training("imagenet", "vgg16"),
+            "^vgg16 on imagenet is not in the profile paper: expected.*cifar10",
+        ),
+        (lambda: PAPER.training("cifar10", "resnet34"), "^resnet34 on cifar10 is not in the profile paper"),
+        (lambda: PAPER.training("cifar100", "resnet18"), "^resnet18 on cifar100 is not in the profile paper"),
     ],
 )
 def test_unknown_names_are_one_line(call, named):
@@ -163,3 +176,44 @@ def test_unknown_names_are_one_line(call, named):
 def test_profiles_cannot_be_changed_by_accident():
     with pytest.raises(dataclasses.FrozenInstanceError):
         profiles.PAPER.epochs = 1
+
+
+def test_the_demo_trains_and_shows_the_same_images_once():
+    demo, quick = get("demo"), get("quick")
+    assert demo.panels == ["cifar10"] and quick.panels == PAPER.panels == ["cifar10", "cifar100"]
+    for network in ("resnet20", "vgg16"):
+        assert demo.training("cifar10", network).digest == demo.training("cifar100", network).digest
+
+
+def test_a_further_network_is_one_line_of_a_profile():
+    """It gets its rows in the tables of its data sets; the paper has no settings for it."""
+    network = profiles.Network({"cifar10": published.Settings(0.2, 8, 2.0)}, 0.5)
+    wider = dataclasses.replace(get("quick"), networks={**get("quick").networks, "resnet34": network})
+    training = wider.training("cifar10", "resnet34")
+    assert (training.network, training.width, training.L, training.stages[1].lr) == ("resnet34", 0.5, 8, 0.2)
+    assert ("resnet34", "ours") in registry.get("table1").rows(wider, (0,))
+    assert ("resnet34", "ours") not in registry.get("table2").rows(wider, (0,))
+    with pytest.raises(InputError, match="^resnet34 on cifar100 is not in the profile quick: expected one of"):
+        wider.training("cifar100", "resnet34")
+
+
+def test_a_further_data_set_is_one_line_of_a_profile():
+    other = dataclasses.replace(get("quick"), datasets={"cifar10": "svhn"})
+    assert {run.training.dataset for run in registry.get("table1").runs(other, (0,))} == {"svhn"}
+
+
+def test_a_further_activation_is_an_end(monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "wide", ACTIVATIONS["csqcfs"])
+    assert {"wide", "wide-1"} <= set(ends())
+    stages = PAPER.training("cifar10", "vgg16", "wide").stages
+    assert [stage.activation for stage in stages] == ["qcfs", "wide"]
+
+
+def test_a_further_figure_is_one_line_of_the_registry(monkeypatch):
+    """The command line, the index and the README's map know it."""
+    further = registry.Artefact("figure7", "beyond the paper", "A further figure", "What is in it?")
+    monkeypatch.setattr(registry, "ARTEFACTS", (*registry.ARTEFACTS, further))
+    monkeypatch.setattr(registry, "IDS", (*registry.IDS, "figure7"))
+    assert registry.get("figure7").runs(PAPER, (0,)) == []
+    assert "[A further figure](figure7.ipynb)" in index.table("quick")["Notebook"].tolist()
+    assert "`./run_all.sh --only figure7`" in readme.artefact_map()

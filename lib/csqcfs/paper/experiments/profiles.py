@@ -15,10 +15,34 @@ from ...engine.errors import InputError, unknown
 from .. import published
 from .configs import RELU, Stage, Training, augmentation
 
-# What a training ends with: the activation of its last stage. "qcfs" is one-stage training, "qcfs-2" a second,
-# layer-wise stage with the fine-tuning rate (Table 4); "csqcfs-1" has CS-QCFS from the start (Fig. 6).
-ENDS = (RELU, "qcfs", "csqcfs-1", "qcfs-2", "sqcfs", "cqcfs", "csqcfs")
-ONE_STAGE = (RELU, "qcfs", "csqcfs-1")
+BASE = "qcfs"  # the activation of stage 1, which every second stage goes on from
+CIFAR = ("cifar10", "cifar100")
+
+
+def ends() -> tuple[str, ...]:
+    """What a training can end with: the activation of its last stage.
+
+    "relu" and "qcfs" are one stage, "qcfs-2" a second, layer-wise stage with the fine-tuning rate (Table 4); every
+    other activation has two stages, and one from the start with -1 behind it ("csqcfs-1", Fig. 6).
+    """
+    from ...conversion.quantize import ACTIVATIONS
+
+    others = [name for name in ACTIVATIONS if name != BASE]
+    return (RELU, BASE, f"{BASE}-2", *others, *(f"{name}-1" for name in others))
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a profile trains one network: a factor on its channel counts, and the settings for each data set."""
+
+    settings: Mapping[str, published.Settings]
+    width: float = 1.0
+
+
+def of_the_paper(name: str, width: float = 1.0, like: str | None = None, **changes: Any) -> Network:
+    """A network with the settings of section 5.1, ``changes`` apart; ``like`` names one data set for all."""
+    printed = {dataset: s for (dataset, network), s in published.PAPER_SETTINGS.items() if network == name}
+    return Network({dataset: printed[like or dataset]._replace(**changes) for dataset in printed}, width)
 
 
 @dataclass(frozen=True)
@@ -28,11 +52,10 @@ class Profile:
     Attributes:
         summary: what it is and how it differs from the paper, in one sentence.
         datasets: stand-ins for "cifar10" and "cifar100".
-        networks: those that are run; rows of others stay empty.
-        widths: factor on channel counts by network, 1.0 where absent.
+        networks: those that are run, by the names of `models.build`; rows of others stay empty.
         warm_up: a stage with ReLU before QCFS, from whose activations the thresholds are calibrated.
         epochs, finetune_epochs: of stage 1 and stage 2.
-        lr: learning rate of stage 1 by network; that of stage 2 is ``finetune_factor`` of it.
+        finetune_factor: learning rate of stage 2 as a part of that of stage 1.
         augment: settings of `Augment` other than the paper's.
         test_images: so many test images, stratified, are simulated; None for all.
         seeds: of every training.
@@ -45,12 +68,10 @@ class Profile:
     name: str
     summary: str
     datasets: Mapping[str, str] = field(default_factory=dict)
-    networks: tuple[str, ...] = ("resnet18", "vgg16", "resnet20", "resnet50", "resnet101")
-    widths: Mapping[str, float] = field(default_factory=dict)
+    networks: Mapping[str, Network] = field(default_factory=dict)
     warm_up: Stage | None = None
     epochs: int | None = None
     finetune_epochs: int | None = None
-    lr: Mapping[str, float] = field(default_factory=dict)
     finetune_factor: float | None = None
     batch_size: int = 300
     schedule: str = "cosine"
@@ -66,6 +87,11 @@ class Profile:
     trace_epochs: int | None = None
     trace_lr: float | None = None
 
+    @property
+    def panels(self) -> list[str]:
+        """The paper's data sets that are not the same images here; a panel of each other one would show them twice."""
+        return list({self.datasets.get(name, name): name for name in reversed(CIFAR)}.values())[::-1]
+
     def training(
         self,
         dataset: str,
@@ -79,29 +105,30 @@ class Profile:
         """The training of ``network`` on ``dataset`` ("cifar10" or "cifar100") that ends with ``end``.
 
         Args:
-            end: one of `ENDS`.
+            end: one of `ends`.
             L, threshold: instead of the paper's. A given ``threshold`` is that of a trace (Fig. 6): without the
                 warm-up stage, which would set another, with ``trace_epochs`` and ``trace_lr``.
 
         Raises:
-            InputError: an end, data set or network that the paper does not have.
+            InputError: an end that does not exist, a network or data set that the profile does not run.
         """
-        if end not in ENDS:
-            raise unknown("end =", end, ENDS)
-        settings = published.PAPER_SETTINGS.get((dataset, network))
-        if settings is None:
+        if end not in ends():
+            raise unknown("end =", end, ends())
+        if network not in self.networks or dataset not in self.networks[network].settings:
+            run = [f"{name} on {place}" for name, known in self.networks.items() for place in known.settings]
             raise InputError(
-                f"{network} on {dataset} is not in the paper: expected one of "
-                f"{', '.join(' on '.join(key[::-1]) for key in published.PAPER_SETTINGS)}"
+                f"{network} on {dataset} is not in the profile {self.name}: expected one of {', '.join(run)}"
             )
-        lr, epochs = self.lr.get(network, settings.learning_rate), self.epochs or settings.epochs
+        settings = self.networks[network].settings[dataset]
+        lr, epochs = settings.learning_rate, self.epochs or settings.epochs
         if threshold is not None:
             lr, epochs = self.trace_lr or lr, self.trace_epochs or epochs
-        first = Stage(end.removesuffix("-1") if end in ONE_STAGE else "qcfs", epochs, lr)
+        one_stage = end in (RELU, BASE) or end.endswith("-1")
+        first = Stage(end.removesuffix("-1") if one_stage else BASE, epochs, lr)
         stages = [first]
         if self.warm_up is not None and threshold is None:
             stages = [self.warm_up, first]
-        if end not in ONE_STAGE:
+        if not one_stage:
             # rounded, for 0.1 * 0.1 to be 0.01
             rate = round(lr * (self.finetune_factor or settings.finetune_rate_factor), 12)
             stages.append(Stage(end.removesuffix("-2"), self.finetune_epochs or settings.finetune_epochs, rate))
@@ -110,7 +137,7 @@ class Profile:
         return Training(
             dataset=self.datasets.get(dataset, dataset),
             network=network,
-            width=self.widths.get(network, 1.0),
+            width=self.networks[network].width,
             L=settings.quantization_step if L is None else L,
             threshold=None if calibrated else initial,
             stages=tuple(stages),
@@ -130,6 +157,7 @@ PAPER = Profile(
     "paper",
     "the settings of section 5.1 in full: 300 + 100 epochs, cosine, AutoAugment, Cutout; batch size 300 as in "
     "the public QCFS code, since the paper gives none; three seeds",
+    networks={name: of_the_paper(name) for name in ("resnet18", "vgg16", "resnet20", "resnet50", "resnet101")},
     seeds=(0, 1, 2),
 )
 QUICK = Profile(
@@ -138,11 +166,10 @@ QUICK = Profile(
     "on it, 15 epochs of QCFS (rate 0.05) and 10 of fine-tuning (rate 0.04), instead of 300 + 100; batch 128, crop "
     "and flip without AutoAugment and Cutout, bfloat16; 5,000 training images held out for validation; SNNs on "
     "5,000 test images; traces of Fig. 6 over 8 epochs (rate 0.1) from initial threshold 1",
-    networks=("resnet20",),
+    networks={"resnet20": of_the_paper("resnet20", learning_rate=0.05)},
     warm_up=Stage(RELU, 30, 0.2),
     epochs=15,
     finetune_epochs=10,
-    lr={"resnet20": 0.05},
     finetune_factor=0.8,
     batch_size=128,
     schedule="onecycle",
@@ -159,18 +186,25 @@ QUICK = Profile(
 )
 DEMO = Profile(
     "demo",
-    "scikit-learn's 8x8 digits stand in for both CIFAR data sets, networks are narrow, stage 1 has 16 epochs and "
-    "stage 2 has 6; it shows the method at work, its numbers are not the paper's",
+    "scikit-learn's 8x8 digits stand in for both CIFAR data sets, networks are narrow, stage 1 has 12 epochs and "
+    "stage 2 has 5, sweeps are short; it shows the method at work, its numbers are not the paper's",
     datasets={"cifar10": "digits", "cifar100": "digits"},
-    networks=("resnet18", "vgg16", "resnet20", "resnet50"),
-    widths={"vgg16": 0.25, "resnet18": 0.125, "resnet20": 0.5, "resnet50": 0.125},
-    epochs=16,
-    finetune_epochs=6,
-    lr={"vgg16": 0.03, "resnet18": 0.1, "resnet20": 0.1, "resnet50": 0.01},
+    # settings of CIFAR-10 for both, so that one training serves both
+    networks={
+        "resnet18": of_the_paper("resnet18", 0.125, learning_rate=0.1),
+        "vgg16": of_the_paper("vgg16", 0.25, like="cifar10", learning_rate=0.03),
+        "resnet20": of_the_paper("resnet20", 0.5, like="cifar10", learning_rate=0.1),
+        "resnet50": of_the_paper("resnet50", 0.125, like="cifar10", learning_rate=0.01),
+    },
+    epochs=12,
+    finetune_epochs=5,
     finetune_factor=0.2,
     batch_size=64,
     schedule="onecycle",
     augment={"crop": 1, "flip": False, "autoaugment": False, "cutout": 0},
+    L_sweep=(2, 4, 8),
+    low_thresholds=(0.25, 1.0),
+    traced_L=(2, 8),
 )
 PROFILES = {profile.name: profile for profile in (DEMO, QUICK, PAPER)}
 

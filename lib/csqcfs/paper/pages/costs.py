@@ -12,11 +12,11 @@ from ... import methods
 from .. import published
 from ..bench import report
 from ..claims.costs import STEM_MACS, additions_per_synapse
-from ..experiments import registry
+from ..experiments import rows
 from ..measures import energy
 from . import tables
 
-METHODS = registry.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
+METHODS = rows.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
 
 
 class Point(NamedTuple):

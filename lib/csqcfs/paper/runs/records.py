@@ -46,7 +46,7 @@ def provenance(seconds: float) -> dict[str, Any]:
     import torch  # here and below: who reads records, as a notebook of tables does, need not wait for it
 
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 2),
         "hardware": hardware(),
         "python": platform.python_version(),

@@ -1,0 +1,209 @@
+"""Which runs each artefact shows: {row key: one `Run` for each seed}, from a profile and the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from .configs import Run
+from .profiles import Profile
+
+Rows = Mapping[tuple, Sequence[Run]]
+SWEPT = ("vgg16", "resnet20")  # networks of Figs. 4-6 and Tables 3-5
+
+
+def accuracy(
+    profile: Profile,
+    seeds: Sequence[int],
+    dataset: str,
+    network: str,
+    end: str,
+    method: str = "plain",
+    *,
+    L: int | None = None,
+    threshold: float | None = None,
+    allow_nonpositive: bool = False,
+) -> list[Run]:
+    """Accuracy of one trained network as an SNN, for each seed."""
+    options = {"allow_nonpositive": True} if allow_nonpositive else {}
+    if profile.test_images is not None:
+        options["images"] = profile.test_images
+    return [
+        Run.of(
+            "accuracy",
+            profile.training(dataset, network, end, seed=seed, L=L, threshold=threshold),
+            method=method,
+            **options,
+        )
+        for seed in seeds
+    ]
+
+
+def measured(
+    kind: str,
+    profile: Profile,
+    seeds: Sequence[int],
+    dataset: str,
+    network: str,
+    end: str,
+    L: int | None = None,
+    **options,
+) -> list[Run]:
+    """Another measurement of one trained network, for each seed; ``L`` instead of the paper's."""
+    return [Run.of(kind, profile.training(dataset, network, end, seed=seed, L=L), **options) for seed in seeds]
+
+
+def swept(profile: Profile) -> list[str]:
+    return [network for network in SWEPT if network in profile.networks]
+
+
+# The methods of Tables 1-2 as the paper runs them: baselines on layer-wise QCFS, ours with offset spikes.
+COMPARED = {"qcfs": ("qcfs", "plain"), "srp": ("qcfs", "srp"), "cos": ("qcfs", "cos"), "ours": ("csqcfs", "cos")}
+STRATEGIES = {"origin": "qcfs", "layer-wise": "qcfs-2", "channel-wise": "cqcfs"}  # Table 4
+SECOND_STAGES = ("qcfs-2", "sqcfs", "cqcfs", "csqcfs")  # all that go on from "qcfs", equally long
+
+
+def comparison(dataset: str) -> Callable[[Profile, Sequence[int]], Rows]:
+    """Table 1 or 2, and plain CS-QCFS, which the paper does not show."""
+    methods = COMPARED | {"csqcfs": ("csqcfs", "plain")}
+
+    def rows(profile: Profile, seeds: Sequence[int]) -> Rows:
+        networks = [name for name, network in profile.networks.items() if dataset in network.settings]
+        return {
+            (network, name): accuracy(profile, seeds, dataset, network, end, method)
+            for network in networks
+            for name, (end, method) in methods.items()
+        }
+
+    return rows
+
+
+def table3(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {
+        (network, end): accuracy(profile, seeds, "cifar10", network, end, "cos")
+        for network in swept(profile)
+        for end in ("sqcfs", "cqcfs", "csqcfs")
+    }
+
+
+def table4(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {
+        (dataset, network, name): accuracy(profile, seeds, dataset, network, end, "cos")
+        for dataset in profile.panels
+        for network in swept(profile)
+        for name, end in STRATEGIES.items()
+    }
+
+
+def ablation(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {
+        (network, end): accuracy(profile, seeds, "cifar10", network, end)
+        for network in swept(profile)
+        for end in ("qcfs", *SECOND_STAGES)
+    }
+
+
+def table5(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {
+        (end, dataset, network): accuracy(profile, seeds, dataset, network, end)
+        for end in ("cqcfs", "csqcfs")
+        for dataset in profile.panels
+        for network in swept(profile)
+    }
+
+
+def _sweep(profile: Profile, dataset: str, network: str) -> Sequence[int]:
+    """The L of Figs. 4 and 5; a profile without a sweep has that network's own L alone."""
+    return profile.L_sweep or (profile.networks[network].settings[dataset].quantization_step,)
+
+
+def figure4(profile: Profile, seeds: Sequence[int]) -> Rows:
+    rows: dict[tuple, Sequence[Run]] = {}
+    for dataset in profile.panels:
+        for network in swept(profile):
+            rows[dataset, network, "relu", None] = measured("training", profile, seeds, dataset, network, "relu")
+            for end in ("qcfs", "csqcfs"):
+                for L in _sweep(profile, dataset, network):
+                    rows[dataset, network, end, L] = measured("training", profile, seeds, dataset, network, end, L=L)
+    return rows
+
+
+def figure5(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {
+        (dataset, network, L): accuracy(profile, seeds, dataset, network, "csqcfs", "cos", L=L)
+        for dataset in profile.panels
+        for network in swept(profile)
+        for L in _sweep(profile, dataset, network)
+    }
+
+
+def figure6(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (panel, data set, network, end, L, initial threshold, "trace" or "snn").
+
+    One seed, since a trace is one training; SNNs are simulated with whatever thresholds there are.
+    """
+    panels = [
+        ("a", dataset, "resnet20", 8, threshold)
+        for dataset in profile.panels
+        for threshold in profile.low_thresholds
+        if "resnet20" in profile.networks
+    ]
+    panels += [("b", "cifar10", "vgg16", L, 4.0) for L in profile.traced_L if "vgg16" in profile.networks]
+    rows: dict[tuple, Sequence[Run]] = {}
+    for panel, dataset, network, L, threshold in panels:
+        for end in ("qcfs", "csqcfs-1"):
+            snn = accuracy(profile, seeds[:1], dataset, network, end, L=L, threshold=threshold, allow_nonpositive=True)
+            key = (panel, dataset, network, end, L, threshold)
+            rows[*key, "trace"] = [Run.of("training", run.training) for run in snn]
+            rows[*key, "snn"] = snn
+    return rows
+
+
+def table6(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """The table of speed beside it is no part of the demo, which it would slow down several times."""
+    rows: dict[tuple, Sequence[Run]] = {(): [Run.of("epoch_time", profile=profile.name)]}
+    return rows if profile.name == "demo" else rows | {("bench",): [Run.of("bench")]}
+
+
+def table7(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """ResNet-50 as in the paper, and ResNet-20; "ann" is counted on the network with QCFS."""
+    return {
+        (network, end): measured("operations", profile, seeds, "cifar100", network, end, method="plain")
+        for network in ("resnet50", "resnet20")
+        if network in profile.networks
+        for end in ("qcfs", "csqcfs")
+    }
+
+
+def latency(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (network, end, method, "snn" or "operations")."""
+    rows: dict[tuple, Sequence[Run]] = {}
+    for network in swept(profile):
+        for end, method in dict.fromkeys([*COMPARED.values(), ("csqcfs", "plain")]):
+            rows[network, end, method, "snn"] = accuracy(profile, seeds, "cifar10", network, end, method)
+            rows[network, end, method, "operations"] = measured(
+                "operations", profile, seeds, "cifar10", network, end, method=method
+            )
+    return rows
+
+
+def figure3(profile: Profile, seeds: Sequence[int]) -> Rows:
+    networks = [name for name in ("vgg16", "resnet20") if name in profile.networks][:1]
+    return {
+        (network, end): measured("channels", profile, seeds[:1], "cifar10", network, end)
+        for network in networks
+        for end in ("qcfs", "csqcfs")
+    }
+
+
+def conversion_error(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (network, end, L)."""
+    return {
+        (network, end, L): measured("conversion_error", profile, seeds[:1], "cifar10", network, end, L=L)
+        for network in swept(profile)
+        for end in ("qcfs", "csqcfs")
+        for L in _sweep(profile, "cifar10", network)
+    }
+
+
+def algorithm1(profile: Profile, seeds: Sequence[int]) -> Rows:
+    return {(end,): measured("spikes", profile, seeds[:1], "cifar10", "resnet20", end) for end in ("csqcfs",)}
