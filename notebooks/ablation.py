@@ -14,31 +14,32 @@
 # # Tables 3 and 4 without pre-simulation
 #
 # What do a second stage, channels and Softplus bring where no offset spikes help?
-#
-# Tables 3 and 4 of the paper simulate every network with offset spikes, which cost ρ steps in every layer before the
-# first one counts and repair most of the error that better thresholds would avoid. Here are the same networks as plain
-# spiking networks: T = 1 is one time-step. All second stages start from the same QCFS network and are equally long.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import gains, page, tables
 from csqcfs.paper.plots import accuracy, spread
 
 ablation = page.open("ablation", profile, seeds)
+ablation.found()
+
+# %% [markdown]
+# [Tables 3](table3.ipynb) and [4](table4.ipynb) of the paper simulate every network with offset spikes, which cost ρ steps in every layer before the
+# first one counts and repair most of the error that better thresholds would avoid. Here are the same networks as plain
+# spiking networks: T = 1 is one time-step. All second stages start from the same QCFS network and are equally long.
 
 # %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(ablation, {}, labels=("Architecture", "Training"))
 ablation.table(frame, "Accuracy (%) of the ANN and of its plain SNN after T steps")
 
 # %%
-ablation.figure(accuracy.comparison(ablation, ("qcfs", "qcfs-2", "sqcfs", "cqcfs", "csqcfs")), "ablation-curves")
+fig = accuracy.comparison(ablation, ("qcfs", "qcfs-2", "sqcfs", "cqcfs", "csqcfs"))
+ablation.figure(fig, "Plain SNNs over time, and at the right their own networks; bands: 95 % intervals", "ablation-curves")
 
 # %% [markdown]
-# The dotted line is the ANN with QCFS.
-#
 # ## One part at a time
 #
 # "QCFS, two stages − QCFS" is what more epochs bring. Against the network of two stages, S-QCFS adds Softplus, C-QCFS
@@ -63,7 +64,7 @@ ablation.table(spread.levels(ablation), "Thresholds and plain accuracy", "ablati
 # %% [markdown]
 # ## Where to go next
 #
-# *What T = 1 costs* puts these accuracies against operations and energy; *Table 5* shows how far the thresholds of one
+# [What T = 1 costs](latency.ipynb) puts these accuracies against operations and energy; [Table 5](table5.ipynb) shows how far the thresholds of one
 # layer's channels drift apart in the second stage.
 
 # %%

@@ -14,21 +14,23 @@
 # # Algorithm 1: the whole method on one page
 #
 # How does a ReLU network become a spiking one?
-#
-# Twenty lines of the paper turn one into the other: quantize the activations, train, switch to thresholds per channel,
-# fine-tune, convert. Here each line stands beside the call that does it, and then a network made in this way is at work.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.claims import audit
 from csqcfs.paper.pages import algorithm, page
 from csqcfs.paper.plots import spikes
 
 algorithm1 = page.open("algorithm1", profile, seeds)
 found = algorithm1.metrics(("csqcfs",))
+algorithm1.found()
+
+# %% [markdown]
+# Twenty lines of the paper turn one into the other: quantize the activations, train, switch to thresholds per channel,
+# fine-tune, convert. Here each line stands beside the call that does it, and then a network made in this way is at work.
 
 # %% [markdown]
 # ## Line by line
@@ -40,21 +42,31 @@ algorithm1.table(algorithm.table(), "Algorithm 1 and the calls of this package",
 # ## Neurons at work
 #
 # One test image, the first one, on the ResNet-20 of this profile after both stages. Two neurons each of the first, a middle
-# and the last layer, at the median and the 90th percentile of the active ones. The membrane potential rises by the input
-# of each step; at or above the threshold (dashed) the neuron fires (tick) and loses θ, not everything: what is left over
+# and the last layer, at the median and at the 90th percentile of the active ones. The membrane potential rises by the input
+# of each step; at or above the threshold the neuron fires and loses θ, not everything: what is left over
 # stays (soft reset). In the first layer the input is the same at every step, further in it is not.
 
 # %%
-algorithm1.figure(spikes.membranes(found))
+algorithm1.figure(spikes.membranes(found), "Membrane potentials and spikes of six neurons of ResNet-20, one test image")
 
 # %% [markdown]
+# **Try this.** (1) In which of the panels does the potential climb without end? Why does that do no harm to the rate?
+# (2) Find a neuron whose potential is above the threshold after a spike: what would be lost if the reset went to 0?
+#
+# <details><summary>Answers</summary>
+#
+# (1) Where the input is above θ: the neuron fires at every step, which is the highest rate there is, and what is left
+# over never comes out. That is clipping. (2) The part of v above θ: soft reset subtracts θ, so that no input is lost.
+#
+# </details>
+#
 # ## A layer's spikes
 #
 # Forty neurons of the middle layer, sorted by the activation of the ANN: what the ANN says in one number, the SNN says in a
 # rate. Neurons of the same target rate do not fire in step, since their inputs arrive unevenly.
 
 # %%
-algorithm1.figure(spikes.raster(found), "algorithm1-raster")
+algorithm1.figure(spikes.raster(found), "Spikes of one layer, and their rates beside the ANN's", "algorithm1-raster")
 
 # %% [markdown]
 # ## From spikes to the ANN's number
@@ -65,12 +77,15 @@ algorithm1.figure(spikes.raster(found), "algorithm1-raster")
 # errors, since their inputs arrive unevenly and their mean is not the ANN's.
 
 # %%
-algorithm1.figure(spikes.means(found), "algorithm1-means")
+algorithm1.figure(spikes.means(found), "Mean output of the same six neurons over time", "algorithm1-means")
 
 # %% [markdown]
+# **Try this.** Read off each panel at the grey line T = L: which means lie on the dashed line? In your own copy,
+# `found[0]["neurons"][0]["input"]` is the input of panel (a) at each step: is it constant?
+#
 # ## The corrections in numbers
 #
-# What lines 9, 16 and 17 do as printed (from the *Audit of the paper*).
+# What lines 9, 16 and 17 do as printed (from the [Audit of the paper](audit.ipynb)).
 
 # %% tags=["nbval-check-output"]
 algorithm1.table(

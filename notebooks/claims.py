@@ -14,19 +14,21 @@
 # # Claims ledger
 #
 # Which claims of the paper hold on our records?
-#
-# The checkable claims of the paper's abstract, text and tables, each with its place, a check as code, and a verdict:
-# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.claims import judge
 from csqcfs.paper.pages import page
 
 ledger = page.open("claims", profile, seeds)
+ledger.found()
+
+# %% [markdown]
+# The checkable claims of the paper's abstract, text and tables, each with its place, a check as code, and a verdict:
+# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile.
 
 # %% [markdown]
 # ## How to read it
@@ -57,7 +59,7 @@ ledger.table(frame, "The claims of the paper on our records")
 # ## Ours beside the paper's
 #
 # The numbers behind each verdict stand beside the paper's in the notebook of the table or figure that the claim
-# names. Claims that contradict the paper's *own* printed numbers are in *Audit of the paper*; here only our records
+# names. Claims that contradict the paper's *own* printed numbers are in [Audit of the paper](audit.ipynb); here only our records
 # count.
 
 # %% [markdown]
@@ -65,7 +67,7 @@ ledger.table(frame, "The claims of the paper on our records")
 #
 # - The paper tells no seeds, no spread and no ρ. Where it says "outperforms", we ask for a lead beyond the noise in
 #   each of the cells it speaks of.
-# - "With only 1 time-step" is judged by the steps that the method takes, see *What T = 1 costs*.
+# - "With only 1 time-step" is judged by the steps that the method takes, see [What T = 1 costs](latency.ipynb).
 
 # %%
 ledger.provenance()

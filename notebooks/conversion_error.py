@@ -14,7 +14,19 @@
 # # Where conversion error lives
 #
 # Which layers lose what to flooring, clipping and unevenness?
-#
+
+# %% tags=["parameters"]
+profile = "quick"
+seeds = None
+
+# %% tags=["nbval-check-output"]
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import error
+
+errors = page.open("conversion_error", profile, seeds)
+errors.found()
+
+# %% [markdown]
 # The paper says that the error is 0 for positive thresholds (Eq. 13). That holds for one neuron with a constant input and
 # T = L. In a network there is more, and at every layer it can be taken apart without a rest. Let z be the input of the
 # ANN's activation, x(t) that of the IF neurons, a bar the mean over T steps, and $g_T(z)$ the response of IF neurons to a
@@ -30,27 +42,19 @@
 #
 # The last three add up to SNN - ANN exactly. Clipping has no share in it: both networks clip at θ.
 
-# %% tags=["parameters"]
-profile = "demo"
-seeds = None
-
-# %%
-from csqcfs.paper.pages import page
-from csqcfs.paper.plots import error
-
-errors = page.open("conversion_error", profile, seeds)
-
 # %% [markdown]
 # ## Over depth
 #
 # Root mean square over neurons and test images, in % of the neuron's own threshold, for plain IF neurons. Layers from the
-# image (1) to the classifier. Parts are correlated, so their squares need not add up to the square of the sum.
+# image (1) to the classifier. Above: the network with QCFS. Below: how much more of each part the network with CS-QCFS
+# has; the two are so alike that their lines would hide each other. Parts are correlated, so that their squares need not
+# add up to the square of the sum. What is zero by definition (see below) is not drawn.
 
 # %%
-errors.figure(error.over_depth(errors, "vgg16"), "conversion_error-vgg16")
+errors.figure(error.over_depth(errors, "vgg16"), "Error over the layers of VGG-16", "conversion_error-vgg16")
 
 # %%
-errors.figure(error.over_depth(errors, "resnet20"), "conversion_error-resnet20")
+errors.figure(error.over_depth(errors, "resnet20"), "Error over the layers of ResNet-20", "conversion_error-resnet20")
 
 # %% [markdown]
 # Three things follow from the definitions and can be seen in every profile: the first layer has no propagated error and
@@ -70,10 +74,10 @@ errors.table(frame, "RMS error over layers in % of the threshold, at the paper's
 # its ANN: a difference, but not a loss. It may be why SNNs at T = 32 are often more accurate than their ANN (Tables 1-4).
 
 # %%
-errors.figure(error.over_L(errors, "vgg16"), "conversion_error-L-vgg16")
+errors.figure(error.over_L(errors, "vgg16"), "Error of VGG-16 over L", "conversion_error-L-vgg16")
 
 # %%
-errors.figure(error.over_L(errors, "resnet20"), "conversion_error-L-resnet20")
+errors.figure(error.over_L(errors, "resnet20"), "Error of ResNet-20 over L", "conversion_error-L-resnet20")
 
 # %% [markdown]
 # ## Ours beside the paper's
@@ -86,7 +90,7 @@ errors.figure(error.over_L(errors, "resnet20"), "conversion_error-L-resnet20")
 #
 # - One seed, a sample of the test images, and thresholds in the units of each network: a network with larger thresholds
 #   has a smaller error in these units. Shares within one network can be compared, networks only roughly.
-# - A network with a threshold that is not positive is refused: $g_T$ is not the response of its neurons (Fig. 2).
+# - A network with a threshold that is not positive is refused: $g_T$ is not the response of its neurons ([Fig. 2](figure2.ipynb)).
 
 # %%
 errors.provenance()

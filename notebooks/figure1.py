@@ -14,21 +14,23 @@
 # # Fig. 1: flooring and clipping error
 #
 # Where does the mean output of integrate-and-fire (IF) neurons differ from the ReLU it stands in for?
-#
-# Over T steps a neuron with threshold θ fires a whole number of times, so its mean output φ(T) is a multiple of θ/T between
-# 0 and θ (Eq. 9). Against ReLU that leaves two errors (Eq. 10): **flooring**, because φ(T) moves in steps, and **clipping**,
-# because φ(T) cannot exceed θ.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.claims import audit, response
 from csqcfs.paper.pages import page
 from csqcfs.paper.plots import activation
 
 figure1 = page.open("figure1", profile, seeds)
+figure1.found()
+
+# %% [markdown]
+# Over T steps a neuron with threshold θ fires a whole number of times, so its mean output φ(T) is a multiple of θ/T between
+# 0 and θ (Eq. 9). Against ReLU that leaves two errors (Eq. 10): **flooring**, because φ(T) moves in steps, and **clipping**,
+# because φ(T) cannot exceed θ.
 
 # %% [markdown]
 # ## The errors over the input
@@ -38,7 +40,7 @@ figure1 = page.open("figure1", profile, seeds)
 # so that the flooring error is zero on average.
 
 # %%
-figure1.figure(activation.conversion_errors())
+figure1.figure(activation.conversion_errors(), "Simulated IF neurons, threshold 1, constant input")
 
 # %% [markdown]
 # ## The errors in numbers
@@ -56,7 +58,7 @@ figure1.table(
 # %% [markdown]
 # ## What the paper says about it
 #
-# Its statements on Eqs. 8-10 and on the start at half the threshold, recomputed (from the *Audit of the paper*).
+# Its statements on Eqs. 8-10 and on the start at half the threshold, recomputed (from the [Audit of the paper](audit.ipynb)).
 
 # %% tags=["nbval-check-output"]
 figure1.table(
@@ -71,7 +73,7 @@ figure1.table(
 # - Fig. 1 of the paper is a sketch without numbers; these are simulated neurons.
 # - Eq. 9 drops the initial membrane potential v(0), while Algorithm 1 starts at θ/2; both cases are shown.
 # - Flooring falls with T, clipping does not: only another threshold, or an activation that is clipped already (QCFS,
-#   Eq. 11), removes it. The next page is Fig. 2.
+#   Eq. 11), removes it.
 
 # %%
 figure1.provenance()

@@ -14,19 +14,21 @@
 # # Fig. 5: accuracy over T for each L
 #
 # Which quantization step suits which latency?
-#
-# The paper converts CS-QCFS networks trained with L = 2, 4, 8, 16, 32 (section 5.5) and finds that a larger L costs
-# accuracy within four time-steps, that L = 2 limits the best accuracy, and recommends 4 or 8.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import page
 from csqcfs.paper.plots import quantization
 
 figure5 = page.open("figure5", profile, seeds)
+figure5.found()
+
+# %% [markdown]
+# The paper converts CS-QCFS networks trained with L = 2, 4, 8, 16, 32 (section 5.5) and finds that a larger L costs
+# accuracy within four time-steps, that L = 2 limits the best accuracy, and recommends 4 or 8.
 
 # %% [markdown]
 # ## Accuracy over time
@@ -35,7 +37,7 @@ figure5 = page.open("figure5", profile, seeds)
 # counts. Lines run from light (L = 2) to dark (L = 32).
 
 # %%
-figure5.figure(quantization.figure5(figure5))
+figure5.figure(quantization.figure5(figure5), "CS-QCFS with offset spikes over T, a line for each L; bands: 95 % intervals")
 
 # %% [markdown]
 # ## Ours beside the paper's
@@ -56,12 +58,12 @@ figure5.table(frame, "Accuracy (%) of CS-QCFS networks and of their SNNs with of
 # - The distance to its own ANN says nothing about the ANN: with a small L both can be low together. The column "ANN"
 #   has to be read with it.
 # - ρ = 4 for every L. For L > ρ the offset looks at fewer steps than the network has levels.
-# - A line can be missing for a small L: see Fig. 4.
+# - A line can be missing for a small L: see [Fig. 4](figure4.ipynb).
 
 # %% [markdown]
 # ## Where to go next
 #
-# *Where conversion error lives* looks into the layers behind these curves.
+# [Where conversion error lives](conversion_error.ipynb) looks into the layers behind these curves.
 
 # %%
 figure5.provenance()

@@ -14,24 +14,26 @@
 # # Eqs. 19-20: gradients of CS-QCFS
 #
 # Do the printed derivatives agree with finite differences of the function they derive?
-#
-# CS-QCFS is f(z) = θ clip(floor(z L/θ + 1/2)/L, 0, 1) with θ = Softplus(λ). With the straight-through rule, d floor(x)/dx = 1,
-#
-# $$\frac{\partial f}{\partial z} = 1 \text{ for } -\frac{\theta}{2L} < z < \theta - \frac{\theta}{2L}, \text{ else } 0
-# \qquad
-# \frac{\partial f}{\partial \lambda} = \mathrm{Sigmoid}(\lambda) \cdot \begin{cases} (f - z)/\theta & \text{inside} \\ 1 & \text{above} \\ 0 & \text{below} \end{cases}$$
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.engine import kernels
 from csqcfs.paper.claims import audit, gradient_check
 from csqcfs.paper.pages import page
 from csqcfs.paper.plots import activation
 
 gradients = page.open("gradients", profile, seeds)
+gradients.found()
+
+# %% [markdown]
+# CS-QCFS is f(z) = θ clip(floor(z L/θ + 1/2)/L, 0, 1) with θ = Softplus(λ). With the straight-through rule, d floor(x)/dx = 1,
+#
+# $$\frac{\partial f}{\partial z} = 1 \text{ for } -\frac{\theta}{2L} < z < \theta - \frac{\theta}{2L}, \text{ else } 0
+# \qquad
+# \frac{\partial f}{\partial \lambda} = \mathrm{Sigmoid}(\lambda) \cdot \begin{cases} (f - z)/\theta & \text{inside} \\ 1 & \text{above} \\ 0 & \text{below} \end{cases}$$
 
 # %% [markdown]
 # ## Over the input
@@ -41,7 +43,7 @@ gradients = page.open("gradients", profile, seeds)
 # is empty, so that no gradient would reach the weights at all.
 
 # %%
-gradients.figure(activation.gradients())
+gradients.figure(activation.gradients(), "Derivatives of CS-QCFS over its input, L = 4")
 
 # %% [markdown]
 # ## Largest deviations
@@ -61,9 +63,8 @@ gradients.table(
 # between 0.875 and 1.125 thresholds the three disagree on which of the two should move.
 
 # %%
-gradients.figure(
-    activation.windows({name: name.replace("_", ", then ") for name in kernels.WINDOWS}), "gradients-windows"
-)
+names = {name: name.replace("_", ", then ") for name in kernels.WINDOWS}
+gradients.figure(activation.windows(names), "Three gradient windows, θ = 1, L = 4", "gradients-windows")
 
 # %% tags=["nbval-check-output"]
 gradients.table(
@@ -73,7 +74,7 @@ gradients.table(
 # %% [markdown]
 # ## What the paper says about it
 #
-# Its statements on Softplus and on Eqs. 19-20, recomputed (from the *Audit of the paper*).
+# Its statements on Softplus and on Eqs. 19-20, recomputed (from the [Audit of the paper](audit.ipynb)).
 
 # %% tags=["nbval-check-output"]
 gradients.table(

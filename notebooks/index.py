@@ -17,7 +17,7 @@
 # runs have records in the profile, and how many seconds they took to compute.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
 # %%

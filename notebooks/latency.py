@@ -14,21 +14,23 @@
 # # What T = 1 costs
 #
 # What do accuracies cost in real latency, operations and energy?
-#
-# Tables 1 and 2 compare methods at the same T. But T does not count all steps. **SRP** first runs τ = 4 steps of the
-# whole network to find out which neurons should be silent. **COS**, and with it the paper's **Ours**, first looks at
-# ρ = 4 steps of the input *of every layer* to shift the initial membrane potential. Plain **QCFS** and plain
-# **CS-QCFS** need nothing of the kind. No published table counts these steps; here is the comparison that does.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import costs, page
 from csqcfs.paper.plots import costs as plots
 
 latency = page.open("latency", profile, seeds)
+latency.found()
+
+# %% [markdown]
+# [Tables 1](table1.ipynb) and [2](table2.ipynb) compare methods at the same T. But T does not count all steps. **SRP** first runs τ = 4 steps of the
+# whole network to find out which neurons should be silent. **COS**, and with it the paper's **Ours**, first looks at
+# ρ = 4 steps of the input *of every layer* to shift the initial membrane potential. Plain **QCFS** and plain
+# **CS-QCFS** need nothing of the kind. No published table counts these steps; here is the comparison that does.
 
 # %% [markdown]
 # ## How latency is counted
@@ -39,7 +41,7 @@ latency = page.open("latency", profile, seeds)
 # - **Steps on one clock**: until the answer, where all layers work at the same time, as on a neuromorphic chip. A
 #   spike of a plain network passes all layers within its step. Each layer of COS holds its first answer back for ρ
 #   steps, so that a network of S layers answers after S ρ + T.
-# - **Additions** and **energy**: synaptic operations as in *Table 7* (θ folded, first layer once), those of the extra
+# - **Additions** and **energy**: synaptic operations as in [Table 7](table7.ipynb) (θ folded, first layer once), those of the extra
 #   steps included. A layer of COS sees its first ρ inputs twice; storing its sums would save the second time, at ρ
 #   times the memory.
 
@@ -55,10 +57,11 @@ latency.table(costs.first_step_frame(latency), "What T = 1 takes", "latency-firs
 # ## Accuracy against each cost
 #
 # Each line goes through T = 1, 2, 4, ..., 32 of one method. Rings mark the points that no other beats (the Pareto
-# front), with their T beside them. The vertical axis is logarithmic in the error.
+# front), with their T beside them where there is room; the table below has them all. The vertical axis is logarithmic
+# in the error.
 
 # %%
-latency.figure(plots.pareto(latency))
+latency.figure(plots.pareto(latency), "Accuracy against steps, additions and energy; T of the points on each front")
 
 # %% [markdown]
 # ## The front

@@ -14,18 +14,20 @@
 # # Playground
 #
 # How do threshold, quantization step L, time-steps T, input and initial membrane potential play together?
-#
-# Move the sliders; activation curve, spike train and error move together. Without a running kernel the picture below shows
-# the same three views for a few settings.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import page, playground
 
 play = page.open("playground", profile, seeds)
+play.found()
+
+# %% [markdown]
+# Move the sliders; activation curve, spike train and error move together. Without a running kernel the picture below shows
+# the same three views for a few settings.
 
 # %% [markdown]
 # ## A few settings
@@ -46,7 +48,7 @@ play.table(playground.table(), "Outputs for an input of 0.6 and threshold 1", di
 # ## Sliders
 #
 # Things to try: T = L = 4 and any input: the dot lies on the curve. v(0) = 0: the output is too low by half a step on
-# average. A negative threshold: see Fig. 2.
+# average. A negative threshold: see [Fig. 2](figure2.ipynb).
 
 # %%
 playground.show_sliders()
@@ -54,8 +56,8 @@ playground.show_sliders()
 # %% [markdown]
 # ## Where to go from here
 #
-# - *Fig. 1* and *Fig. 2* are two still pictures of this page.
-# - *Where conversion error lives* does the same for every layer of a trained network, whose inputs are not constant.
+# - [Fig. 1](figure1.ipynb) and [Fig. 2](figure2.ipynb) are two still pictures of this page.
+# - [Where conversion error lives](conversion_error.ipynb) does the same for every layer of a trained network, whose inputs are not constant.
 
 # %%
 play.provenance()

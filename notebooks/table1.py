@@ -11,25 +11,27 @@
 # ---
 
 # %% [markdown]
-# # Table 1: methods on CIFAR-10
+# # Table 1: methods compared
 #
 # How accurate are the spiking networks of each method at T = 1, 2, 4, ..., 32, and how far are they from the
 # network they were converted from?
-#
-# The paper compares four methods. **QCFS**, **SRP** and **COS** all start from the same network, trained with one
-# threshold per layer (Eq. 11); they differ only in what the neurons do with their membrane potential. **Ours** is the
-# paper's method: thresholds per channel, fine-tuned through Softplus (CS-QCFS, Eq. 18), *with the offset spikes of COS*.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper import published
 from csqcfs.paper.pages import page, tables
 from csqcfs.paper.plots import accuracy
 
 table1 = page.open("table1", profile, seeds)
+table1.found()
+
+# %% [markdown]
+# The paper compares four methods. **QCFS**, **SRP** and **COS** all start from the same network, trained with one
+# threshold per layer (Eq. 11); they differ only in what the neurons do with their membrane potential. **Ours** is the
+# paper's method: thresholds per channel, fine-tuned through Softplus (CS-QCFS, Eq. 18), *with the offset spikes of COS*.
 
 # %% [markdown]
 # ## Ours beside the paper's
@@ -40,27 +42,28 @@ table1 = page.open("table1", profile, seeds)
 
 # %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(table1, published.TABLE1, labels=("Architecture", "Method"))
-table1.table(frame, "Table 1. Accuracy (%) of the ANN and of its SNN after T steps on CIFAR-10, paper and ours")
+table1.table(frame, "Table 1. Accuracy (%) of the ANN and of its SNN after T steps, the paper's on CIFAR-10 and ours")
 
 # %% [markdown]
-# The lines of the same numbers. The dotted line is the ANN of the layer-wise network. "CS-QCFS" is the paper's network
-# **without** offset spikes, which the paper does not show: it is what one real time-step gives.
+# The same numbers as lines, and at the right the networks before conversion: QCFS, SRP and COS share one. "CS-QCFS" is
+# the paper's network **without** offset spikes, which the paper does not show: it is what one real time-step gives.
 
 # %%
-table1.figure(accuracy.comparison(table1, ("qcfs", "srp", "cos", "csqcfs", "ours")), "table1-curves")
+fig = accuracy.comparison(table1, ("qcfs", "srp", "cos", "csqcfs", "ours"))
+table1.figure(fig, "Accuracy over time-steps; bands: 95 % intervals", "table1-curves")
 
 # %% [markdown]
 # ## What deviates
 #
 # - **What T = 1 hides.** SRP takes 4 steps of the whole network before its first one, COS and "Ours" 4 steps in every
-#   layer. Their T = 1 columns are not one step of latency; see the notebook *What T = 1 costs*.
+#   layer. Their T = 1 columns are not one step of latency; see the notebook [What T = 1 costs](latency.ipynb).
 # - The paper gives no batch size, no seeds and no ρ; ours are in the record of each run.
-# - The baselines' rows in the paper differ from the baselines' own publications; see *Audit of the paper*.
+# - The baselines' rows in the paper differ from the baselines' own publications; see [Audit of the paper](audit.ipynb).
 
 # %% [markdown]
 # ## Where to go next
 #
-# *Table 2* is the same comparison on CIFAR-100; *Table 3* takes our method apart.
+# [Table 2](table2.ipynb) is the same comparison on CIFAR-100; [Table 3](table3.ipynb) takes our method apart.
 
 # %%
 table1.provenance()

@@ -14,19 +14,21 @@
 # # Table 4: one stage, two layer-wise stages, channel-wise fine-tuning
 #
 # Is it the second stage or the channels?
-#
-# "origin" is QCFS after stage 1, "layer-wise" goes on with QCFS at the fine-tuning rate, "channel-wise" goes on with
-# thresholds per channel and without Softplus (C-QCFS). All three share stage 1, and all are simulated with offset spikes.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper import published
 from csqcfs.paper.pages import gains, page, tables
 
 table4 = page.open("table4", profile, seeds)
+table4.found()
+
+# %% [markdown]
+# "origin" is QCFS after stage 1, "layer-wise" goes on with QCFS at the fine-tuning rate, "channel-wise" goes on with
+# thresholds per channel and without Softplus (C-QCFS). All three share stage 1, and all are simulated with offset spikes.
 
 # %% [markdown]
 # ## Ours beside the paper's
@@ -60,7 +62,7 @@ table4.table(frame, "Differences of Table 4 in percentage points, paper and ours
 # %% [markdown]
 # ## Where to go next
 #
-# *Fig. 5* goes on to the quantization step L.
+# [Fig. 5](figure5.ipynb) goes on to the quantization step L.
 
 # %%
 table4.provenance()

@@ -14,19 +14,21 @@
 # # Table 5: spread of the channel thresholds
 #
 # How different are the thresholds of one layer's channels?
-#
-# For each layer, Diff = (largest - smallest) / smallest threshold. MaxDiff is the largest Diff of all layers, AvgDiff
-# their mean (section 5.6.1). The paper takes large values as proof that one threshold per layer is too few.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import page
 from csqcfs.paper.plots import spread
 
 table5 = page.open("table5", profile, seeds)
+table5.found()
+
+# %% [markdown]
+# For each layer, Diff = (largest - smallest) / smallest threshold. MaxDiff is the largest Diff of all layers, AvgDiff
+# their mean (section 5.6.1). The paper takes large values as proof that one threshold per layer is too few.
 
 # %% [markdown]
 # ## Ours beside the paper's
@@ -46,7 +48,7 @@ table5.table(frame, "Table 5. Spread of the thresholds within a layer (%), paper
 # moves them apart.
 
 # %%
-table5.figure(spread.figure(table5))
+table5.figure(spread.figure(table5), "Spread of the thresholds within each layer")
 
 # %% [markdown]
 # ## What deviates
@@ -66,7 +68,7 @@ table5.figure(spread.figure(table5))
 # %% [markdown]
 # ## Where to go next
 #
-# *Fig. 6* follows the thresholds through training, to where plain ones cross zero.
+# [Fig. 6](figure6.ipynb) follows the thresholds through training, to where plain ones cross zero.
 
 # %%
 table5.provenance()

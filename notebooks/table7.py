@@ -14,20 +14,22 @@
 # # Table 7: operations and energy
 #
 # How much energy does an inference take, by which counting?
-#
-# Section 5.7 counts accumulations (AC) and multiply-accumulations (MAC) for one image of CIFAR-100 through ResNet-50
-# and multiplies them by 0.9 pJ and 4.6 pJ (45 nm, Horowitz 2014). The time-step T and the convention of counting are
-# not stated. Both decide the result, so this page shows all of them side by side.
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "quick"
 seeds = None
 
-# %%
+# %% tags=["nbval-check-output"]
 from csqcfs.paper.pages import costs, page
 from csqcfs.paper.plots import costs as plots
 
 table7 = page.open("table7", profile, seeds)
+table7.found()
+
+# %% [markdown]
+# Section 5.7 counts accumulations (AC) and multiply-accumulations (MAC) for one image of CIFAR-100 through ResNet-50
+# and multiplies them by 0.9 pJ and 4.6 pJ (45 nm, Horowitz 2014). The time-step T and the convention of counting are
+# not stated. Both decide the result, so this page shows all of them side by side.
 
 # %% [markdown]
 # ## How we count
@@ -71,12 +73,12 @@ table7.table(
 )
 
 # %%
-table7.figure(plots.energy_over_time(table7))
+table7.figure(plots.energy_over_time(table7), "Additions and energy over time")
 
 # %% [markdown]
-# Left: additions for each synapse up to T; the grey lines are the paper's accumulations over its synapses, which fit
-# ResNet-50's size whatever ours is. Right: the same network by the four conventions. The two lines in the middle lie
-# on each other where only the classifier sees averaged spikes.
+# Left: additions for each synapse up to T; the dashed lines are the paper's two counts over its synapses, which compare
+# whatever the size of ours is. Right: the same networks by the four conventions, and the ANN. Lines of one method lie on
+# each other where only the classifier sees averaged spikes, and those of QCFS and CS-QCFS nearly everywhere.
 
 # %% [markdown]
 # ## Which T would give the paper's counts?
@@ -92,10 +94,9 @@ table7.table(costs.matching_frame(table7), "The T that the paper's counts imply"
 #
 # - A T below 1 in the last table means that our networks have more additions in their *first* step than the paper's
 #   in all of theirs: its networks would have to be sparser, or its count is of something else.
-# - The printed MACs differ between two SNNs of one structure, which no convention above explains; see *Audit of the
-#   paper*, which also recomputes the printed increase.
+# - The printed MACs differ between two SNNs of one structure, which no convention above explains; see [Audit of the paper](audit.ipynb), which also recomputes the printed increase.
 # - The paper's "Ours" uses offset spikes, whose ρ steps in every layer cost operations too; they are not part of this
-#   table, see *What T = 1 costs*.
+#   table, see [What T = 1 costs](latency.ipynb).
 
 # %%
 table7.provenance()

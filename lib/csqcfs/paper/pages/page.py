@@ -1,9 +1,11 @@
 """One artefact in one profile, as its notebook sees it: records in, figures and tables out.
 
-page = csqcfs.page.open("table1", profile)
+page = csqcfs.paper.pages.page.open("table1", profile)
+page.found()                            # what the records say, in a few sentences
 page.metrics(("resnet20", "qcfs"))      # one dict for each seed that has a record
 page.table(frame, "caption")            # writes .md, .csv and .tex and shows the table
-page.figure(fig)                        # writes .png and .svg and shows the figure
+page.figure(fig, "caption")             # writes .png and .svg and shows the figure
+page.provenance()                       # profile, records and command, and where to go next
 """
 
 from __future__ import annotations
@@ -50,6 +52,22 @@ class Page:
         return list(dict.fromkeys(metrics["refused"] for metrics in found if "refused" in metrics))
 
     @property
+    def data(self) -> str:
+        """Names of the data sets behind the page's records, or behind its runs where there is no record yet."""
+        keys = [key for key in self.rows if self.results(key)] or list(self.rows)
+        used = {run.training.dataset: None for key in keys for run in self.rows[key] if run.training is not None}
+        return " and ".join(tables.NAMES.get(name, name) for name in used)
+
+    @property
+    def source(self) -> str:
+        """Profile, data and number of seeds, for captions; what needs no run is computed from the equations."""
+        if not self.rows:
+            return "computed from the equations, no data"
+        seeds = sorted({len(found) for key in self.rows if (found := self.results(key))})
+        counts = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}" if seeds else "not run"
+        return ", ".join(filter(None, (f"profile {self.profile.name}", self.data, counts)))
+
+    @property
     def folder(self):
         return paths.figures(self.profile.name)
 
@@ -60,44 +78,71 @@ class Page:
         return f"./run_all.sh --profile {self.profile.name} --only {self.artefact.id}{seeds}"
 
     def note(self) -> str:
-        """Profile, number of seeds, origin of the records and command, for below a table."""
-        lines = [f"profile {self.profile.name}: {self.profile.summary}"]
+        """Profile, data, origin of the records and command, for below a table."""
+        lines = [self.source]
         if self.rows:
-            found = [record for group in self.records.values() for record in group]
-            missing = sum(len(runs) for runs in self.rows.values()) - len(found)
-            lines.append(records.origin(found) + (f"; {missing} not run" if missing else ""))
+            found = {record.digest: record for group in self.records.values() for record in group}
+            missing = len({run for runs in self.rows.values() for run in runs}) - len(found)
+            lines.append(records.origin(list(found.values())) + (f"; {missing} not run" if missing else ""))
         lines += [f"refused: {reason}" for reason in self.refused()]
         return "\n".join([*lines, f"command: {self.command}"])
+
+    def found(self):
+        """What the records of this page say, made from them and from the checks of the paper's claims."""
+        from . import found
+
+        return found.show(self)
 
     def table(self, frame: pd.DataFrame, caption: str, name: str | None = None, digits: int = 2):
         """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it."""
         from IPython.display import Markdown
 
-        tables.write(frame, self.folder, name or self.artefact.id, caption, self.note(), digits)
+        name = name or self.artefact.id
+        if frame.empty:
+            return self._nothing(caption, name, ("md", "csv", "tex"))
+        caption = f"{caption} ({self.source})"
+        tables.write(frame, self.folder, name, caption, self.note(), digits)
         return Markdown(f"**{caption}**\n\n{tables.to_markdown(frame, digits)}")
 
-    def figure(self, fig: Figure, name: str | None = None):
-        """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it."""
-        from IPython.display import Image
+    def figure(self, fig: Figure | None, caption: str, name: str | None = None):
+        """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it above its caption."""
+        from IPython.display import Image, Markdown, display
 
-        files = style.save(
-            fig,
-            self.folder,
-            name or self.artefact.id,
-            {"artefact": self.artefact.id, "profile": self.profile.name, "command": self.command},
-        )
+        name = name or self.artefact.id
+        if fig is None:
+            return self._nothing(caption, name, ("png", "svg"))
+        caption = f"{caption} ({self.source})"
+        meta = {"artefact": self.artefact.id, "profile": self.profile.name, "command": self.command}
+        files = style.save(fig, self.folder, name, {"caption": caption, **meta})
         width = int(fig.get_figwidth() * 100)
         plt.close(fig)
-        return Image(data=files[0].read_bytes(), format="png", width=width)
+        display(Image(data=files[0].read_bytes(), format="png", width=width, alt=caption))
+        return Markdown(f"*{caption}*")
 
-    def provenance(self):
-        """The note, for the end of a notebook."""
+    def _nothing(self, caption: str, name: str, kinds: Sequence[str]):
+        """A sentence in place of a figure or table without records, whose files of an earlier run would be wrong."""
         from IPython.display import Markdown
 
-        return Markdown("  \n".join(self.note().splitlines()))
+        for kind in kinds:
+            (self.folder / f"{name}.{kind}").unlink(missing_ok=True)
+        return Markdown(f"*{caption}*: the profile {self.profile.name} has no record of this.")
+
+    def provenance(self):
+        """For the end of a notebook: where the numbers come from, and links to the previous and the next one."""
+        from IPython.display import Markdown
+
+        lines = [f"profile {self.profile.name}: {self.profile.summary}"] if self.rows else []
+        return Markdown("\n\n".join(["  \n".join([*lines, *self.note().splitlines()]), self.links()]))
+
+    def links(self) -> str:
+        """Previous notebook, index and next one, as Markdown."""
+        place = registry.IDS.index(self.artefact.id)
+        around = {"previous": registry.ARTEFACTS[place - 1 : place], "next": registry.ARTEFACTS[place + 1 : place + 2]}
+        before, after = ([f"{word}: [{one.title}]({one.id}.ipynb)" for one in found] for word, found in around.items())
+        return " · ".join([*before, "[index](index.ipynb)", *after])
 
 
-def open(id: str, profile: str = "demo", seeds: int | None = None) -> Page:
+def open(id: str, profile: str = "quick", seeds: int | None = None) -> Page:
     """The page of artefact ``id``, in the project's style.
 
     Args:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
+from matplotlib.ticker import Locator
+from matplotlib.transforms import Bbox
 
 from ... import methods
 from ...engine.files import atomic_write
@@ -113,26 +119,116 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
     return paths
 
 
-def panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels, two in a row; one alone has the width of one, and room for `label_lines`."""
+def panels(count: int, height: float = 2.4, *, share: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels in rows of up to three, each row as wide as the page; one alone is narrower.
+
+    Args:
+        height: of a row, inches.
+        share: one vertical range for all panels, since they are compared; ticks then stand at the left alone.
+    """
     from matplotlib import pyplot as plt
 
-    nrows, ncols = -(-count // 2), min(2, count)
-    width = PAGE if ncols > 1 else 0.65 * PAGE
-    fig, axes = plt.subplots(nrows, ncols, figsize=(width, 2.4 * nrows), squeeze=False)
-    for ax in axes.flat[count:]:
-        ax.remove()
-    return fig, list(axes.flat[:count])
+    rows = np.array_split(np.arange(count), 2 if count == 4 else -(-count // 3))
+    fig = plt.figure(figsize=(PAGE if count > 1 else 0.65 * PAGE, height * len(rows)))
+    columns = math.lcm(*map(len, rows))
+    grid = fig.add_gridspec(len(rows), columns)
+    axes: list[Axes] = []
+    for place, row in enumerate(rows):
+        wide = columns // len(row)
+        for column in range(len(row)):
+            cell = grid[place, column * wide : (column + 1) * wide]
+            axes.append(fig.add_subplot(cell, sharey=axes[0] if share and axes else None))
+            if share and column:
+                axes[-1].tick_params(labelleft=False)
+    return fig, axes
 
 
-def nothing_yet() -> Figure:
-    """Stands where a profile has no record to draw, so that a page without results still has its place."""
-    from matplotlib import pyplot as plt
+def label_left(axes: Sequence[Axes], label: str) -> None:
+    """The vertical label of panels that share their range, at the first of each row."""
+    for ax in axes:
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel(label)
 
-    fig, ax = plt.subplots(figsize=(COLUMN, 0.6))
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, "no records of this figure in this profile", ha="center", va="center", color="#666666")
-    return fig
+
+def legend(fig: Figure, handles: Sequence[Artist] = ()) -> Legend:
+    """One legend above the figure, each label once, in as many columns as its width has room for.
+
+    Takes the place of labels at the lines, which coincide where accuracies do. ``handles`` stand for the labelled
+    artists of the figure's axes where there are any.
+    """
+    found = list(handles) or [handle for ax in fig.axes for handle in ax.get_legend_handles_labels()[0]]
+    unique = {handle.get_label(): handle for handle in found}
+    for columns in range(len(unique), 0, -1):
+        made = fig.legend(
+            handles=list(unique.values()),
+            loc="outside upper center",
+            ncols=columns,
+            columnspacing=1.4,
+            handlelength=1.8,
+        )
+        if columns == 1 or made.get_window_extent(fig.canvas.get_renderer()).width < 0.98 * fig.bbox.width:
+            return made
+        made.remove()
+    raise ValueError("a legend without labels")
+
+
+def letters(axes: Sequence[Axes], titles: Sequence[str]) -> None:
+    """Titles "(a) ...", "(b) ..." at the left of panels, for texts to point at."""
+    for letter, ax, title in zip("abcdefghijklmnopqrstuvwxyz", axes, titles, strict=False):
+        ax.set_title(f"({letter}) {title}", loc="left")
+
+
+def number(value: float) -> str:
+    """Two digits, as a reader would write them: 0.35, −65, −11,000, 1·10⁻³⁰."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) < 1e-3:
+        digits, power = f"{value:.0e}".split("e")
+        text = f"{digits}·10{str(int(power)).translate(RAISED)}"
+    elif abs(value) < 10:
+        text = f"{value:.2g}"
+    else:
+        text = f"{float(f'{value:.2g}'):,.0f}"
+    return text.replace("-", "−")
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def label_points(ax: Axes, points: Sequence[tuple[float, float, str, str]], reach: float = 5.0) -> list[Annotation]:
+    """Write short texts beside points (x, y, text, colour), each where it covers neither another nor a point.
+
+    Each takes the first free place of eight around its point; one for which there is none is left out. Call it
+    last: it needs the final limits and the final layout. ``reach``: points from the point to its text.
+    """
+    figure = ax.get_figure(root=True)
+    figure.draw_without_rendering()  # constrained layout sets the axes only while drawing
+    renderer, scale = figure.canvas.get_renderer(), figure.dpi / 72
+    spots = ax.transData.transform([point[:2] for point in points])
+    taken = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in spots]
+    frame, texts = ax.get_window_extent(renderer), []
+    sides = [(-1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (1, 0), (1, 1), (-1, -1)]
+    for x, y, text, colour in points:
+        for across, up in sides:
+            made = ax.annotate(
+                text,
+                (x, y),
+                (across * reach, up * reach),
+                textcoords="offset points",
+                ha={-1: "right", 0: "center", 1: "left"}[across],
+                va={-1: "top", 0: "center", 1: "bottom"}[up],
+                fontsize=FONT - 2,
+                color=darker(colour),
+                path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where it crosses a line
+            )
+            box = made.get_window_extent(renderer)
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                texts.append(made)
+                break
+            made.remove()
+    return texts
 
 
 def darker(colour: str) -> tuple[float, float, float]:
@@ -141,74 +237,23 @@ def darker(colour: str) -> tuple[float, float, float]:
     return 0.75 * red, 0.75 * green, 0.75 * blue
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
-    """Positions in the order of ``wanted``, at least ``gap`` apart, within [low, high], nearest in squares.
+class ErrorTicks(Locator):
+    """Ticks of a scale on which accuracies near 100 % are far apart: round ones, none closer than two lines of text."""
 
-    With y sorted, z_i = y_i - i gap has to be non-decreasing: isotonic regression, by pooling neighbours that
-    violate it. Where they do not all fit, the gap holds and the stack overflows both ends alike.
-    """
-    order = np.argsort(wanted, kind="stable")
-    steps = gap * np.arange(len(order))
-    pools: list[tuple[float, int]] = []  # (mean, size)
-    for value in np.asarray(wanted, dtype=float)[order] - steps:
-        mean, size = value, 1
-        while pools and pools[-1][0] > mean:
-            left, count = pools.pop()
-            mean, size = (left * count + mean * size) / (count + size), count + size
-        pools.append((mean, size))
-    fitted = np.repeat([mean for mean, _ in pools], [size for _, size in pools])
-    top = high - gap * (len(order) - 1)
-    if top < low:
-        low = top = (low + top) / 2
-    placed = np.empty(len(order))
-    placed[order] = np.clip(fitted, low, top) + steps
-    return placed
+    ROUND = (0, 50, 90, 99, 99.9, 80, 95, 70, 60, 40, 20, 98, 97, 85, 99.5, 75, 93, 96, 88, 30, 10)  # best first
 
+    def __call__(self) -> list[float]:
+        return self.tick_values(*self.axis.get_view_interval())
 
-def label_lines(ax: Axes, pad: float = 6.0) -> list[Annotation]:
-    """Write each line's label at its right end, in a darker shade of its colour, without overlaps.
-
-    Takes the place of a legend. ``pad``: points from line to label, more where a label has to move and a
-    leader joins the two. Call it last: it needs the final limits. Lines without a label are skipped.
-    """
-    ends = []
-    for line in ax.get_lines():
-        x, y = (np.ma.filled(np.ma.asarray(data, dtype=float), np.nan) for data in line.get_data())
-        finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-        if len(finite) and not line.get_label().startswith("_"):
-            ends.append((line, (x[finite[-1]], y[finite[-1]])))
-    if not ends:
-        return []
-    figure = ax.get_figure(root=True)
-    figure.draw_without_rendering()  # constrained layout sets the height of the axes only while drawing
-    points = 72 / figure.dpi
-    heights = ax.transData.transform([end for _, end in ends])[:, 1] * points
-    frame = ax.get_window_extent()
-    places = spread(heights, 1.2 * FONT, frame.y0 * points + FONT / 2, frame.y1 * points - FONT / 2)
-    moves = places - heights
-    moved = np.abs(moves) > FONT / 2
-    across = 2.5 * pad if moved.any() else pad
-    texts = []
-    for (line, end), move, leads in zip(ends, moves, moved, strict=True):
-        leader = {
-            "arrowstyle": "-",
-            "color": line.get_color(),
-            "linewidth": 0.5,
-            "shrinkA": 0,
-            "shrinkB": 3,
-            "relpos": (0, 0.5),
-        }
-        texts.append(
-            ax.annotate(
-                line.get_label(),
-                end,
-                (across, move),
-                textcoords="offset points",
-                va="center",
-                fontsize=FONT,
-                color=darker(line.get_color()),
-                annotation_clip=False,
-                arrowprops=leader if leads else None,
-            )
-        )
-    return texts
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        low, high = sorted((vmin, vmax))
+        height = self.axis.axes.get_window_extent().height * 72 / self.axis.get_figure(root=True).dpi
+        place = self.axis.get_transform().transform
+        ends = place(np.array([low, high]))
+        gap = 1.6 * FONT * (ends[1] - ends[0]) / max(height, 1)
+        kept: list[float] = []
+        for value in self.ROUND:
+            at = float(place(np.array([value]))[0])
+            if low <= value <= high and all(abs(at - float(place(np.array([o]))[0])) >= gap for o in kept):
+                kept.append(value)
+        return sorted(kept)

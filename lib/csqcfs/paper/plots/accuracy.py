@@ -9,49 +9,51 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import published
-from ..pages import style, tables
+from ..pages import style
+from ..runs.records import Record
+from . import shared
+
+ANN = 78  # where the column of the ANNs stands, right of T = 32
 
 
-def over_time(ax: Axes, curves: Mapping[str, Sequence[Sequence[float]]], ann: Sequence[float] = ()) -> Axes:
-    """One line for each method, mean over seeds with a band of ± one standard deviation where there are several.
+def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
+    """One line for each method with its interval, and right of T = 32 the ANN that it was converted from.
+
+    Methods that share an ANN have one mark there, that of the first.
 
     Args:
-        curves: {method of `style.METHODS`: accuracy in % at T = 1, 2, ... for each seed}.
-        ann: accuracy of the ANN for each seed, a dashed line.
+        found: {method of `style.METHODS`: records of the kind "accuracy", one for each seed}.
     """
-    steps = np.array(published.TIMESTEPS)
-    for name, seeds in curves.items():
-        values = np.array([[seed[t - 1] for t in steps] for seed in seeds])
+    steps = list(published.TIMESTEPS)
+    networks: dict[tuple, str] = {}
+    for name, records in found.items():
         look = style.METHODS[name]
-        ax.plot(steps, values.mean(0), **look.kwargs())
-        if len(values) > 1:
-            spread = values.std(0, ddof=1)
-            low, high = values.mean(0) - spread, values.mean(0) + spread
-            ax.fill_between(steps, low, high, color=look.colour, alpha=0.2, linewidth=0)
-    if ann:
-        ax.axhline(np.mean(ann), color=style.METHODS["ann"].colour, linestyle=":", linewidth=1)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(steps, [str(t) for t in steps])
-    ax.set_xlabel("time-step T")
+        shared.band(ax, steps, [(records, T) for T in steps], look.colour, **shared.line(look))
+        networks.setdefault(tuple(record.metrics["ann"] for record in records), name)
+    places = ANN * 1.12 ** (np.arange(len(networks)) - (len(networks) - 1) / 2)
+    for x, name in zip(places, networks.values(), strict=True):
+        look = style.METHODS[name]
+        shared.point(ax, x, found[name], "ann", look.colour, marker=look.marker)
+    shared.log2_axis(ax, steps, "time-step T")
+    ax.axvline(46, color="#bbbbbb", linewidth=0.6)
+    ax.set_xticks([*steps, ANN], [*map(str, steps), "ANN"])
     ax.grid(axis="y")
     return ax
 
 
-def comparison(page, methods: Sequence[str]) -> Figure:
-    """A panel for each network of a page with rows (network, method); labels at the lines' ends."""
-    networks = list(dict.fromkeys(network for network, _ in page.rows if page.metrics((network, methods[0]))))
-    if not networks:
-        return style.nothing_yet()
-    fig, axes = style.panels(len(networks))
-    for ax, network in zip(axes, networks):
-        found = {name: page.metrics((network, name)) for name in methods}
-        over_time(
-            ax,
-            {name: [seed["snn"] for seed in seeds] for name, seeds in found.items() if seeds},
-            [seed["ann"] for seed in found[methods[0]]],
-        )
-        ax.set_title(tables.NAMES.get(network, network))
-        ax.set_ylabel("accuracy (%)")
-    for ax in axes:
-        style.label_lines(ax)
+def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure | None:
+    """A panel for each network of a page with rows (network, method), all with one range; None without records."""
+    found = {
+        network: {name: records for name in methods if (records := page.results((network, name)))}
+        for network in dict.fromkeys(key[0] for key in page.rows)
+    }
+    found = {network: methods for network, methods in found.items() if methods}
+    if not found:
+        return None
+    fig, axes = style.panels(len(found))
+    for ax, (network, rows) in zip(axes, found.items(), strict=True):
+        over_time(ax, rows)
+        ax.set_title(shared.title(page, network, [dataset]))
+    style.label_left(axes, "accuracy (%)")
+    style.legend(fig)
     return fig

@@ -42,24 +42,10 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
     z = inputs(-0.4, 2.0)
     relu, output = response.relu(z), response.neuron(z, 1.0, T, start)
     clipped = np.clip(z, 0, 1)
-    ax.fill_between(z, output, clipped, where=z <= 1, color=FLOORING, alpha=0.35, linewidth=0)
-    ax.fill_between(z, 1, relu, where=z >= 1, color=CLIPPING, alpha=0.35, linewidth=0)
-    ax.plot(z, relu, color=style.METHODS["relu"].colour)
-    ax.plot(z, output, color=SNN)
-    ax.annotate("ReLU", (1.35, 1.35), (-4, 2), textcoords="offset points", ha="right", va="bottom")
-    ax.annotate(
-        r"IF, $\phi(T)$", (1.98, 1), (0, -4), textcoords="offset points", ha="right", va="top", color=style.darker(SNN)
-    )
-    ax.text(1.95, 1.14, "clipping\nerror", ha="right", va="bottom", color=style.darker(CLIPPING))
-    ax.annotate(
-        "flooring\nerror",
-        (0.6, 0.56),
-        (0.98, 0.17),
-        ha="left",
-        va="bottom",
-        color=style.darker(FLOORING),
-        arrowprops={"arrowstyle": "-", "color": FLOORING, "linewidth": 0.6},
-    )
+    ax.fill_between(z, output, clipped, where=z <= 1, color=FLOORING, alpha=0.35, linewidth=0, label="flooring error")
+    ax.fill_between(z, 1, relu, where=z >= 1, color=CLIPPING, alpha=0.35, linewidth=0, label="clipping error")
+    ax.plot(z, relu, color=style.METHODS["relu"].colour, label="ReLU")
+    ax.plot(z, output, color=SNN, label=rf"IF, $\phi(T)$, T = {T}")
     ax.set_xlabel(r"input $z$ (thresholds)")
     return axes_through_zero(ax)
 
@@ -72,23 +58,21 @@ def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
     shades = plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(timesteps)))
     for T, shade in zip(timesteps, shades, strict=True):
         ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"T = {T}")
-    ax.text(0.5, 0.62, "flooring", ha="center", color=style.darker(FLOORING))
-    ax.text(1.5, 0.62, "clipping", ha="center", color=style.darker(CLIPPING))
     ax.set(xlabel=r"input $z$ (thresholds)", ylim=(-1.08, 0.75))
     return axes_through_zero(ax)
 
 
 def conversion_errors(timesteps: Sequence[int] = (1, 2, 4, 16), shown: int = 4) -> Figure:
     """Fig. 1 from v(0) = 0, as Eq. 9 has it, and from half the threshold, as Algorithm 1 line 17 sets it."""
-    fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 4.6), sharex=True)
-    names = (r"$v(0) = 0$ (Eq. 9)", r"$v(0) = \theta/2$ (line 17)")
-    for (top, bottom), start, name in zip(axes.T, (0.0, 0.5), names, strict=True):
-        errors_filled(top, shown, start).set_title(f"{name}, T = {shown}")
-        top.set_xlabel("")
+    fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 5.0), sharex=True, sharey="row")
+    for (top, bottom), start in zip(axes.T, (0.0, 0.5), strict=True):
+        errors_filled(top, shown, start).set_xlabel("")
         errors_over_input(bottom, timesteps, start)
+    starts = (r"$v(0) = 0$ (Eq. 9)", r"$v(0) = \theta/2$ (line 17)")
+    style.letters(axes.flat, [f"{what}, {start}" for what in ("output", "error") for start in starts])
     axes[0, 0].set_ylabel("output (thresholds)")
     axes[1, 0].set_ylabel("error, Eq. 10 (thresholds)")
-    axes[1, 1].legend(loc="upper right", bbox_to_anchor=(0.95, 0.93), handlelength=1.2, labelspacing=0.2)
+    style.legend(fig)
     return fig
 
 
@@ -112,8 +96,8 @@ def behaviours(L: int = 4, T: int = 4) -> Figure:
     )
     for ax, (output, title, method) in zip(axes.flat, panels, strict=True):
         _panel(ax, z, output, title, method)
-    for text, at in (("fires at every step", (0.8, -1)), ("silent", (-1.05, 0))):
-        axes[1, 1].annotate(text, at, (0, 6), textcoords="offset points", ha="center", color=QUIET)
+    for text, at in (("fires at every step", (0.75, -0.95)), ("silent", (-1.05, 0.05))):
+        axes[1, 1].text(*at, text, ha="center", va="bottom", color=QUIET, fontsize=style.FONT - 1)
     fig.supxlabel(r"input $z$", fontsize=style.FONT)
     fig.supylabel(r"output: activation, or $\phi(T)$", fontsize=style.FONT)
     return fig
@@ -128,15 +112,15 @@ def negative_errors(L: int = 4) -> Figure:
     ax.plot(z, error["derived"], color="black", linewidth=0.9, label="derived")
     ax.plot(z, error["printed"], color=style.METHODS["paper"].colour, linestyle="--", label="Eq. 14, printed")
     axes_through_zero(ax).set(
-        xlabel=r"input $z$ ($\lambda = -1$, L = T = 4)", ylabel=r"QCFS$(z) - \phi(T)$", ylim=(-1.55, 1.75)
+        xlabel=r"input $z$ ($\lambda = -1$, L = T = 4)", ylabel=r"QCFS$(z) - \phi(T)$", ylim=(-1.2, 1.2)
     )
-    ax.legend(loc="upper left", ncols=3, handlelength=1.2, columnspacing=0.9, borderpad=0)
+    style.legend(fig)
     return fig
 
 
 def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     """Eqs. 19-20 over the input, a column for each lambda; z in units of theta = Softplus(lambda)."""
-    fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 3.9), sharex=True, sharey="row")
+    fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 4.2), sharex=True, sharey="row")
     looks = (
         {"color": SNN, "linewidth": 4, "alpha": 0.5},
         {"color": "black", "linewidth": 0.9},
@@ -153,14 +137,14 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
             top.plot(z / theta, found[name].by_input, label=name, **look)
             bottom.plot(z / theta, found[name].by_raw, label=name, **look)
         top.set_title(rf"$\lambda = {raw:g}$, $\theta = {theta:.2f}$")
-        bottom.set_yscale("symlog", linthresh=1, linscale=1.5)
+        bottom.set_yscale("symlog", linthresh=1, linscale=2)
         bottom.set_yticks([-10, -1, -0.5, 0, 0.5, 1], ["−10", "−1", "−0.5", "0", "0.5", "1"])
         for ax in (top, bottom):
             axes_through_zero(ax)
     axes[0, 0].set_ylabel(r"$\partial f/\partial z$ (Eq. 19)")
-    axes[1, 0].set_ylabel(r"$\partial f/\partial \lambda$ (Eq. 20)")
+    axes[1, 0].set_ylabel("$\\partial f/\\partial \\lambda$ (Eq. 20)\n(logarithmic beyond ±1)")
     fig.supxlabel(r"input $z/\theta$", fontsize=style.FONT)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    style.legend(fig)
     return fig
 
 
@@ -168,21 +152,16 @@ def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
     """The three gradient windows in use at theta = 1: where df/dz passes, and df/dtheta. ``names``: labels."""
     z = inputs(-0.4, 1.5)
     found = gradient_check.window_gradients(z, theta)
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.5))
-    left.plot(z, response.qcfs(z, theta, LEVELS), color=QUIET, linewidth=1)
-    left.annotate(r"$f(z)$", (1.48, 1), (0, 3), textcoords="offset points", ha="right", color=QUIET)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
+    left.plot(z, response.qcfs(z, theta, LEVELS), color=QUIET, linewidth=1, label=r"$f(z)$")
     for place, (window, colour) in enumerate(WINDOWS.items()):
         passes = z[found[window].by_input > 0]
         height = -0.2 * (place + 1)
         left.plot([passes[0], passes[-1]], [height, height], color=colour, linewidth=4, solid_capstyle="butt")
-        left.annotate(names[window], (1.18, height), va="center", color=style.darker(colour))
-        right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.2 - place, label=names[window])
-    left.set(
-        xlabel=r"input $z$ ($\theta = 1$, L = 4)",
-        ylabel=r"$f(z)$, and where $\partial f/\partial z = 1$",
-        ylim=(-0.75, 1.2),
-        yticks=[0, 0.5, 1],
-    )
+        right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.6 - 1.2 * place, label=names[window])
+    left.set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylim=(-0.75, 1.2), yticks=[0, 0.5, 1])
     axes_through_zero(right).set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$\partial f/\partial\theta$")
-    right.legend(loc="upper left")
+    titles = (r"$f(z)$, bars: where $\partial f/\partial z = 1$", r"$\partial f/\partial\theta$")
+    style.letters((left, right), titles)
+    style.legend(fig)
     return fig

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..pages import style, tables
+from ..pages import style
+from . import shared
 
 RANKS = 100  # rows of a heat map, however many channels a layer has
 
@@ -52,23 +53,28 @@ def heat_map(ax: Axes, sites: Mapping[str, Site], quantity: str, label: str) -> 
 def ridges(ax: Axes, site: Site, bins: tuple[float, float, int]) -> Axes:
     """Histograms of a few channels' pre-activations, in units of the layer's mean threshold, one above another.
 
-    Each is as high as its row; dotted lines at 0 and at the threshold bound what the activation does not clip.
+    From the lowest mean at the bottom to the highest; each is as high as its row. The outer bins also hold all that
+    lies outside the axis and are not drawn: what share of the values they have stands beside the channel. Dotted
+    lines at 0 and at the threshold bound what the activation does not clip.
     """
     low, high, count = bins
     width = (high - low) / count
-    centres = low + width * (np.arange(count) + 0.5)
+    edges = low + width * np.arange(1, count)
     found = {channel: np.array(density) for channel, density in site["ridges"].items()}
+    middle = low + width * (np.arange(count) + 0.5)
+    order = sorted(found, key=lambda channel: float(found[channel] @ middle) / max(found[channel].sum(), 1e-9))
     colour = style.METHODS["qcfs"].colour
-    for row, density in enumerate(found.values()):
-        # the outer bins also hold all that lies outside, and would dwarf the rest
-        shown = np.minimum(density / max(density[1:-1].max(), 1e-9), 1) * 0.85
-        ax.fill_between(centres, row, row + shown, color=colour, alpha=0.35, linewidth=0, step="mid", zorder=-row)
-        ax.step(centres, row + shown, color=colour, linewidth=0.8, where="mid", zorder=-row)
-        ax.axhline(row, color="#bbbbbb", linewidth=0.4, zorder=-row)
+    outside = []
+    for row, channel in enumerate(order):
+        inner = found[channel][1:-1]
+        ax.stairs(row + 0.85 * inner / max(inner.max(), 1e-9), edges, baseline=row, color=colour, linewidth=0.8)
+        ax.stairs(row + 0.85 * inner / max(inner.max(), 1e-9), edges, baseline=row, fill=True, color=colour, alpha=0.3)
+        outside.append(1 - inner.sum() / max(found[channel].sum(), 1e-9))
     for level in (0, 1):
         ax.axvline(level, color="#666666", linewidth=0.7, linestyle=":")
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set_ylabel("channel")
+    names = [f"{channel} ({100 * abs(share):.0f} %)" for channel, share in zip(order, outside, strict=True)]
+    ax.set_yticks(np.arange(len(order)) + 0.3, names)
+    ax.set_ylabel("channel, by its mean\n(share beyond the axis)")
     ax.set_xlim(low, high)
     ax.set_xlabel("pre-activation / threshold of the layer")
     ax.spines["left"].set_visible(False)
@@ -77,41 +83,36 @@ def ridges(ax: Axes, site: Site, bins: tuple[float, float, int]) -> Axes:
 
 
 def thresholds(ax: Axes, layerwise: Mapping[str, Site], channelwise: Mapping[str, Site]) -> Axes:
-    """Each layer's channel thresholds as points, relative to the one threshold that QCFS has there."""
-    rng = np.random.default_rng(0)  # scatters the points sideways, so that they do not hide each other
+    """Each layer's channel thresholds as points, sorted, relative to the one threshold that QCFS has there."""
     look = style.METHODS["csqcfs"]
     for layer, name in enumerate(layerwise, 1):
-        values = np.array(channelwise[name]["thresholds"]) / layerwise[name]["thresholds"][0]
-        ax.scatter(layer + rng.uniform(-0.3, 0.3, len(values)), values, s=3, color=look.colour, linewidth=0)
+        values = np.sort(channelwise[name]["thresholds"])[::-1] / layerwise[name]["thresholds"][0]
+        places = layer + np.linspace(-0.35, 0.35, len(values))
+        ax.scatter(places, values, s=3, color=look.colour, linewidth=0)
     ax.axhline(1, color=style.METHODS["qcfs"].colour, linewidth=1)
     ax.set_xticks(range(1, len(layerwise) + 1, 1 + len(layerwise) // 10))
-    ax.set_xlabel("layer")
+    ax.set_xlabel("layer (in each, channels from the highest threshold)")
     ax.set_ylabel(r"$\theta$ of channel / $\theta$ of layer")
     ax.grid(axis="y")
     return ax
 
 
-def overview(page) -> Figure:
+def overview(page) -> Figure | None:
     """Four panels for the page's network: activations, pre-activations, ridges of the first layer, thresholds."""
     network = next((network for network, end in page.rows if page.metrics((network, end))), None)
     layer, channel = (page.metrics((network, end)) for end in ("qcfs", "csqcfs"))
     if not layer or not channel:
-        return style.nothing_yet()
+        return None
     sites = layer[0]["sites"]
     first = next(iter(sites.values()))
-    fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 5.2))
+    fig, axes = plt.subplots(2, 2, figsize=(style.PAGE, 5.4))
     heat_map(axes[0, 0], sites, "mean", "mean activation\n/ maximum of the layer")
     heat_map(axes[0, 1], sites, "preactivation", "mean pre-activation\n/ maximum of the layer")
     ridges(axes[1, 0], first, layer[0]["bins"])
     thresholds(axes[1, 1], sites, channel[0]["sites"])
-    titles = (
-        "activations, QCFS",
-        "pre-activations, QCFS",
-        f"layer 1 of {tables.NAMES.get(network, network)}, QCFS",
-        "thresholds, CS-QCFS (QCFS = 1)",
-    )
-    for letter, ax, title in zip("abcd", axes.flat, titles):
-        ax.set_title(f"({letter}) {title}", loc="left")
+    titles = ("activations, QCFS", "pre-activations, QCFS", "layer 1, QCFS", "thresholds, CS-QCFS (QCFS = 1)")
+    style.letters(list(axes.flat), titles)
+    fig.suptitle(shared.title(page, network), fontsize=9)
     return fig
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -15,21 +17,22 @@ from .. import published
 from ..bench import report
 from ..claims.costs import additions_per_synapse
 from ..measures import energy
-from ..pages import costs, style, tables
+from ..pages import costs, style
+from . import shared
 
 AXES = {
     "latency": ("steps of each layer", lambda point: point.latency),
     "operations": ("additions per image (M)", lambda point: point.ac / 1e6),
-    "energy": ("energy per image (µJ)", lambda point: 1e3 * point.millijoules),
+    "energy": ("energy per image (mJ)", lambda point: point.millijoules),
 }
-TICKS = (0, 20, 40, 50, 60, 70, 75, 80, 85, 88, 90, 93, 95, 96, 97, 98, 99, 99.5, 99.9)
 LINES = dict(zip(energy.CONVENTIONS, ("-", "--", ":", "-.")))
+BELOW = {"linewidth": 3.5, "alpha": 0.45}  # of two lines that may coincide
 
 
-def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> Axes:
+def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list[costs.Point]:
     """Accuracy over one of `AXES`, a line through T = 1, 2, 4, ..., 32 for each method.
 
-    Rings mark the Pareto front of all points, with their T beside them.
+    Rings mark the Pareto front of all points, which is returned; the vertical axis is logarithmic in the error.
     """
     label, value = AXES[axis]
     for line in lines:
@@ -39,38 +42,27 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> Axes
             **style.METHODS[line[0].method].kwargs(),
         )
     best = costs.front([point for line in lines for point in line], costs.COSTS[axis])
+    ring = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": "black"}
     ax.plot(
         [value(point) for point in best],
         [point.accuracy for point in best],
         linestyle="none",
-        marker="o",
-        markersize=8,
-        markerfacecolor="none",
-        markeredgecolor="black",
         markeredgewidth=0.7,
-        label="_front",
+        label="on the front",
+        **ring,
     )
-    for point in best:
-        ax.annotate(
-            str(point.T),
-            (value(point), point.accuracy),
-            (-4, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=style.FONT - 2,
-            color=style.METHODS[point.method].colour,
-        )
-    ax.margins(x=0.1, y=0.1)
-    ax.set_xscale("log", base=2 if axis == "latency" else 10)
+    ax.margins(x=0.12, y=0.12)
     if axis == "latency":
-        ax.set_xticks(published.TIMESTEPS, [str(T) for T in published.TIMESTEPS])
+        shared.log2_axis(ax, published.TIMESTEPS, label)
     else:
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
         ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(label)
+        ax.minorticks_off()
+        ax.set_xlabel(label)
     ax.grid(axis="y")
-    return error_scale(ax)
+    error_scale(ax)
+    return best
 
 
 def error_scale(ax: Axes) -> Axes:
@@ -82,30 +74,38 @@ def error_scale(ax: Axes) -> Axes:
             lambda place: 100 - 10 ** -np.asarray(place),
         ),
     )
-    low, high = ax.get_ylim()
-    ax.set_yticks([value for value in TICKS if low <= value <= high])
+    ax.yaxis.set_major_locator(style.ErrorTicks())
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
     return ax
 
 
-def pareto(page) -> Figure:
-    """A row for each network of the page "latency", a panel for each cost."""
+def pareto(page) -> Figure | None:
+    """A row for each network of the page "latency", a panel for each cost; one range of accuracy for all."""
     names = costs.networks(page)
     if not names:
-        return style.nothing_yet()
-    fig, axes = plt.subplots(len(names), 3, figsize=(style.PAGE, 2.4 * len(names)), sharey="row", squeeze=False)
+        return None
+    fig, axes = plt.subplots(
+        len(names), 3, figsize=(style.PAGE, 0.6 + 2.5 * len(names)), sharey=True, sharex="col", squeeze=False
+    )
+    fronts = []
     for row, name in zip(axes, names):
         lines = [line for method in costs.METHODS if (line := costs.points(page, name, method))]
-        for ax, axis in zip(row, AXES):
-            against(ax, lines, axis)
-        row[0].set_ylabel("accuracy (%)")
-        row[0].set_title(tables.NAMES[name], loc="left")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2)
+        fronts += [(ax, axis, against(ax, lines, axis)) for ax, axis in zip(row, AXES)]
+        row[0].set_ylabel("accuracy (%),\nlogarithmic in the error")
+        row[0].set_title(shared.title(page, name), loc="left")
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    style.legend(fig)
+    for ax, axis, best in fronts:
+        points = [
+            (AXES[axis][1](point), point.accuracy, str(point.T), style.METHODS[point.method].colour) for point in best
+        ]
+        style.label_points(ax, points)
     return fig
 
 
-def energy_over_time(page) -> Figure:
+def energy_over_time(page) -> Figure | None:
     """A row for each network of the page "table7": additions per synapse, and energy by convention, over T."""
     networks = [
         network
@@ -113,118 +113,94 @@ def energy_over_time(page) -> Figure:
         if page.metrics((network, "qcfs")) and page.metrics((network, "csqcfs"))
     ]
     if not networks:
-        return style.nothing_yet()
-    fig, axes = plt.subplots(len(networks), 2, figsize=(style.PAGE, 2.6 * len(networks)), squeeze=False)
+        return None
+    fig, axes = plt.subplots(
+        len(networks), 2, figsize=(style.PAGE, 0.8 + 2.5 * len(networks)), sharey="col", sharex=True, squeeze=False
+    )
     for (left, right), network in zip(axes, networks):
-        additions(left, {model: page.metrics((network, model)) for model in ("qcfs", "csqcfs")})
-        shares(right, page.metrics((network, "csqcfs")))
-        left.set_title(tables.NAMES[network], loc="left")
-        right.set_title(f"{tables.NAMES[network]}, SNN with CS-QCFS", loc="left")
+        found = {model: page.metrics((network, model)) for model in ("qcfs", "csqcfs")}
+        additions(left, found)
+        energies(right, found)
+        left.set_title(shared.title(page, network, ["cifar100"]), loc="left")
+    for ax in axes[-1]:
+        ax.set_xlabel("time-step T")
+    by_line = [
+        plt.Line2D([], [], color="#666666", linestyle=line, label=energy.CONVENTIONS[name].short)
+        for name, line in LINES.items()
+    ]
+    style.legend(fig, [*axes[0, 0].get_legend_handles_labels()[0], axes[0, 1].get_lines()[-1], *by_line])
     return fig
 
 
 def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
-    """Additions per synapse over T, means over seeds; grey: the paper's, whose T is not stated."""
-    below = {"linewidth": 3.5, "markersize": 7, "alpha": 0.6}  # two lines that may coincide
-    for model, more in (("qcfs", below), ("csqcfs", {})):
+    """Additions per synapse over T, means over seeds; dashed: the paper's two counts, whose T is not stated."""
+    for model, more in (("qcfs", BELOW), ("csqcfs", {})):
         ax.plot(
             published.TIMESTEPS,
             [
                 statistics.fmean(energy.additions_per_synapse(seed, T) for seed in found[model])
                 for T in published.TIMESTEPS
             ],
-            **style.METHODS[model].kwargs(),
-            **more,
+            **style.METHODS[model].kwargs() | more,
         )
-    printed, look = additions_per_synapse(), style.METHODS["paper"]
-    for value in printed.values():
-        ax.axhline(value, color=look.colour, linestyle=look.line, linewidth=0.8)
-    ax.annotate(
-        "paper: CS-QCFS above QCFS, T not stated",
-        (32, printed["qcfs"]),
-        (0, -3),
-        ha="right",
-        va="top",
-        textcoords="offset points",
-        fontsize=style.FONT - 1,
-        color=look.colour,
-    )
+    look = style.METHODS["paper"]
+    for place, value in enumerate(additions_per_synapse().values()):
+        label = "_" if place else "paper's counts, T not stated"
+        ax.axhline(value, color=look.colour, linestyle=look.line, linewidth=0.8, label=label)
     ax.set_ylabel("additions per synapse")
-    ax.legend(loc="upper left")
-    _time_axis(ax).set_ylim(bottom=0.4 * printed["qcfs"])
-    return ax
-
-
-def shares(ax: Axes, seeds: Sequence[dict]) -> Axes:
-    """Energy in % of the ANN's over T, by convention, means over seeds."""
-    for name, line in LINES.items():
-        values = [
-            statistics.fmean(
-                100 * energy.snn(seed, T, name).millijoules / energy.ann(seed).millijoules for seed in seeds
-            )
-            for T in published.TIMESTEPS
-        ]
-        ax.plot(
-            published.TIMESTEPS,
-            values,
-            color=style.METHODS["csqcfs"].colour,
-            linestyle=line,
-            label=energy.CONVENTIONS[name].short,
-        )
-    ax.axhline(100, color=style.METHODS["ann"].colour, linewidth=0.8)
-    ax.annotate("ANN", (1, 100), (0, 2), textcoords="offset points")
-    ax.set_ylabel("energy (% of the ANN's)")
-    ax.legend(loc="lower right", fontsize=style.FONT - 1)
     return _time_axis(ax)
 
 
-def epoch_time(page) -> Figure:
+def energies(ax: Axes, found: dict[str, list[dict]]) -> Axes:
+    """Energy per image in mJ over T, by method and convention, means over seeds, and that of the ANN."""
+    for model, more in (("qcfs", BELOW), ("csqcfs", {})):
+        for name, line in LINES.items():
+            values = [
+                statistics.fmean(energy.snn(seed, T, name).millijoules for seed in found[model])
+                for T in published.TIMESTEPS
+            ]
+            colour = style.METHODS[model].colour
+            ax.plot(published.TIMESTEPS, values, **{"color": colour, "linestyle": line} | more)
+    ann = statistics.fmean(energy.ann(seed).millijoules for seed in found["qcfs"])
+    ax.axhline(ann, color=style.METHODS["ann"].colour, linewidth=0.8, label="ANN")
+    ax.set_ylabel("energy per image (mJ)")
+    return _time_axis(ax)
+
+
+def epoch_time(page) -> Figure | None:
     """Each round's step times over that of QCFS (dots), their median and quartiles (black), the paper's ratio."""
     if not page.metrics(()):
-        return style.nothing_yet()
-    metrics = page.metrics(())[0]
-    fig, ax = plt.subplots(figsize=(style.COLUMN, 1.6))
-    names = [name for name in metrics["ratios"] if name != "qcfs"]
-    for place, name in enumerate(names):
-        values, middle = metrics["ratios"][name], metrics["against_qcfs"][name]
-        look = style.METHODS[name]
-        jitter = 0.3 * np.modf(np.arange(len(values)) * 0.618)[0] - 0.15  # evenly spread, the same each time
-        ax.scatter(values, place + jitter, s=6, color=look.colour, alpha=0.4, linewidths=0)
-        reach = [[middle["median"] - middle["low"]], [middle["high"] - middle["median"]]]
-        ax.errorbar(
-            middle["median"], place, xerr=reach, color="black", marker="|", markersize=9, capsize=3, linewidth=1
-        )
-    ax.axvline(1, color=style.METHODS["qcfs"].colour, linewidth=0.8)
-    ax.plot(
-        1 + published.TABLE6_INCREASE / 100,
-        names.index("csqcfs") + 0.32,
-        marker="v",
-        clip_on=False,
-        color=style.METHODS["paper"].colour,
+        return None
+    ratios = page.metrics(())[0]["ratios"]
+    names = [name for name in ratios if name != "qcfs"]
+    frame = pd.DataFrame([(style.METHODS[name].label, value) for name in names for value in ratios[name]])
+    frame.columns = ["network", "ratio"]
+    palette = {style.METHODS[name].label: style.METHODS[name].colour for name in names}
+    fig, ax = plt.subplots(figsize=(0.65 * style.PAGE, 2.2))
+    shown = {"data": frame, "x": "ratio", "y": "network", "ax": ax}
+    seaborn.stripplot(**shown, hue="network", palette=palette, size=3, alpha=0.5, jitter=0.2, legend=False)
+    seaborn.pointplot(
+        **shown, estimator="median", errorbar=("pi", 50), color="black", marker="|", linestyle="none", capsize=0.2
     )
-    ax.annotate(
-        "paper",
-        (1 + published.TABLE6_INCREASE / 100, names.index("csqcfs") + 0.32),
-        (5, 0),
-        va="center",
-        textcoords="offset points",
-        color=style.METHODS["paper"].colour,
+    ax.axvline(1, color=style.METHODS["qcfs"].colour, linewidth=1, label="QCFS of the same round")
+    look = style.METHODS["paper"]
+    ax.axvline(
+        1 + published.TABLE6_INCREASE / 100, color=look.colour, linestyle=look.line, linewidth=1, label="CS-QCFS, paper"
     )
-    ax.set_yticks(range(len(names)), [style.METHODS[name].label for name in names])
-    ax.set_ylim(-0.5, len(names) - 0.5)
-    everything = [value for name in names for value in metrics["ratios"][name]]
-    low, high = np.quantile(everything, [0.02, 0.98])  # a step may be hit by other work
-    ax.set_xlim(low - 0.05, high + 0.05)
-    ax.set_xlabel("time of a training step, QCFS of the same round = 1")
+    low, high = np.quantile(frame["ratio"], [0.02, 0.98])  # a step may be hit by other work
+    ax.set_xlim(min(low, 1) - 0.05, max(high, 1) + 0.05)
+    ax.set(xlabel="time of a training step, QCFS = 1", ylabel="")
     ax.grid(axis="x")
+    middle = plt.Line2D([], [], color="black", marker="|", markersize=8, label="median and quartiles")
+    style.legend(fig, [*(line for line in ax.get_lines() if line.get_label()[:1] not in "_"), middle])
     return fig
 
 
-def speed(page) -> Figure:
+def speed(page) -> Figure | None:
     """The table of speed: each line as a part of its target, on a logarithmic axis; left of 1 it is met."""
     lines = [line for metrics in page.metrics(("bench",)) for line in metrics["lines"] if line["outcome"]]
     if not lines:
-        return style.nothing_yet()
+        return None
     fig, ax = plt.subplots(figsize=(style.PAGE, 0.8 + 0.19 * len(lines)))
     for place, line in enumerate(lines):
         low, median, high = (line["outcome"][key] / line["target"] for key in ("low", "median", "high"))
@@ -251,18 +227,17 @@ def speed(page) -> Figure:
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.minorticks_off()
     ax.set_xlabel("part of the target (left of 1: met)")
     ax.grid(axis="x")
     return fig
 
 
 def _time_axis(ax: Axes) -> Axes:
-    ax.set_xscale("log", base=2)
+    shared.log2_axis(ax, published.TIMESTEPS, "")
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(numticks=7))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_xticks(published.TIMESTEPS, [str(T) for T in published.TIMESTEPS])
-    ax.set_xlabel("time-step T")
     ax.grid(axis="y")
     return ax

@@ -14,11 +14,20 @@ from matplotlib.ticker import MaxNLocator
 
 from .. import published
 from ..measures import conversion_error
-from ..pages import style, tables
+from ..names import NAMES
+from ..pages import style
+from . import shared
 
 ENDS = ("qcfs", "csqcfs")
 SHOWN = (1, 4, 32)  # time-steps
 COLUMNS = {"flooring": "flooring", "propagated": "propagated", "unevenness": "unevenness", "total": "SNN − ANN"}
+
+LOOKS = {  # colour and marker of each part
+    "flooring": ("#009E73", "v"),
+    "propagated": ("#332288", "s"),
+    "unevenness": ("#CC79A7", "o"),
+    "total": ("#000000", "."),
+}
 
 Errors = Mapping[str, Mapping[str, Sequence[float]]]  # {method: {part: values}}
 
@@ -28,60 +37,42 @@ def over_sites(errors: Sequence[float]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def parts(axes: Sequence[Axes], x: Sequence[float], errors: Errors) -> None:
-    """A panel for each of COLUMNS, with a line for each method; ``errors`` in units of the threshold."""
-    for ax, part in zip(axes, COLUMNS, strict=True):
-        for method, values in errors.items():
-            look = style.METHODS[method]
-            ax.plot(
-                x,
-                100 * np.asarray(values[part]),
-                color=look.colour,
-                marker=look.marker,
-                markersize=2.5,
-                label=look.label,
-            )
-        ax.grid(axis="y")
-
-
-def over_depth(page, network: str) -> Figure:
+def over_depth(page, network: str) -> Figure | None:
     """Error at each layer of ``network``, at the paper's L."""
     found = {end: metrics for end in ENDS if (metrics := _metrics(page, network, end))}
-    if not found:
-        return style.nothing_yet()
-    layers = range(1, len(next(iter(found.values()))["sites"]) + 1)
+    if len(found) < len(ENDS):
+        return None
+    title = shared.title(page, network)
+    layers = range(1, len(found[ENDS[0]]["sites"]) + 1)
     fig, axes = _grid(
-        layers, {T: {end: metrics["rms"][str(T)] for end, metrics in found.items()} for T in SHOWN}, "layer"
+        title, layers, {T: {end: metrics["rms"][str(T)] for end, metrics in found.items()} for T in SHOWN}
     )
-    axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    for ax in axes[len(SHOWN) :]:
+        ax.set_xlabel("layer")
     return fig
 
 
-def over_L(page, network: str) -> Figure:
-    """Error of the whole network, root mean square over its layers, over L; gaps where there is no record.
-
-    Empty for a profile that has one L alone.
-    """
-    steps = sorted({key[2] for key in page.rows if key[0] == network and page.metrics(key)})
-    if len(steps) < 2:
-        return style.nothing_yet()
-    found = {(end, L): _metrics(page, network, end, L) for end in ENDS for L in steps}
-    fig, axes = _grid(
-        steps,
-        {
-            T: {
-                end: {
-                    part: [over_sites(found[end, L]["rms"][str(T)][part]) if found[end, L] else np.nan for L in steps]
-                    for part in COLUMNS
-                }
-                for end in ENDS
-            }
-            for T in SHOWN
-        },
-        "quantization step L",
-    )
-    axes[0, 0].set_xscale("log", base=2)
-    axes[0, 0].set_xticks(steps, [str(L) for L in steps])
+def over_L(page, network: str) -> Figure | None:
+    """Error of the whole network, root mean square over its layers, over L; None for a profile with one L."""
+    found = {
+        L: both
+        for L in sorted({key[2] for key in page.rows if key[0] == network})
+        if None not in (both := [_metrics(page, network, end, L) for end in ENDS])
+    }
+    if len(found) < 2:
+        return None
+    errors = {
+        T: {
+            end: {part: [over_sites(both[i]["rms"][str(T)][part]) for both in found.values()] for part in COLUMNS}
+            for i, end in enumerate(ENDS)
+        }
+        for T in SHOWN
+    }
+    title = shared.title(page, network)
+    fig, axes = _grid(title, list(found), errors)
+    for ax in axes[len(SHOWN) :]:
+        shared.log2_axis(ax, list(found), "quantization step L")
     return fig
 
 
@@ -95,7 +86,7 @@ def table(page) -> pd.DataFrame:
             own = {part: over_sites(metrics["rms_own"][part]) for part in conversion_error.OWN}
             for T, errors in metrics["rms"].items():
                 values = own | {label: over_sites(errors[part]) for part, label in COLUMNS.items()}
-                lines[tables.NAMES[network], tables.NAMES[end], T] = {k: 100 * v for k, v in values.items()}
+                lines[NAMES[network], NAMES[end], T] = {k: 100 * v for k, v in values.items()}
     columns = [*conversion_error.OWN, *COLUMNS.values()]
     index = pd.MultiIndex.from_tuples(lines, names=["Architecture", "Activation", "T"])
     return pd.DataFrame(list(lines.values()), index=index, columns=columns, dtype=float)
@@ -107,23 +98,30 @@ def _metrics(page, network: str, end: str, L: int | None = None) -> dict[str, An
     return next(iter(page.metrics((network, end, L))), None)
 
 
-def _grid(x: Sequence[float], errors: Mapping[int, Errors], label: str) -> tuple[Figure, np.ndarray]:
-    """Parts in columns, time-steps in rows; one scale for each row."""
+def _grid(title: str, x: Sequence[float], errors: Mapping[int, Errors]) -> tuple[Figure, list[Axes]]:
+    """A column for each time-step: above the parts of the QCFS network, below what CS-QCFS has more of each.
+
+    The lines of the two networks would hide each other. A part that is zero by definition is left out: unevenness
+    at T = 1, flooring at T = L. Each row has one range.
+    """
     fig, axes = plt.subplots(
-        len(errors),
-        len(COLUMNS),
-        figsize=(style.PAGE, 0.6 + 1.5 * len(errors)),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
+        2, len(errors), figsize=(style.PAGE, 4.4), sharex=True, sharey="row", height_ratios=(3, 2), squeeze=False
     )
-    for row, (T, found) in zip(axes, errors.items()):
-        parts(row, x, found)
-        row[0].set_ylabel(f"T = {T}\nRMS (% of θ)")
-        row[0].set_ylim(bottom=0)
-    for ax, title in zip(axes[0], COLUMNS.values()):
-        ax.set_title(title)
-    for ax in axes[-1]:
-        ax.set_xlabel(label)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(ENDS))
-    return fig, axes
+    base, other = ENDS
+    for (top, bottom), (T, found) in zip(axes.T, errors.items()):
+        for part, (colour, marker) in LOOKS.items():
+            one, two = (100 * np.asarray(found[end][part]) for end in (base, other))
+            if not (one.any() or two.any()):
+                continue
+            look = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1}
+            top.plot(x, one, label=COLUMNS[part], **look)
+            bottom.plot(x, two - one, **look)
+        bottom.axhline(0, color="#444444", linewidth=0.6)
+        top.set_ylim(bottom=0)
+        for ax in (top, bottom):
+            ax.grid(axis="y")
+    style.letters(axes[0], [f"{title}, T = {T}" for T in errors])
+    axes[0, 0].set_ylabel("QCFS:\nRMS error (% of θ)")
+    axes[1, 0].set_ylabel("CS-QCFS − QCFS:\nRMS error (% of θ)")
+    style.legend(fig)
+    return fig, list(axes.flat)

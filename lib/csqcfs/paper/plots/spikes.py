@@ -10,7 +10,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..pages import style
 
@@ -39,78 +41,93 @@ def sawtooth(spikes: np.ndarray, potential: np.ndarray, theta: float, start: flo
     return time, np.append(start, np.column_stack([potential + theta * spikes, potential]).ravel())
 
 
-def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, np.ndarray]:
-    """One panel for each neuron, a column for each layer; titles say which."""
+def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, list[Axes]]:
+    """One panel for each neuron, in the order of ``neurons``; a column for each layer."""
     columns = len(depths)
     fig, axes = plt.subplots(
-        -(-len(neurons) // columns), columns, figsize=(style.PAGE, 3.6), sharex=True, sharey="col", squeeze=False
+        -(-len(neurons) // columns), columns, figsize=(style.PAGE, 4.0), sharex=True, sharey="col", squeeze=False
     )
-    panels = axes.T.flatten()
-    for ax, neuron in zip(panels, neurons):
-        ax.set_title(f"layer {depths[neuron['site']]}, channel {neuron['channel']}", loc="left")
+    panels = list(axes.T.flatten())[: len(neurons)]
+    rank = ("median", "90th percentile")  # the two of each layer, see `measure_spikes`
+    for letter, ax, neuron, place in zip("abcdefghijklmnop", panels, neurons, range(len(neurons))):
+        ax.set_title(
+            f"({letter}) layer {depths[neuron['site']]}, channel {neuron['channel']},\n"
+            f"{rank[place % axes.shape[0]]} of the active",
+            loc="left",
+            fontsize=style.FONT,
+        )
     for ax in axes[-1]:
         ax.set_xlabel("time-step t")
     return fig, panels
 
 
-def membranes(found: Sequence[Mapping[str, Any]]) -> Figure:
+def membranes(found: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Membrane potential, threshold and spikes of single neurons, in units of the threshold."""
     if not found:
-        return style.nothing_yet()
+        return None
     neurons, depths = found[0]["neurons"], found[0]["sites"]
     fig, panels = _grid(neurons, depths)
     for ax, neuron in zip(panels, neurons):
         spikes, potential = train(neuron["spikes"]), np.array(neuron["potential"]) / neuron["threshold"]
         time, level = sawtooth(spikes, potential, 1.0, 0.5)
-        ax.plot(time, level, color=LINE, linewidth=1)
-        ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8)
+        ax.plot(time, level, color=LINE, linewidth=1, label="membrane potential")
+        ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8, label="threshold")
         fired, top = np.flatnonzero(spikes) + 1, ax.get_xaxis_transform()
-        ax.vlines(fired, 0.93, 1, transform=top, color=TARGET, linewidth=1)
+        ax.plot(fired, np.full(len(fired), 0.96), "|", transform=top, color=TARGET, markersize=7, label="spike")
     for ax in panels[:: len(panels) // len(depths)]:  # one of each column, which share their limits
         low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.12 * (high - low))  # room for the spikes
-    fig.supylabel("membrane potential v / θ (dashed: threshold; ticks: spikes)", fontsize=style.FONT)
+        ax.set_ylim(low, high + 0.15 * (high - low))  # room for the spikes
+    fig.supylabel("membrane potential v / θ", fontsize=style.FONT)
+    style.legend(fig)
     return fig
 
 
-def raster(found: Sequence[Mapping[str, Any]]) -> Figure:
+def raster(found: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Spikes of neurons of one layer, a row each, beside their target rates."""
     if not found:
-        return style.nothing_yet()
+        return None
     layer = found[0]["raster"]
     rows = [np.flatnonzero(train(neuron["spikes"])) + 1 for neuron in layer["neurons"]]
+    places = np.arange(1, len(rows) + 1)
     rates = [neuron["rate"] for neuron in layer["neurons"]]
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True, width_ratios=(3, 1))
-    left.eventplot(rows, colors=LINE, linelengths=0.8, linewidths=1.4)
+    left.eventplot(rows, colors=LINE, lineoffsets=places, linelengths=0.8, linewidths=1.4)
     left.set(
         xlabel="time-step t",
         xlim=(0.5, found[0]["T"] + 0.5),
+        ylim=(0, len(rows) + 1),
         ylabel="neuron, by the ANN's activation",
-        title=f"spikes in layer {found[0]['sites'][layer['site']]} of {found[0]['depth']}",
     )
-    right.barh(range(len(rates)), rates, color="#bbbbbb", height=0.8)
-    right.plot(
-        [train(neuron["spikes"]).mean() for neuron in layer["neurons"]],
-        range(len(rates)),
-        "o",
-        color=LINE,
-        markersize=3,
-    )
-    right.set(xlabel="rate: ANN bars, SNN dots", xlim=(0, 1.05), title="ANN and SNN")
+    left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    right.barh(places, rates, color="#bbbbbb", height=0.8, label="ANN: f(z) / θ")
+    means = [train(neuron["spikes"]).mean() for neuron in layer["neurons"]]
+    right.plot(means, places, "o", color=LINE, markersize=3, label=f"SNN: spikes per step, T = {found[0]['T']}")
+    right.set(xlabel="rate", xlim=(0, 1.05))
+    style.letters((left, right), (f"spikes, layer {found[0]['sites'][layer['site']]} of {found[0]['depth']}", "rates"))
+    style.legend(fig)
     return fig
 
 
-def means(found: Sequence[Mapping[str, Any]]) -> Figure:
+def means(found: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Mean output over steps 1..t, the level f(z), and clip(z, 0, theta), in units of the threshold."""
     if not found:
-        return style.nothing_yet()
+        return None
     neurons, depths = found[0]["neurons"], found[0]["sites"]
     fig, panels = _grid(neurons, depths)
     for ax, neuron in zip(panels, neurons):
-        ax.axhline(neuron["target"] / neuron["threshold"], color=TARGET, linestyle="--", linewidth=0.8)
-        ax.axhline(np.clip(neuron["z"] / neuron["threshold"], 0, 1), color="#999999", linestyle=":", linewidth=1)
-        ax.axvline(found[0]["L"], color="#cccccc", linewidth=0.6, zorder=0)
-        ax.plot(np.arange(1, found[0]["T"] + 1), running_mean(neuron), color=LINE, marker=".", markersize=4)
-        ax.set_ylim(-0.05, 1.05)
-    fig.supylabel("mean output / θ (dashed: f(z); dotted: z, clipped)", fontsize=style.FONT)
+        ax.plot(
+            np.arange(1, found[0]["T"] + 1),
+            running_mean(neuron),
+            color=LINE,
+            marker=".",
+            markersize=4,
+            label="SNN: mean output over steps 1..t",
+        )
+        level, clipped = neuron["target"] / neuron["threshold"], np.clip(neuron["z"] / neuron["threshold"], 0, 1)
+        ax.axhline(level, color=TARGET, linestyle="--", linewidth=0.8, label="ANN: f(z)")
+        ax.axhline(clipped, color="#777777", linestyle=":", linewidth=1.2, label="z, clipped to [0, θ]")
+        ax.axvline(found[0]["L"], color="#cccccc", linewidth=0.8, zorder=0, label="T = L")
+        ax.set_ylim(-0.05, 1.08)
+    fig.supylabel("output / θ", fontsize=style.FONT)
+    style.legend(fig)
     return fig

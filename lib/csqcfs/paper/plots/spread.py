@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .. import published
 from ..measures.thresholds import spread_of_layers
+from ..names import NAMES
 from ..pages import style, tables
-from .quantization import title
+from . import shared
 
 COLUMNS = ("MaxDiff", "AvgDiff", "MaxDiff of λ", "AvgDiff of λ")  # in %
 
@@ -69,8 +70,8 @@ def levels(page) -> pd.DataFrame:
             layers = [list(seed["thresholds"].values()) for seed in metrics]
             lines.append(
                 (
-                    tables.NAMES[network],
-                    tables.NAMES[end],
+                    NAMES[network],
+                    NAMES[end],
                     float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
                     float(np.mean([min(map(min, seed)) for seed in layers])),
                     float(np.mean([seed["snn"][0] for seed in metrics])),
@@ -90,29 +91,30 @@ def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> 
             **style.METHODS[method].kwargs(),
         )
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(LogLocator(numticks=6))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlabel("layer")
-    ax.set_ylabel("(max − min) / min (%)")
     ax.grid(axis="y")
     return ax
 
 
-def figure(page) -> Figure:
-    """A panel for each network and data set with records; the first seed. Equal panels are drawn once."""
+def figure(page) -> Figure | None:
+    """A panel for each network and data set with records, all with one range; the first seed."""
     found: dict[tuple, dict[str, Mapping]] = {}
-    drawn = set()
+    keys: dict[tuple, list[tuple]] = {}
     for key in page.rows:
-        end, dataset, network = key
-        runs = (end, tuple(page.rows[key]))
-        if page.metrics(key) and runs not in drawn:
-            drawn.add(runs)
-            found.setdefault((dataset, network), {})[end] = page.metrics(key)[0]["thresholds"]
-    if not found:
-        return style.nothing_yet()
-    fig, axes = style.panels(len(found))
-    for ax, ((dataset, network), ends) in zip(axes, found.items()):
-        over_depth(ax, ends)
-        ax.set_title(title(page, network, dataset))
-    for ax in axes:
-        style.label_lines(ax)
+        if metrics := page.metrics(key):
+            end, *place = key
+            found.setdefault(tuple(place), {})[end] = metrics[0]["thresholds"]
+            keys.setdefault(tuple(place), []).append(key)
+    named = shared.titles(page, keys)
+    if not named:
+        return None
+    fig, axes = style.panels(len(named))
+    for ax, (place, name) in zip(axes, named.items(), strict=True):
+        over_depth(ax, found[place]).set_title(name)
+    style.label_left(axes, "(max − min) / min (%)")
+    style.legend(fig)
     return fig

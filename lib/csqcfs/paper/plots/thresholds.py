@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from ..pages import style, tables
+from ..names import NAMES
+from ..pages import style
 
 ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
 EFFECT = {"ANN": ("s", None), "T = 32": ("o", 32), "T = 8": ("v", 8)}  # marker and time-step
@@ -45,12 +47,21 @@ def trace(ax: Axes, histories: Mapping[str, Sequence[Mapping[str, Any]]], initia
         ax.plot(epochs, layers.min(1), color=look.colour, linewidth=1.6, label=look.label)
         if (epoch := crossing(history)) is not None:
             ax.plot(epoch, layers[epoch].min(), "X", color=look.colour, markersize=6, markeredgecolor="white")
-    low, high = ax.get_ylim()
-    if max(-low, high) > 20:  # a threshold that ran away; what happens near 0 has to stay visible
-        ax.set_yscale("symlog", linthresh=1)
+    ax.set_yscale("symlog", linthresh=1, linscale=2)  # a threshold may run away, and what happens near 0 decides
     ax.set_xlabel("epoch")
-    ax.set_ylabel(r"threshold $\theta$")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return ax
+
+
+def ticks(ax: Axes) -> None:
+    """Ticks at 0, ±1 and, beyond, at decades far enough apart; call it when the limits are final."""
+    low, high = ax.get_ylim()
+    powers = range(0, 1 + max(0, *(int(np.log10(max(abs(end), 1))) for end in (low, high))))
+    step = 1 + len(powers) // 4
+    chosen = [sign * 10.0**power for power in powers[::step] for sign in (-1, 1)]
+    values = sorted({0.0, *(value for value in chosen if low <= value <= high)})
+    ax.set_yticks(values, [style.number(value) for value in values])
+    ax.minorticks_off()
 
 
 def _once(page) -> list[tuple]:
@@ -62,27 +73,43 @@ def _once(page) -> list[tuple]:
     return list(found.values())
 
 
-def figure6(page, ncols: int = 3) -> Figure:
-    """A panel for each pair of trainings with records, QCFS and CS-QCFS from the start."""
+def _panels(page) -> dict[tuple, str]:
+    """The letter of each pair of trainings: a1, a2, ... for the paper's panel (a), b1, b2, ... for (b)."""
+    counts: dict[str, int] = {}
+    letters: dict[tuple, str] = {}
+    for panel, dataset, network, _, L, threshold in _once(page):
+        place = (panel, dataset, network, L, threshold)
+        if place not in letters:
+            counts[panel] = counts.get(panel, 0) + 1
+            letters[place] = f"{panel}{counts[panel]}"
+    return letters
+
+
+def figure6(page) -> Figure | None:
+    """A panel for each pair of trainings with records, QCFS and CS-QCFS from the start; all with one range."""
     found: dict[tuple, dict[str, Sequence]] = {}
     for key in _once(page):
         panel, dataset, network, end, L, threshold = key
         histories = found.setdefault((panel, dataset, network, L, threshold), {})
         histories[ENDS[end]] = page.metrics((*key, "trace"))[0]["history"]
     if not found:
-        return style.nothing_yet()
-    ncols = min(ncols, len(found))
-    nrows = -(-len(found) // ncols)
-    fig, axes = plt.subplots(nrows, ncols, figsize=(style.PAGE, 0.3 + 1.9 * nrows), squeeze=False)
-    for ax, ((panel, dataset, network, L, threshold), histories) in zip(axes.flat, found.items()):
-        trace(ax, histories, threshold)
+        return None
+    fig, axes = style.panels(len(found), height=2.3)
+    letters = _panels(page)
+    for ax, (place, histories) in zip(axes, found.items()):
+        _, dataset, network, L, threshold = place
         used = page.profile.datasets.get(dataset, dataset)
+        trace(ax, histories, threshold)
         ax.set_title(
-            f"({panel}) {_name(network)}, {_name(used)}\nL = {L}, from {threshold:g}", loc="left", fontsize=style.FONT
+            f"({letters[place]}) {_name(network)}, {_name(used)}\nL = {L}, from θ = {threshold:g}",
+            loc="left",
+            fontsize=style.FONT,
         )
-    for ax in axes.flat[len(found) :]:
-        ax.remove()
-    fig.legend(handles=_colours(ENDS.values()), loc="outside upper center", ncols=2)
+    style.label_left(axes, "threshold θ\n(logarithmic beyond ±1)")
+    ticks(axes[0])
+    crossed = plt.Line2D([], [], color="#666666", marker="X", linestyle="", label="first epoch with θ ≤ 0")
+    thin = plt.Line2D([], [], color="#666666", linewidth=0.6, alpha=0.6, label="smallest of each layer")
+    style.legend(fig, [*_colours(ENDS.values()), thin, crossed])
     return fig
 
 
@@ -91,14 +118,14 @@ def effects(page) -> list[dict[str, Any]]:
 
     "smallest" is over all epochs, "last" after the last; "sites" counts those then not positive.
     """
-    lines = []
+    lines, letters = [], _panels(page)
     for key in _once(page):
         panel, dataset, network, end, L, threshold = key
         for trained, snn in zip(page.metrics((*key, "trace")), page.metrics((*key, "snn"))):
             smallest = layer_traces(trained["history"])
             lines.append(
                 {
-                    "panel": panel,
+                    "panel": letters[panel, dataset, network, L, threshold],
                     "dataset": page.profile.datasets.get(dataset, dataset),
                     "network": network,
                     "L": L,
@@ -113,6 +140,11 @@ def effects(page) -> list[dict[str, Any]]:
                 }
             )
     return lines
+
+
+def chance(dataset: str) -> float:
+    """Accuracy in % of guessing."""
+    return 1.0 if dataset == "cifar100" else 10.0
 
 
 def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
@@ -137,45 +169,41 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
         range(len(lines)),
         [
             f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
-            f"{line['initial']:g} → {line['last']:.2g}"
+            f"{line['initial']:g} → {style.number(line['last'])}"
             for line in lines
         ],
     )
     ax.set_ylim(len(lines) - 0.5, -0.5)
     for label, line in zip(ax.get_yticklabels(), lines):
         label.set_fontweight("bold" if line["last"] <= 0 else "normal")
+    ax.set_xlim(-3, 103)
     ax.set_xlabel("accuracy (%)")
-    ax.text(-0.02, 1.03, "L, smallest threshold: initial → trained", transform=ax.transAxes, ha="right")
+    ax.set_title("smallest threshold, initial → trained (bold: not positive)", loc="left", fontsize=style.FONT)
     ax.grid(axis="x")
     return ax
 
 
-def effect_figure(page) -> Figure:
+def effect_figure(page) -> Figure | None:
     """What the crossing does to the SNN; rows whose smallest threshold is not positive are bold."""
     lines = effects(page)
     if not lines:
-        return style.nothing_yet()
-    fig, ax = plt.subplots(figsize=(style.PAGE, 1.2 + 0.2 * len(lines)))
+        return None
+    fig, ax = plt.subplots(figsize=(style.PAGE, 1.6 + 0.2 * len(lines)))
     effect(ax, lines)
+    guess = max(chance(line["dataset"]) for line in lines)
+    ax.axvline(guess, color="#999999", linewidth=0.8, linestyle=":", zorder=0, label=f"guessing, {guess:g} %")
     keys = [
-        plt.Line2D(
-            [],
-            [],
-            color="#666666",
-            linestyle="",
-            marker=marker,
-            label=name,
-            markersize=4.5,
-            markerfacecolor="#666666" if T == 32 else "white",
-        )
-        for name, (marker, T) in EFFECT.items()
+        plt.Line2D([], [], color="#666666", linestyle="", marker=marker, label=name, markersize=4.5)
+        for name, (marker, _) in EFFECT.items()
     ]
-    fig.legend(handles=[*keys, *_colours(line["method"] for line in lines)], loc="outside upper center", ncols=5)
+    for key, (_, T) in zip(keys, EFFECT.values()):
+        key.set_markerfacecolor("#666666" if T == 32 else "white")
+    style.legend(fig, [*keys, *_colours(line["method"] for line in lines), *ax.get_legend_handles_labels()[0]])
     return fig
 
 
 def _name(key: str) -> str:
-    return tables.NAMES.get(key, key)
+    return NAMES.get(key, key)
 
 
 def _colours(methods: Iterable[str]) -> list[plt.Line2D]:
@@ -196,7 +224,7 @@ def effect_table(page) -> pd.DataFrame:
             str(line["L"]),
             f"{line['initial']:g}",
             _name(line["method"]),
-            f"{line['last']:.3g}",
+            style.number(line["last"]),
             str(line["sites"]),
             "never" if line["crossing"] is None else str(line["crossing"]),
             *(line[name] for name in EFFECT),

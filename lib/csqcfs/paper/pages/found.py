@@ -1,0 +1,284 @@
+"""The block *Found* of each notebook: two to four sentences made from the records and from the claims' checks.
+
+A sentence gives the number, its 95 % interval and how many seeds and images it rests on (see `measures.compare`); a
+difference whose interval holds 0 is called undecided (see `said`). Nothing is written by hand that
+a record could change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .. import published
+from ..claims import audit, corrections, gradient_check, judge, response
+from ..claims.reference import LEVELS
+from ..experiments import registry
+from ..measures import energy
+from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
+from ..names import NAMES
+from . import costs, page, playground, said, style, tables
+
+
+def show(shown: page.Page):
+    """The block as Markdown, with the profile and its data; every artefact has one."""
+    from IPython.display import Markdown
+
+    sentences = [*SENTENCES.get(shown.artefact.id, lambda page: [])(shown), *verdicts(shown)]
+    if shown.rows and not any(shown.results(key) for key in shown.rows):
+        sentences = [f"Nothing yet: the profile has no record of this; `{shown.command}` makes them."]
+    text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+    return Markdown(f"**Found** ({shown.source}). {said.minus(text)}")
+
+
+def verdicts(shown: page.Page) -> list[str]:
+    """How the paper's claims about this figure or table fare on the profile's records."""
+    if shown.artefact.id == "claims" or shown.artefact.place == registry.BEYOND:
+        return []
+    frame = judge.judge(page.open("claims", shown.profile.name, len(shown.seeds)))
+    about = frame[frame["Place"].str.contains(rf"{re.escape(shown.artefact.place)}(?!\d)")]
+    if about.empty:
+        return []
+    return [f"The paper's claims about it: {tally(about['Verdict'])} ([ledger](claims.ipynb))."]
+
+
+def tally(found: Sequence[str]) -> str:
+    """ "3 held, 1 did not hold", the most frequent first."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in Counter(found).most_common())
+
+
+def audited(*ids: str) -> str:
+    """How many of these statements of the paper hold when they are recomputed."""
+    words = {"holds": "hold", "does not hold": "do not hold", "not defined": "have no defined meaning"}
+    claims = audit.select(*ids) if ids else [claim for part in audit.PARTS.values() for claim in part if claim.printed]
+    found = [words[claim.printed(audit.PAPER).verdict] for claim in claims]
+    return f"Of {len(found)} statements of the paper that are recomputed here, {tally(found)}."
+
+
+def at_first_step(*pairs: tuple) -> Callable[[page.Page], list[str]]:
+    """Sentences about T = 1 for a page with rows (..., method)."""
+    return lambda shown: said.by_network(shown, pairs, 1, "at T = 1")
+
+
+# one function for each artefact that needs more than its claims
+
+
+def figure1(shown) -> list[str]:
+    frame = response.error_table((4,)).reset_index()
+    parts = [
+        f"{row['Mean flooring error']:+.3f} on average and at most {row['Largest']:.3f}" for _, row in frame.iterrows()
+    ]
+    return [
+        f"At T = 4 and in thresholds, flooring is {parts[0]} from v(0) = 0, and {parts[1]} from v(0) = θ/2.".replace(
+            "-", "−"
+        ),
+        audited("eq8-resolution", "eq9-start", "eq9-clip", "eq10-errors", "half-threshold"),
+    ]
+
+
+def figure2(shown) -> list[str]:
+    frame = response.negative_table()
+    derived, printed = (frame[f"{form} form agrees"] for form in ("Derived", "Printed"))
+    return [
+        f"For a negative threshold the derived form of Eq. 14 agrees with the simulated neuron at {', '.join(derived)} "
+        f"of the inputs of its {len(frame)} cases, the printed one at {', '.join(printed)}.",
+        audited("eq13-constant-input", "eq14-outer-cases", "eq14-middle-case", "negative-threshold-behaviour"),
+    ]
+
+
+def gradients(shown) -> list[str]:
+    frame = gradient_check.deviations().reset_index()
+    ours, printed = (frame[name].astype(str) for name in ("autograd of csqcfs", "Eqs. 19-20, printed"))
+    last = len(frame) - 1
+    return [
+        f"At λ = {gradient_check.LAMBDAS[-1]:g}, autograd is within {ours[last]} of finite differences and the printed "
+        f"form within {printed[last]}.",
+        audited("eq19-window", "eq20-middle-case", "eq20-upper-case", "eq20-lower-case"),
+    ]
+
+
+def figure3(shown) -> list[str]:
+    frame = channels.spread(shown)
+    if frame.empty:
+        return []
+    first = frame.iloc[0]
+    low, high = (first[f"pre-activation, {end}"] for end in ("min", "max"))
+    return [
+        f"In layer 1 the channels' mean inputs lie between {low:.2f} and {high:.2f} of the layer's largest activation, "
+        f"and their mean activations between {first['activation, min']:.2f} and {first['activation, max']:.2f}."
+    ]
+
+
+def algorithm1(shown) -> list[str]:
+    found = shown.metrics(("csqcfs",))
+    if not found:
+        return []
+    one = found[0]
+    same = [t for t, answer in enumerate(one["answers"], 1) if answer == one["ann"]]
+    steady = next((t for t in same if set(range(t, one["T"] + 1)) <= set(same)), None)
+    rows = one["raster"]["neurons"]
+    gap = np.mean([abs(spikes.train(neuron["spikes"]).mean() - neuron["rate"]) for neuron in rows])
+    since = f"from T = {steady} on" if steady else "at no T for good"
+    return [
+        f"On the image shown (label {one['label']}, ANN {one['ann']}), the SNN gives the ANN's answer {since}.",
+        f"After {one['T']} steps the rates of {len(rows)} neurons of the middle layer are {100 * gap:.0f} % of the "
+        "threshold from the ANN's activation on average.",
+    ]
+
+
+def figure4(shown) -> list[str]:
+    found: dict[str, tuple] = {}
+    named = shared.titles(shown, {key[:2]: [one for one in shown.rows if one[:2] == key[:2]] for key in shown.rows})
+    for place, name in named.items():
+        L = published.PAPER_SETTINGS[place].quantization_step
+        if (one := said.compared(shown, (*place, "csqcfs", L), (*place, "qcfs", L), "ann")) is not None:
+            found[name.replace("\n", " ")] = (one, shown.results((*place, "csqcfs", L)))
+    return [f"The network with CS-QCFS against that with QCFS, at the paper's L: {said.summed_up(found)}."] * bool(
+        found
+    )
+
+
+def figure5(shown) -> list[str]:
+    sentences = []
+    for (_, network), curves in quantization.spiking(shown).items():
+        best = {T: max(curves, key=lambda L: np.mean([r.metrics["snn"][T - 1] for r in curves[L]])) for T in (1, 32)}
+        if len(curves) > 1:
+            sentences.append(
+                f"{NAMES[network]}: of the means at T = 1 the highest is that of L = {best[1]}, at T = 32 that of "
+                f"L = {best[32]}."
+            )
+    return list(dict.fromkeys(sentences))[:3] or [
+        "This profile trains one L, so that nothing is said about the choice of L."
+    ]
+
+
+def table5(shown) -> list[str]:
+    found = spread.spread(shown)
+    text = "; ".join(
+        f"{NAMES[key[0]]} on {NAMES[key[2]]} {tables.cell(row['AvgDiff'], 1)} %"
+        for key, row in found.items()
+        if key[1] == "cifar10"
+    )
+    return [f"Mean over layers of (largest − smallest) / smallest threshold θ: {text}."] if text else []
+
+
+def figure6(shown) -> list[str]:
+    lines = thresholds.effects(shown)
+    plain, soft = ([line for line in lines if line["method"] == method] for method in ("qcfs", "csqcfs"))
+    sentences = [
+        f"{sum(line['crossing'] is not None for line in found)} of {len(found)} trainings with {NAMES[method]} had "
+        f"a threshold that is not positive"
+        for method, found in (("qcfs", plain), ("csqcfs", soft))
+        if found
+    ]
+    text = ["; ".join(sentences) + "."] if sentences else []
+    for line in lines:
+        if line["last"] <= 0 and line["T = 32"] < thresholds.chance(line["dataset"]) - 2:
+            text.append(
+                f"The SNN of ({line['panel']}) is right on {line['T = 32']:.2f} % of the images at T = 32, below the "
+                f"{thresholds.chance(line['dataset']):g} % of guessing: it does not guess, it is systematically wrong."
+            )
+    return text[:3]
+
+
+def table6(shown) -> list[str]:
+    return [
+        f"A training step with CS-QCFS takes {100 * ratio['median']:.1f} % of the time of one with QCFS (quartiles "
+        f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {one['rounds']} rounds)."
+        for one in shown.metrics(())
+        for ratio in (one["against_qcfs"]["csqcfs"],)
+    ]
+
+
+def table7(shown) -> list[str]:
+    sentences = []
+    for network in dict.fromkeys(key[0] for key in shown.rows):
+        if found := shown.metrics((network, "csqcfs")):
+            folded, unfolded = (
+                tables.cell(
+                    [100 * energy.snn(one, 4, how).millijoules / energy.ann(one).millijoules for one in found], 0
+                )
+                for how in (energy.DEFAULT, "unfolded")
+            )
+            sentences.append(
+                f"{NAMES[network]} with CS-QCFS at T = 4 takes {folded} % of its ANN's energy with θ folded into "
+                f"the weights, and {unfolded} % where every spike costs a multiplication."
+            )
+    return sentences
+
+
+def latency(shown) -> list[str]:
+    frame = costs.first_step_frame(shown).reset_index()
+    return [
+        f"{row['Architecture']}: the T = 1 of CS-QCFS + offset takes {row['steps of each layer']} steps of each layer and "
+        f"reaches {row['accuracy at T = 1 (%)']:.2f} %; plain CS-QCFS reaches "
+        f"{row['plain CS-QCFS in as many steps (%)']:.2f} % in as many."
+        for _, row in frame.iterrows()
+        if row["Method"] == NAMES["ours"] and pd.notna(row["plain CS-QCFS in as many steps (%)"])
+    ][:3]
+
+
+def conversion_error(shown) -> list[str]:
+    frame = error.table(shown).reset_index()
+    sentences = []
+    for (network, end), rows in frame.groupby(["Architecture", "Activation"], sort=False):
+        first, last = rows.iloc[0], rows.iloc[-1]
+        if end == "CS-QCFS":
+            parts = ", ".join(f"{part} {first[part]:.0f}" for part in ("flooring", "propagated", "unevenness"))
+            sentences.append(
+                f"{network} with CS-QCFS: at T = {first['T']} the SNN is {first['SNN − ANN']:.0f} % of θ from its ANN (root "
+                f"mean square over layers; {parts}), at T = {last['T']} {last['SNN − ANN']:.1f} %."
+            )
+    return sentences
+
+
+def audit_page(shown) -> list[str]:
+    proofs = corrections.table()
+    return [
+        audited(),
+        f"{len(proofs)} equations and lines are corrected below, each against a reference that does not use it.",
+    ]
+
+
+def claims(shown) -> list[str]:
+    frame = judge.judge(shown)
+    return [f"Of {len(frame)} claims of the paper: {tally(frame['Verdict'])}."]
+
+
+def play(shown) -> list[str]:
+    lines = playground.table().reset_index()
+    equal = lines[lines["IF, mean output"] == lines["QCFS"]]
+    return [
+        f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
+        f"settings below; the means of the others differ by up to "
+        f"{style.number(float((lines['IF, mean output'] - lines['QCFS']).abs().max()))} thresholds."
+    ]
+
+
+SENTENCES: dict[str, Callable[[page.Page], list[str]]] = {
+    "figure1": figure1,
+    "figure2": figure2,
+    "gradients": gradients,
+    "figure3": figure3,
+    "algorithm1": algorithm1,
+    "figure4": figure4,
+    "table1": at_first_step(("csqcfs", "qcfs"), ("ours", "cos")),
+    "table2": at_first_step(("csqcfs", "qcfs"), ("ours", "cos")),
+    "table3": at_first_step(("csqcfs", "sqcfs"), ("csqcfs", "cqcfs")),
+    "table4": at_first_step(("layer-wise", "origin"), ("channel-wise", "layer-wise")),
+    "ablation": at_first_step(("csqcfs", "qcfs-2"), ("cqcfs", "csqcfs"), ("qcfs-2", "qcfs")),
+    "figure5": figure5,
+    "table5": table5,
+    "figure6": figure6,
+    "table6": table6,
+    "table7": table7,
+    "latency": latency,
+    "conversion_error": conversion_error,
+    "audit": audit_page,
+    "claims": claims,
+    "playground": play,
+}

@@ -1,0 +1,83 @@
+"""How a difference of accuracies is said: ahead, behind or undecided, with its interval and what it rests on.
+
+The intervals are those of `measures.compare`: 95 %, image by image where the records keep which images were right.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from ..measures import compare
+from ..plots import shared
+from ..names import NAMES
+from . import page
+
+METHOD = NAMES | {  # with the rows of Table 4
+    "origin": "one stage",
+    "layer-wise": "two layer-wise stages",
+    "channel-wise": "channel-wise fine-tuning",
+}
+
+
+def compared(shown: page.Page, first: tuple, second: tuple, column: compare.Column) -> compare.Difference | None:
+    """One row minus another; None where one has no record."""
+    mine, theirs = shown.results(first), shown.results(second)
+    return compare.difference(mine, theirs, column) if mine and theirs else None
+
+
+def verdict(found: compare.Difference) -> str:
+    """Undecided where the interval holds 0."""
+    return "undecided" if not found.decided else "ahead" if found.points > 0 else "behind"
+
+
+def in_full(what: str, found: compare.Difference, records: Sequence) -> str:
+    """A difference with its interval and what it rests on."""
+    low, high = found.interval()
+    seeds = f"n = {found.seeds} seed{'s' * (found.seeds > 1)}"
+    if not math.isfinite(high):
+        return f"{what} {found.points:+.2f} points ({seeds}; without an interval, since the records count no images)"
+    images = f"{records[0].metrics['images']:,} images"
+    return (
+        f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; {seeds}, "
+        f"{images})"
+    )
+
+
+def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
+    """Differences at one or two places in full; at more, the places of each verdict and the range of points."""
+    if len(found) <= 2:
+        return "; ".join(in_full(what, *one) for what, one in found.items())
+    groups: dict[str, list[str]] = {}
+    for what, (one, _) in found.items():
+        groups.setdefault(verdict(one), []).append(what)
+    parts = []
+    for word, places in groups.items():
+        points = sorted(found[what][0].points for what in places)
+        parts.append(f"{word} on {', '.join(places)} ({points[0]:+.2f} to {points[-1]:+.2f} points)")
+    seeds = sorted({one.seeds for one, _ in found.values()})
+    return f"{'; '.join(parts)}; by 95 % intervals, n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
+
+
+def by_network(shown: page.Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:
+    """One sentence for each pair of methods, over all places with records; places that share their runs count once."""
+    keys: dict[tuple, list[tuple]] = {}
+    for *place, method in shown.rows:
+        keys.setdefault(tuple(place), []).append((*place, method))
+    named = shared.titles(shown, keys) if len(next(iter(keys))) > 1 else {place: NAMES[place[0]] for place in keys}
+    sentences = []
+    for first, second in pairs:
+        found = {
+            what.replace("\n", " "): (one, shown.results((*place, first)))
+            for place, what in named.items()
+            if (one := compared(shown, (*place, first), (*place, second), column)) is not None
+        }
+        if found:
+            sentences.append(f"{METHOD[first]} against {METHOD[second]} {lead}: {summed_up(found)}.")
+    return sentences
+
+
+def minus(text: str) -> str:
+    """Signs of numbers as minus signs; hyphens stay."""
+    return re.sub(r"(?<![\w`-])-(?=\d)", "−", text)

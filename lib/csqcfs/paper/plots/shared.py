@@ -1,0 +1,79 @@
+"""What several figures share: accuracies with their intervals, titles that name network and data, and panels drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .. import names
+from ..measures import compare
+from ..pages import style
+from ..runs.records import Record
+
+Place = tuple[str, str]  # data set, network
+
+
+def interval(records: Sequence[Record], column: compare.Column) -> tuple[float, float, float]:
+    """One accuracy of a row in %, mean over seeds, and the ends of its 95 % interval (see `measures.compare`).
+
+    Without a number of test images in the records both ends are the mean.
+    """
+    found = compare.contrast((1.0, records, column))
+    low, high = found.interval()
+    return (found.points, low, high) if np.isfinite(high) else (found.points, found.points, found.points)
+
+
+def band(
+    ax: Axes, x: Sequence[float], rows: Sequence[tuple[Sequence[Record], compare.Column]], colour: str, **look
+) -> None:
+    """Mean accuracies at ``x``, one of ``rows`` (records and which accuracy) each, with their intervals as a band."""
+    mean, low, high = np.transpose([interval(*row) for row in rows])
+    ax.plot(x, mean, color=colour, **look)
+    ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+
+
+def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column, colour: str, **look) -> None:
+    """One accuracy with its interval as a bar."""
+    mean, low, high = interval(records, column)
+    ax.errorbar(x, mean, yerr=[[mean - low], [high - mean]], color=colour, linestyle="none", elinewidth=1, **look)
+
+
+def line(look: style.Method) -> dict[str, str]:
+    """How a method's line is drawn, but for its colour."""
+    return {key: value for key, value in look.kwargs().items() if key != "color"}
+
+
+def title(page, network: str, datasets: Sequence[str] = ("cifar10",)) -> str:
+    """Network and the data that it really saw."""
+    used = dict.fromkeys(names.dataset(one, page.profile) for one in datasets)
+    return f"{names.NAMES.get(network, network)}, {' and '.join(used)}"
+
+
+def titles(page, panels: Mapping[Place, Sequence[Hashable]]) -> dict[Place, str]:
+    """The title of each panel, given its row keys; one that shows the same runs as an earlier one is left out.
+
+    Where one data set stands in for several, a panel says whose settings it has, unless it has those of all.
+    """
+    places: dict[tuple, list[Place]] = {}
+    for place, keys in panels.items():
+        places.setdefault(tuple(tuple(page.rows[key]) for key in keys), []).append(place)
+    used = {names.dataset(dataset, page.profile) for dataset, _ in panels}
+    ambiguous = len({dataset for dataset, _ in panels}) > len(used)
+    found = {}
+    for same in places.values():
+        (dataset, network), *more = same
+        found[dataset, network] = title(page, network, [dataset, *(other for other, _ in more)])
+        if ambiguous and not more:
+            found[dataset, network] += f"\n(settings for {names.NAMES[dataset]})"
+    return found
+
+
+def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
+    """A logarithmic axis of steps T or L, with a tick for each."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel(label)
+    return ax
