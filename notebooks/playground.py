@@ -26,17 +26,37 @@ play = page.open("playground", profile, seeds)
 play.found()
 
 # %% [markdown]
-# Move the sliders; activation curve, spike train and error move together. Without a running kernel the picture below shows
-# the same three views for a few settings.
+# ## Sliders
+#
+# Blue is the activation, orange the neuron's mean output and, in the middle, its membrane potential; the dot is the
+# output at the input z that the slider chooses, the ticks are its spikes. Scales stay as they are, so that what moves
+# was moved by a slider; a potential may leave its frame. The buttons are starting points.
+
+# %%
+playground.show_sliders()
+
+# %% [markdown]
+# **Try this** (the answers are below each; guess first).
+#
+# 1. Press *T = L* and move z: why does the dot never leave the blue curve? Now set T to 5.
+#    <details><summary>Answer</summary>With a constant input and T = L the neuron counts just as QCFS rounds (Eq. 11);
+#    T = 5 has steps of a fifth of θ where the activation has quarters.</details>
+# 2. Press *starts empty*: on which side of 0 is the error at the right, and by how much on average?
+#    <details><summary>Answer</summary>Below: without v(0) = θ/2 the neuron rounds down instead of to the nearest
+#    level, half a step too low on average.</details>
+# 3. Press *negative threshold* and move z through 0: when does the neuron fire, and what is a spike worth?
+#    <details><summary>Answer</summary>It fires at every step once z is above θ/2, and each spike is worth θ, which is
+#    negative: [Fig. 2](figure2.ipynb), panel (e).</details>
 
 # %% [markdown]
 # ## A few settings
 #
-# Columns: T below, equal to and above L, and a neuron that starts empty. Rows: activation and mean output over the input,
-# with the chosen input marked; the membrane potential and spikes for it; the error over the input.
+# The same views as a still picture. Columns: T below, equal to and above L, and a neuron that starts empty. Rows:
+# activation and mean output over the input, with the chosen input marked; the membrane potential and spikes for it; the
+# error over the input.
 
 # %%
-play.figure(playground.grid())
+play.figure(playground.grid(), "Activation, neuron and error for θ = 1 and an input of 0.6")
 
 # %% [markdown]
 # The same in numbers, at the input that is marked:
@@ -45,19 +65,11 @@ play.figure(playground.grid())
 play.table(playground.table(), "Outputs for an input of 0.6 and threshold 1", digits=4)
 
 # %% [markdown]
-# ## Sliders
-#
-# Things to try: T = L = 4 and any input: the dot lies on the curve. v(0) = 0: the output is too low by half a step on
-# average. A negative threshold: see [Fig. 2](figure2.ipynb).
-
-# %%
-playground.show_sliders()
-
-# %% [markdown]
 # ## Where to go from here
 #
 # - [Fig. 1](figure1.ipynb) and [Fig. 2](figure2.ipynb) are two still pictures of this page.
-# - [Where conversion error lives](conversion_error.ipynb) does the same for every layer of a trained network, whose inputs are not constant.
+# - [Where conversion error lives](conversion_error.ipynb) does the same for every layer of a trained network, whose
+#   inputs are not constant.
 
 # %%
 play.provenance()

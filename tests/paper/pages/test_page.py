@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError, NonpositiveThreshold
+from csqcfs.paper.experiments import registry
 from csqcfs.paper.pages import page
 from csqcfs.paper.runs import records, runner
 from matplotlib import pyplot as plt
@@ -32,45 +35,68 @@ def test_rows_without_records_are_empty_and_those_with_records_are_not():
 
 
 def test_reference_records_are_named_as_such(folders):
-    shown = page.open("table1")
+    shown = page.open("table1", "demo")
     path = records.write(shown.rows["resnet20", "qcfs"][0], METRICS, 1.5)
     (folders / "reference").mkdir()
     path.rename(folders / "reference" / path.name)
-    assert records.REFERENCE in page.open("table1").note()
-    assert records.RUN not in page.open("table1").note()
+    assert records.REFERENCE in page.open("table1", "demo").note()
+    assert records.RUN not in page.open("table1", "demo").note()
 
 
 def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     shown = page.open("table1", "demo")
     display = shown.table(pd.DataFrame({"T": [1.0]}), "A caption")
     fig, _ = plt.subplots()
-    shown.figure(fig, "table1-curves")
+    below = shown.figure(fig, "Another", "table1-curves")
     files = {path.name for path in (folders / "figures" / "demo").iterdir()}
     assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
-    assert "A caption" in display.data
+    assert "A caption (profile demo, handwritten digits, not run)" in display.data
+    assert below.data == "*Another (profile demo, handwritten digits, not run)*"
     assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()
     assert not plt.fignum_exists(fig.number)
 
 
+def test_nothing_to_show_is_a_sentence_and_leaves_no_file(folders):
+    shown = page.open("table1", "demo")
+    fig, _ = plt.subplots()
+    shown.figure(fig, "Curves")
+    shown.table(pd.DataFrame({"T": [1.0]}), "Numbers")
+    assert "has no record of this" in shown.figure(None, "Curves").data
+    assert "has no record of this" in shown.table(pd.DataFrame({"T": []}), "Numbers").data
+    assert list((folders / "figures" / "demo").iterdir()) == []
+
+
+def test_the_end_of_a_page_links_to_its_neighbours_and_the_index():
+    for before, here, after in zip(registry.IDS, registry.IDS[1:], registry.IDS[2:], strict=False):
+        end = page.open(here, "demo").provenance().data.splitlines()[-1]
+        assert re.findall(r"\]\((\w+)\.ipynb\)", end) == [before, "index", after]
+    assert page.open(registry.IDS[0], "demo").links().startswith("[index]")
+
+
+def test_data_are_those_that_were_seen(folders):
+    assert page.open("table2", "demo").data == "handwritten digits" and page.open("table2").data == "CIFAR-100"
+    assert page.open("figure1").source == "computed from the equations, no data"
+
+
 def test_bad_input_is_one_line(monkeypatch, folders):
-    with pytest.raises(InputError, match="^profile 'dmeo': expected one of demo, "):
+    with pytest.raises(InputError, match="^profile 'dmeo': did you mean demo\\?"):
         page.open("table1", "dmeo")
-    with pytest.raises(InputError, match="^artefact 'tabel1': expected one of"):
+    with pytest.raises(InputError, match="^artefact 'tabel1': did you mean table1"):
         page.open("tabel1")
     blocked = folders / "a file"
     blocked.write_text("")
     monkeypatch.setenv("CSQCFS_FIGURES", str(blocked))
     with pytest.raises(InputError, match="^cannot write .*choose a writable folder"):
-        page.open("table1").table(pd.DataFrame({"T": [1.0]}), "caption")
+        page.open("table1", "demo").table(pd.DataFrame({"T": [1.0]}), "caption")
 
 
 def test_a_refused_run_is_a_result_without_numbers(monkeypatch):
-    def refuse(run, root, **options):
+    def refuse(run, **options):
         raise NonpositiveThreshold("threshold -2 at act: expected a positive one")
 
     monkeypatch.setattr(runner, "measure", refuse)
-    run = page.open("table1").rows["vgg16", "ours"][0]
+    run = page.open("table1", "demo").rows["vgg16", "ours"][0]
     runner.execute(run)
-    shown = page.open("table1")
+    shown = page.open("table1", "demo")
     assert records.is_done(run) and shown.metrics(("vgg16", "ours")) == []
     assert "\nrefused: threshold -2 at act" in shown.note()

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.pages import style
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
-from sklearn.isotonic import IsotonicRegression
 
 META = {"experiment": "table1", "records": "5e884898da28"}
 
@@ -81,12 +80,12 @@ def test_colours_stay_apart_without_full_colour_vision(deficiency):
 
 
 def test_same_figure_same_bytes(tmp_path):
-    fig, ax = draw()
-    style.label_lines(ax)
+    fig, _ = draw()
+    style.legend(fig)
     once = [path.read_bytes() for path in style.save(fig, tmp_path / "a", "f", META)]
     twice = [path.read_bytes() for path in style.save(fig, tmp_path / "b", "f", META)]
-    other, ax = draw()
-    style.label_lines(ax)
+    other, _ = draw()
+    style.legend(other)
     again = [path.read_bytes() for path in style.save(other, tmp_path / "c", "f", META)]
     assert once == twice == again
     changed = [path.read_bytes() for path in style.save(draw((1, 2, 3, 4))[0], tmp_path / "d", "f", META)]
@@ -137,39 +136,72 @@ def test_a_failed_save_leaves_the_old_file_alone(tmp_path, monkeypatch):
     assert sorted(tmp_path.iterdir()) == [png, svg]
 
 
-heights = st.lists(st.floats(-50, 150), min_size=1, max_size=9)
-
-
-@given(heights, st.floats(0.5, 10))
-def test_spread_is_isotonic_regression_in_the_frame(wanted, gap):
-    placed = style.spread(wanted, gap, 0.0, 100.0)
-    order, steps = np.argsort(wanted, kind="stable"), gap * np.arange(len(wanted))
-    bounded = IsotonicRegression(y_min=0.0, y_max=100.0 - steps[-1])
-    expected = bounded.fit_transform(np.arange(len(wanted)), np.array(wanted)[order] - steps) + steps
-    np.testing.assert_allclose(placed[order], expected, atol=1e-8)
-    assert np.all(np.diff(placed[order]) >= gap - 1e-9)
-
-
-def test_spread_leaves_distant_values_and_overflows_both_ends_alike():
-    np.testing.assert_array_equal(style.spread([70.0, 10.0, 40.0], 5.0, 0.0, 100.0), [70.0, 10.0, 40.0])
-    np.testing.assert_allclose(style.spread([1.0, 9.0, 5.0], 10.0, 0.0, 10.0), [-5.0, 15.0, 5.0])
-
-
-def test_labels_do_not_overlap_and_stay_on_the_page():
-    fig, ax = draw((90.0, 90.1, 90.2, 90.3))
-    ax.axhline(20.0)  # no label of its own
-    labels = style.label_lines(ax)
+@pytest.mark.parametrize("count", range(1, 10))
+def test_panels_fill_their_rows_and_share_one_range(count):
+    fig, axes = style.panels(count)
+    axes[-1].plot([0, 1], [-3, 7])
+    assert len(axes) == count and len({ax.get_ylim() for ax in axes}) == 1
     fig.draw_without_rendering()
-    boxes = sorted((Text.get_window_extent(label) for label in labels), key=lambda box: box.y0)
-    assert [label.get_text() for label in labels] == [line.get_label() for line in ax.get_lines()[:4]]
-    assert all(below.y1 <= above.y0 + 1 for below, above in itertools.pairwise(boxes))
-    assert all(ax.get_window_extent().x1 < box.x0 and box.x1 <= fig.bbox.x1 + 1 for box in boxes)
+    rows: dict[float, list] = {}
+    for ax in axes:
+        rows.setdefault(round(ax.get_position().y0, 3), []).append(ax.get_position())
+    rights = [max(box.x1 for box in row) for row in rows.values()]
+    assert max(rights) - min(rights) < 0.01 and max(map(len, rows.values())) <= 3  # no corner is empty
 
 
-def test_labels_follow_the_last_finite_point():
-    _, ax = plt.subplots()
-    ax.plot([1, 2, 3], [5.0, 6.0, np.nan], label="breaks off")
-    ax.plot([1], [np.nan], label="never was")
-    (label,) = style.label_lines(ax)
-    assert label.xy == (2.0, 6.0)
-    assert style.label_lines(plt.subplots()[1]) == []
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 14), st.integers(1, 30))
+def test_a_legend_is_within_its_figure_and_names_each_label_once(count, length):
+    fig, axes = style.panels(2)
+    for ax in axes:
+        for place in range(count):
+            ax.plot([0, 1], [0, place], label=f"{place:02} {length * 'n'}")
+    texts = [text.get_text() for text in style.legend(fig).get_texts()]
+    fig.draw_without_rendering()
+    assert texts == [f"{place:02} {length * 'n'}" for place in range(count)]
+    assert fig.bbox.x0 <= fig.legends[0].get_window_extent().x0
+    plt.close(fig)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+def test_labels_of_points_overlap_nothing(points):
+    fig, ax = plt.subplots()
+    ax.plot(*zip(*points, strict=True), "o")
+    labels = style.label_points(ax, [(x, y, "32", "#0072B2") for x, y in points])
+    boxes = [Text.get_window_extent(label) for label in labels]
+    assert len(points) > 1 or len(labels) == 1
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    spots = ax.transData.transform(points)
+    assert not any(box.contains(*spot) for box in boxes for spot in spots)
+    plt.close(fig)
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.349, "0.35"),
+        (-65.4, "−65"),
+        (-11_234, "−11,000"),
+        (1.1e-30, "1·10⁻³⁰"),
+        (-2.37, "−2.4"),
+        (0, "0"),
+        (100, "100"),
+    ],
+)
+def test_numbers_are_as_a_reader_writes_them(value, text):
+    assert style.number(value) == text
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.floats(0, 99.8), st.floats(0.1, 60))
+def test_ticks_of_an_error_axis_are_apart(low, reach):
+    from csqcfs.paper.plots.costs import error_scale
+
+    high = min(low + reach, 99.95)
+    fig, ax = plt.subplots()
+    error_scale(ax).set_ylim(low, high)
+    fig.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    plt.close(fig)

@@ -1,4 +1,4 @@
-"""Curves of accuracy over time: the means, the bands, and panels only where there are records."""
+"""Curves of accuracy over time: means and intervals, the ANNs beside them, and panels only where there are records."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import math
+
 import numpy as np
 import pytest
 from csqcfs.paper import published
-from csqcfs.paper.plots import accuracy
+from csqcfs.paper.experiments import profiles
+from csqcfs.paper.plots import accuracy, shared
+from csqcfs.paper.runs.records import Record
 from matplotlib import pyplot as plt
+from scipy import stats
 
 
 @pytest.fixture(autouse=True)
@@ -20,33 +25,58 @@ def closed():
 
 
 class FakePage:
+    profile = profiles.get("quick")
+
     def __init__(self, found):
         self.found, self.rows = found, dict.fromkeys(found)
 
-    def metrics(self, key):
+    def results(self, key):
         return self.found.get(key, [])
 
+    def metrics(self, key):
+        return [record.metrics for record in self.results(key)]
 
-def seed(offset: float) -> dict:
-    return {"ann": 90 + offset, "snn": [50 + offset + t for t in range(32)]}
+
+def record(offset: float, seed: int = 0, **more) -> Record:
+    metrics = {"ann": 90 + offset, "snn": [50 + offset + t for t in range(32)], "images": 1000}
+    return Record({"training": {"seed": seed, "dataset": "cifar10"}}, metrics | more, {}, "made up")
 
 
-def test_lines_are_means_at_the_papers_time_steps():
+def test_lines_are_means_at_the_papers_time_steps_and_each_network_has_one_mark():
     _, ax = plt.subplots()
-    accuracy.over_time(ax, {"qcfs": [seed(0)["snn"], seed(2)["snn"]]}, [90.0, 92.0])
-    line, level = ax.get_lines()
-    assert line.get_xdata().tolist() == list(published.TIMESTEPS)
-    assert np.allclose(line.get_ydata(), [50 + t for t in published.TIMESTEPS])
-    assert level.get_ydata()[0] == 91 and len(ax.collections) == 1
+    rows = {"qcfs": [record(0), record(2, 1)], "cos": [record(0), record(2, 1)], "csqcfs": [record(1), record(2, 1)]}
+    accuracy.over_time(ax, rows)
+    lines = {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
+    assert list(lines) == ["QCFS", "COS", "CS-QCFS"]
+    assert lines["QCFS"].get_xdata().tolist() == list(published.TIMESTEPS)
+    assert np.allclose(lines["QCFS"].get_ydata(), [50 + t for t in published.TIMESTEPS])
+    marks = [float(bar.lines[0].get_ydata()[0]) for bar in ax.containers]
+    assert marks == [91, 91.5]  # QCFS and COS share their network
+
+
+def test_an_interval_of_one_seed_is_that_of_its_images():
+    mean, low, high = shared.interval([record(0, ann=90.0)], "ann")
+    share = (900 + 1) / 1002  # Agresti and Caffo: one made-up image of each kind
+    reach = stats.norm.ppf(0.975) * 100 * math.sqrt(share * (1 - share) / 1002)
+    assert mean == 90 and (low, high) == pytest.approx((90 - reach, 90 + reach))
+    low, high = shared.interval([record(0), record(2, 1), record(4, 2)], "ann")[1:]
+    assert (high - low) / 2 > stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)  # that of the seeds is in it
+
+
+def test_without_a_number_of_images_there_is_no_interval():
+    old = record(0)
+    del old.metrics["images"]
+    assert shared.interval([old], "ann") == (90, 90, 90)
 
 
 def test_one_panel_for_each_network_with_records():
-    page = FakePage({("resnet20", "qcfs"): [seed(0)], ("resnet20", "cos"): [seed(1)], ("vgg16", "qcfs"): []})
+    page = FakePage({("resnet20", "qcfs"): [record(0)], ("resnet20", "cos"): [record(1)], ("vgg16", "qcfs"): []})
     fig = accuracy.comparison(page, ("qcfs", "cos"))
-    assert [ax.get_title() for ax in fig.axes] == ["ResNet-20"]
-    assert len(fig.axes[0].texts) == 2  # labels at the lines' ends
+    assert [ax.get_title() for ax in fig.axes] == ["ResNet-20, CIFAR-10"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["QCFS", "COS"]
+    page.profile = profiles.get("demo")
+    assert accuracy.comparison(page, ("qcfs",)).axes[0].get_title() == "ResNet-20, handwritten digits"
 
 
-def test_a_page_without_records_says_so():
-    fig = accuracy.comparison(FakePage({("vgg16", "qcfs"): []}), ("qcfs",))
-    assert "no records" in fig.axes[0].texts[0].get_text()
+def test_a_page_without_records_has_no_figure():
+    assert accuracy.comparison(FakePage({("vgg16", "qcfs"): []}), ("qcfs",)) is None

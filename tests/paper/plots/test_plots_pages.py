@@ -12,8 +12,9 @@ import torch
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures.thresholds import spread_of_layers
-from csqcfs.paper.pages import page, tables
+from csqcfs.paper.pages import page, style, tables
 from csqcfs.paper.plots import channels, error, quantization, spread, thresholds
+from csqcfs.paper.runs.records import Record
 from matplotlib import pyplot as plt
 from torch.nn import functional as F
 
@@ -32,6 +33,13 @@ class FakePage:
     def __init__(self, found, runs=None):
         self.found, self.rows = found, runs or {key: (str(key),) for key in found}
 
+    def results(self, key):
+        settings = {"dataset": "digits"}
+        return [
+            Record({"training": settings | {"seed": seed}}, metrics, {}, "made up")
+            for seed, metrics in enumerate(self.found.get(key, []))
+        ]
+
     def metrics(self, key):
         return self.found.get(key, [])
 
@@ -49,11 +57,10 @@ class FakePage:
         ("conversion_error", lambda page: error.over_L(page, "vgg16")),
     ],
 )
-def test_pages_without_records_say_so(id, draw, monkeypatch, tmp_path):
+def test_pages_without_records_have_no_figure(id, draw, monkeypatch, tmp_path):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr("csqcfs.engine.paths.reference_records", lambda profile: tmp_path)
-    fig = draw(page.open(id, "paper"))
-    assert "no records" in fig.axes[0].texts[0].get_text()
+    assert draw(page.open(id, "paper")) is None
 
 
 @pytest.mark.parametrize(
@@ -120,10 +127,14 @@ def test_figure4_has_one_line_for_each_method_and_relu_across():
     found["cifar100", "resnet20", "relu", None] = [{"ann": 60.0}]  # nothing to compare with: no panel
     fig = quantization.figure4(FakePage(found))
     (ax,) = fig.axes
-    assert ax.get_title() == "ResNet-20, digits for CIFAR-10"
-    relu, qcfs, ours = ax.get_lines()
-    assert relu.get_xdata().tolist() == [2, 4] and set(relu.get_ydata()) == {92.0}
-    assert qcfs.get_ydata().tolist() == [83, 85] and ours.get_ydata().tolist() == [84, 86]
+    assert ax.get_title() == "ResNet-20, handwritten digits"
+    (relu,) = (line for line in ax.get_lines() if line.get_label() == "ReLU")
+    assert set(relu.get_ydata()) == {92.0}
+    means = {bar.get_label(): [] for bar in ax.containers if not bar.get_label().startswith("_")}
+    for bar in ax.containers:
+        colour = bar.lines[0].get_color()
+        means["QCFS" if colour == style.METHODS["qcfs"].colour else "CS-QCFS"].append(bar.lines[0].get_ydata()[0])
+    assert means == {"QCFS": [83, 85], "CS-QCFS": [84, 86]}
     frame = quantization.figure4_table(FakePage(found))
     assert frame.loc[("CIFAR-10", "ResNet-20", "4")].tolist() == [
         "92.00",
@@ -170,7 +181,8 @@ def fig6_page() -> FakePage:
 def test_figure6_draws_a_shared_training_once_and_marks_the_crossing():
     fig = thresholds.figure6(fig6_page())
     (ax,) = fig.axes
-    assert "digits" in ax.get_title(loc="left")
+    assert ax.get_title(loc="left").startswith("(a1) ResNet-20, handwritten digits")
+    assert ax.get_yscale() == "symlog" and "logarithmic" in ax.get_ylabel()
     crosses = [line for line in ax.get_lines() if line.get_marker() == "X"]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in crosses] == [(2, -1.0)]
     thick = [line for line in ax.get_lines() if line.get_label() in ("QCFS", "CS-QCFS")]
@@ -230,11 +242,25 @@ def test_error_over_layers_in_percent():
     assert frame.loc[("VGG-16", "QCFS", "2"), "flooring"] == pytest.approx(100 * 2 * np.sqrt(0.00125))
     assert frame.loc[("VGG-16", "QCFS", "2"), "clipping"] == pytest.approx(100 * np.sqrt(0.125))
     fig = error.over_depth(found, "vgg16")
-    assert len(fig.axes) == 12
+    assert len(fig.axes) == 6
     assert fig.axes[0].get_lines()[0].get_ydata().tolist() == pytest.approx([3, 4])
-    assert fig.axes[4].get_lines()[0].get_ydata().tolist() == pytest.approx([12, 16])
+    assert fig.axes[1].get_lines()[0].get_ydata().tolist() == pytest.approx([12, 16])
+    assert fig.axes[3].get_lines()[0].get_ydata().tolist() == [0, 0]  # the two networks are the same
     lines = error.over_L(found, "vgg16").axes[0].get_lines()
     assert lines[0].get_xdata().tolist() == [4, 8]
+
+
+def test_parts_that_are_zero_by_definition_are_not_drawn():
+    def metrics(rms: float) -> dict:
+        parts = {part: [rms, rms] for part in error.COLUMNS}
+        first = parts | {"unevenness": [0.0, 0.0]}
+        return {"sites": ["a", "b"], "rms": {str(T): first if T == 1 else parts for T in published.TIMESTEPS}}
+
+    found = FakePage({("vgg16", end, 4): [metrics(rms)] for end, rms in zip(error.ENDS, (0.1, 0.15), strict=True)})
+    fig = error.over_depth(found, "vgg16")
+    shown = [[line.get_label() for line in ax.get_lines()] for ax in fig.axes[:3]]
+    assert "unevenness" not in shown[0] and "unevenness" in shown[1] and "flooring" in shown[0]
+    assert fig.axes[3].get_lines()[0].get_ydata().tolist() == pytest.approx([5, 5])
 
 
 def test_levels_are_means_of_layers_and_the_least_of_all():

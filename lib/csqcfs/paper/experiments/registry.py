@@ -88,13 +88,18 @@ ARTEFACTS = (
     Artefact(
         "table1",
         "Table 1",
-        "Methods on CIFAR-10",
+        "Methods compared",
         "How accurate are the SNNs of each method at T = 1..32?",
         rows.comparison("cifar10"),
         ("TABLE1",),
     ),
     Artefact(
-        "table2", "Table 2", "Methods on CIFAR-100", "The same on CIFAR-100.", rows.comparison("cifar100"), ("TABLE2",)
+        "table2",
+        "Table 2",
+        "Methods compared on harder data",
+        "How accurate are they where there are 100 classes?",
+        rows.comparison("cifar100"),
+        ("TABLE2",),
     ),
     Artefact(
         "table3",

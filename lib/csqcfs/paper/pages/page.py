@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from ...engine import paths
 from ..experiments import profiles, registry
+from ..names import NAMES
 from ..runs import records
 from ..runs.records import Record
 from . import style, tables
@@ -56,7 +57,7 @@ class Page:
         """Names of the data sets behind the page's records, or behind its runs where there is no record yet."""
         keys = [key for key in self.rows if self.results(key)] or list(self.rows)
         used = {run.training.dataset: None for key in keys for run in self.rows[key] if run.training is not None}
-        return " and ".join(tables.NAMES.get(name, name) for name in used)
+        return " and ".join(NAMES.get(name, name) for name in used)
 
     @property
     def source(self) -> str:

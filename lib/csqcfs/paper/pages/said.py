@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ..measures import compare
-from ..plots import shared
 from ..names import NAMES
+from ..plots import shared
 from . import page
 
 METHOD = NAMES | {  # with the rows of Table 4

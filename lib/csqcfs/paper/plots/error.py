@@ -108,7 +108,7 @@ def _grid(title: str, x: Sequence[float], errors: Mapping[int, Errors]) -> tuple
         2, len(errors), figsize=(style.PAGE, 4.4), sharex=True, sharey="row", height_ratios=(3, 2), squeeze=False
     )
     base, other = ENDS
-    for (top, bottom), (T, found) in zip(axes.T, errors.items()):
+    for (top, bottom), found in zip(axes.T, errors.values()):
         for part, (colour, marker) in LOOKS.items():
             one, two = (100 * np.asarray(found[end][part]) for end in (base, other))
             if not (one.any() or two.any()):
