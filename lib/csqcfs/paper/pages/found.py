@@ -232,8 +232,8 @@ def conversion_error(shown) -> list[str]:
         first, last = (frame.loc[(network, "CS-QCFS", T)] for T in ("1", "32"))
         parts = ", ".join(f"{part} {first[part]:.0f}" for part in ("flooring", "propagated", "unevenness"))
         sentences.append(
-            f"{network} with CS-QCFS: at T = 1 the SNN is {first['SNN − ANN']:.0f} % of θ from its ANN (root mean square "
-            f"over layers; {parts}), at T = 32 {last['SNN − ANN']:.1f} %."
+            f"{network} with CS-QCFS: at T = 1 the SNN is {first['SNN − ANN']:.0f} % of θ from its ANN (root mean "
+            f"square over layers; {parts}), at T = 32 {last['SNN − ANN']:.1f} %."
         )
     if sentences:
         both = frame["SNN − ANN"].unstack("Activation")

@@ -1,4 +1,4 @@
-"""What several figures share: accuracies with their intervals, titles that name network and data, and panels drawn once."""
+"""What several figures share: accuracies with intervals, titles that name network and data, panels drawn once."""
 
 from __future__ import annotations
 
