@@ -544,3 +544,23 @@ def test_training_on_cuda_learns_and_leaves_both_random_states():
     assert next(model.parameters()).is_cuda and history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert torch.equal(states[0], torch.get_rng_state())
     assert torch.equal(states[1], torch.cuda.get_rng_state())
+
+
+def test_thresholds_may_have_a_weight_decay_of_their_own():
+    """One step at a rate of 1 without momentum moves a parameter by its gradient and its decay."""
+    after = {}
+    for decay in (None, 0.0, 0.5):
+        torch.manual_seed(0)
+        model = quantize.quantize_activations(nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.ReLU()), 4, 2.0)
+        before = {name: p.detach().clone() for name, p in model.named_parameters()}
+        images = ImageSet(
+            torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8) % 4, tuple("abcd"), (0.0,), (1.0,)
+        )
+        settings = {"epochs": 1, "lr": 1.0, "batch_size": 8, "momentum": 0.0, "augment": None, "schedule": "cosine"}
+        fit(model, images, **settings, weight_decay=0.1, threshold_decay=decay, progress=False)
+        after[decay] = {name: p.detach() - before[name] for name, p in model.named_parameters()}
+    raw = next(name for name in before if name.endswith("raw"))
+    for name, start in before.items():
+        pulled = -0.5 * start if name == raw else torch.zeros_like(start)
+        torch.testing.assert_close(after[0.5][name] - after[0.0][name], pulled)
+    torch.testing.assert_close(after[None][raw] - after[0.0][raw], -0.1 * before[raw])

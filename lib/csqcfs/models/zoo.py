@@ -15,6 +15,7 @@ memory is taken.
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,17 @@ KINDS = ("relu", "quantized", "snn")
 def names() -> list[str]:
     """Networks that come with the package."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def digest(name: str) -> str:
+    """Twelve hexadecimal digits of SHA-256 over the file of a network of the package.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in names():
+        raise InputError(f"{name!r}: expected a network of the package, one of {', '.join(names()) or '(none yet)'}")
+    return hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def save(

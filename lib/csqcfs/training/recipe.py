@@ -46,6 +46,7 @@ class Recipe:
     seed: int
     precision: str
     compiled: bool
+    threshold_decay: float | None = None
 
     def __post_init__(self):
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
@@ -58,6 +59,8 @@ class Recipe:
             "weight_decay": (lambda v: 0 <= v < math.inf, "a finite number of 0 or more, such as 5e-4"),
             "label_smoothing": (lambda v: 0 <= v < 1, "a number from 0 to below 1, 0 for none"),
         }
+        if self.threshold_decay is not None:
+            ranges["threshold_decay"] = ranges["weight_decay"]
         for name, (allowed, expected) in ranges.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not allowed(value):

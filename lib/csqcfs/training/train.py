@@ -59,6 +59,7 @@ def fit(
     batch_size: int = 128,
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
+    threshold_decay: float | None = None,
     schedule: str = "cosine",
     label_smoothing: float = 0.0,
     augment: Augment | None = Augment(),
@@ -76,6 +77,7 @@ def fit(
     Args:
         model: gives logits [N, classes] for images [N, C, H, W].
         train_set: images in memory, or a map-style Dataset, which is read into memory once.
+        threshold_decay: weight decay of the thresholds' parameters, where it is another.
         schedule: "cosine" (annealed to 0 epoch by epoch, the paper's) or "onecycle" (every step, warm-up).
         augment: None turns augmentation off; AutoAugment, on by default, needs three channels.
         seed: of order, augmentation and dropout, not of the weights; the caller's random state is left alone.
@@ -100,7 +102,18 @@ def fit(
         Busy: another call, here or in another process, trains with this ``checkpoint``.
     """
     recipe = Recipe(
-        epochs, lr, batch_size, momentum, weight_decay, schedule, label_smoothing, augment, seed, precision, compiled
+        epochs,
+        lr,
+        batch_size,
+        momentum,
+        weight_decay,
+        schedule,
+        label_smoothing,
+        augment,
+        seed,
+        precision,
+        compiled,
+        threshold_decay,
     )
     images = train_set if isinstance(train_set, ImageSet) else ImageSet.from_dataset(train_set)
     if val_set is not None and not isinstance(val_set, ImageSet):
@@ -113,7 +126,7 @@ def fit(
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
     memory_format = training_format(model, images.normalise(images.images[:2].to(device_of(model))))
     # foreach halves the time of a step on a CPU, where it is not the default
-    optimizer = torch.optim.SGD(trainable, lr, momentum, weight_decay=weight_decay, foreach=True)
+    optimizer = torch.optim.SGD(_groups(model, trainable, recipe), lr, momentum, foreach=True)
 
     history: list[dict[str, Any]] = []
     identity = (
@@ -160,6 +173,17 @@ def fit(
     return history
 
 
+def _groups(model: nn.Module, trainable: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    """Parameters by their weight decay."""
+    if recipe.threshold_decay is None:
+        return [{"params": trainable, "weight_decay": recipe.weight_decay}]
+    thresholds = {id(site.raw) for site in sites(model).values()}
+    return [
+        {"params": [p for p in trainable if (id(p) in thresholds) is chosen], "weight_decay": decay}
+        for chosen, decay in ((False, recipe.weight_decay), (True, recipe.threshold_decay))
+    ]
+
+
 def _train_epoch(
     model: nn.Module,
     images: ImageSet,
@@ -178,7 +202,8 @@ def _train_epoch(
     batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, device)
     for step, (x, y) in enumerate(batches):
         rate = recipe.rate(epoch, step, steps)
-        optimizer.param_groups[0]["lr"] = rate
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             logits = model(x.clone(memory_format=memory_format)).float()
         loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)

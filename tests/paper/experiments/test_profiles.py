@@ -71,7 +71,7 @@ def test_stages_of_every_end(end, activations, epochs):
         RELU,
         "qcfs",
         "qcfs-2",
-        *(f"{a}{b}" for a in ("sqcfs", "cqcfs", "csqcfs") for b in ("", "-1")),
+        *(f"{a}{b}" for a in ("sqcfs", "cqcfs", "csqcfs", "ctqcfs", "ceqcfs") for b in ("", "-1")),
     }
 
 

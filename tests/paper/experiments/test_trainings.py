@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from csqcfs import data
+from csqcfs import data, models
 from csqcfs.conversion import quantize
 from csqcfs.data.augment import Augment
 from csqcfs.engine import paths
 from csqcfs.engine.checkpoint import load_state
 from csqcfs.engine.errors import InputError
+from csqcfs.models import zoo
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import RELU, Stage, Training
 from csqcfs.training import train
@@ -428,3 +429,66 @@ def test_a_quick_chain_on_cifar(monkeypatch):
     assert all(bool((m.threshold > 0).all()) for m in quantize.sites(model).values())
     tensors, _ = load_state(trainings.checkpoint_path(training))
     assert sum(name.startswith("model.") for name in tensors) == len(model.state_dict())
+
+
+# from a network of the package
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """A network of the digits, with thresholds of its own, as one of the package's files."""
+    splits = data.load("digits", val=20)
+    torch.manual_seed(7)
+    model = models.build("resnet20", 10, 0.1, 1)
+    model = quantize.quantize_activations(model, 4, 1.0, splits.train.normalise(splits.train.images[:2]))
+    for number, site in enumerate(quantize.sites(model).values()):
+        site.raw.data.fill_(0.5 + number / 10)
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    return zoo.save(model, tmp_path / "small.safetensors", images=splits.train)
+
+
+def starting(activation: str = "csqcfs", epochs: int = 0, **changes) -> Training:
+    return dataclasses.replace(CHAIN, start="small", stages=(Stage(activation, epochs, 0.02),), **changes)
+
+
+def test_a_training_goes_on_from_a_network_of_the_package(packaged):
+    model, history, splits = trainings.train(starting())
+    x = splits.test.normalise(splits.test.images)
+    with torch.no_grad():
+        assert torch.equal(trainings.train(starting("qcfs"))[0](x), zoo.load("small")(x))
+        torch.testing.assert_close(model(x), zoo.load("small")(x))
+    assert history == [] and not list(paths.checkpoints().glob("*"))
+    assert {type(site).__name__ for site in quantize.sites(model).values()} == {"CSQCFS"}
+    trained, history, _ = trainings.train(starting(epochs=1))
+    assert len(history) == 1 and not torch.equal(trained(x), model(x))
+    again, _, _ = trainings.train(starting(epochs=1))  # from its checkpoint
+    assert torch.equal(trained(x), again(x))
+
+
+def test_another_L_is_calibrated(packaged):
+    model, _, splits = trainings.train(starting(L=1))
+    sites = quantize.sites(model).values()
+    assert {site.L for site in sites} == {1}
+    with torch.no_grad():
+        levels = {len(site(torch.linspace(-9, 9, 99)[:, None].expand(-1, site.channels)).unique()) for site in sites}
+    before = [site.threshold.item() for site in quantize.sites(zoo.load("small")).values()]
+    assert 2 in levels and [site.threshold[0].item() for site in sites] != pytest.approx(before, rel=1e-3)
+
+
+def test_the_start_is_in_the_digest(packaged):
+    first = starting()
+    assert first.settings()["start_digest"] == zoo.digest("small") == first.start_digest
+    with torch.no_grad():
+        network = zoo.load("small")
+        next(iter(quantize.sites(network).values())).raw.add_(1)
+        zoo.save(network, packaged, images=data.load("digits", val=20).train)
+    assert starting().digest != first.digest
+    assert not {"start", "start_digest", "threshold_decay"} & CHAIN.settings().keys()
+
+
+def test_a_start_that_does_not_fit_is_refused(packaged):
+    with pytest.raises(InputError, match="'other': expected a network of the package, one of small"):
+        dataclasses.replace(CHAIN, start="other")
+    with pytest.raises(InputError, match="small has {'name': 'resnet20', 'width': 0.1") as refusal:
+        trainings.train(starting(width=0.2))
+    assert "\n" not in str(refusal.value)

@@ -46,9 +46,15 @@ def _identity(dataset: str) -> str:
     return data.identity(dataset)
 
 
+def _digest_of_start(name: str) -> str:
+    from ...models import zoo
+
+    return zoo.digest(name)
+
+
 @dataclass(frozen=True)
 class Stage:
-    """One call of `fit`: with which activation, how long, and from which learning rate."""
+    """One call of `fit`: with which activation, how long, and from which learning rate; none for 0 epochs."""
 
     activation: str
     epochs: int
@@ -89,6 +95,10 @@ class Training(Digested):
         stages: the last one names the activation of the result.
         seed: of weights, order, augmentation and dropout.
         val: training images held out for validation, always the same ones.
+        threshold_decay: weight decay of the thresholds; None for ``weight_decay``.
+        start: network of the package that the first stage goes on from instead of random weights; its thresholds
+            are calibrated anew where ``L`` is not its own.
+        start_digest: of its file.
         data: digest of the images that ``dataset`` stands for here, see `data.identity`.
     """
 
@@ -108,10 +118,14 @@ class Training(Digested):
     augment: Augment = field(default_factory=augmentation)
     precision: str = "float32"
     compiled: bool = False
+    threshold_decay: float | None = None
+    start: str | None = None
+    start_digest: str | None = field(init=False)
     data: str = field(init=False)
 
     def __post_init__(self):
-        _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing")
+        _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing", "threshold_decay")
+        object.__setattr__(self, "start_digest", None if self.start is None else _digest_of_start(self.start))
         object.__setattr__(self, "data", _identity(self.dataset))
 
     @property
@@ -131,13 +145,18 @@ class Training(Digested):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
-        if all(stage.activation == RELU for stage in self.stages):
+        for name in ("threshold_decay", "start", "start_digest"):  # absent where they change nothing
+            if settings[name] is None:
+                del settings[name]
+        if self.start is None and all(stage.activation == RELU for stage in self.stages):
             del settings["L"], settings["threshold"]
         return json.loads(json.dumps(settings))
 
     def __str__(self) -> str:
         stages = " + ".join(f"{stage.activation} {stage.epochs}" for stage in self.stages)
-        return f"{self.network} on {self.dataset}, L = {self.L}, {stages} epochs, seed {self.seed}"
+        start = "" if self.start is None else f"from {self.start}, "
+        decay = "" if self.threshold_decay is None else f", decay {self.threshold_decay:g} of thresholds"
+        return f"{self.network} on {self.dataset}, L = {self.L}, {start}{stages} epochs{decay}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ decides data, width, schedule and seeds. `paper` holds the settings of section 5
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,8 @@ class Profile:
         seeds: of every training.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
         low_thresholds: initial thresholds of Fig. 6a, which the paper calls "lower" without giving them.
+        start: the network of the package that short fine-tunings start from, see `tuning`; None for full trainings.
+        tuning_epochs, tuning_lr: of such a fine-tuning.
         trace_epochs, trace_lr: of the trainings of Fig. 6, which only trace thresholds; None for those of stage 1.
         traced_L: quantization steps of Fig. 6b, which the paper calls "various".
     """
@@ -86,6 +89,42 @@ class Profile:
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
     trace_lr: float | None = None
+    start: str | None = None
+    tuning_epochs: int = 4
+    tuning_lr: float = 0.04
+
+    def tuning(
+        self,
+        end: str,
+        *,
+        dataset: str = "cifar10",
+        network: str = "resnet20",
+        seed: int = 0,
+        L: int | None = None,
+        threshold_decay: float | None = None,
+        epochs: int | None = None,
+    ) -> Training:
+        """A second stage that ends with ``end``: short and from ``start`` where the profile has one, so that whoever
+        has the package and the images makes the same network in minutes, on every processor in float32.
+
+        Args:
+            L: instead of the paper's; the thresholds of ``start`` are calibrated anew for another.
+            threshold_decay: weight decay of the thresholds, where it is another.
+            epochs: 0 for the start as it is.
+        """
+        whole = self.training(dataset, network, end, seed=seed, L=L)
+        if self.start is None:
+            return dataclasses.replace(whole, threshold_decay=threshold_decay)
+        stage = Stage(end, self.tuning_epochs if epochs is None else epochs, self.tuning_lr)
+        return dataclasses.replace(
+            whole,
+            start=self.start,
+            threshold=None,
+            stages=(stage,),
+            precision="float32",
+            compiled=False,
+            threshold_decay=threshold_decay,
+        )
 
     @property
     def panels(self) -> list[str]:
@@ -183,6 +222,7 @@ QUICK = Profile(
     traced_L=(),
     trace_epochs=8,
     trace_lr=0.1,
+    start="resnet20-cifar10-qcfs",
 )
 DEMO = Profile(
     "demo",

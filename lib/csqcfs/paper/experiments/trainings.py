@@ -16,6 +16,7 @@ from ...engine import files, paths
 from ...engine.checkpoint import load_metadata
 from ...engine.errors import Busy, InputError
 from ...engine.modules import device_of
+from ...models import zoo
 from ...training.train import TrainingDiverged, fit
 from .configs import RELU, Training
 
@@ -92,16 +93,20 @@ def _stages(
     training: Training, splits: data.Splits, deadline: float | None, progress: bool
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     before: list[dict[str, Any]] = []
-    if training.parent is None:
+    if training.parent is None and training.start is not None:
+        model = _start(training, splits.train)
+    elif training.parent is None:
         with torch.random.fork_rng([]):
             torch.manual_seed(training.seed)
             channels = splits.train.images.shape[1]
             model = models.build(training.network, len(splits.train.classes), training.width, channels)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
     else:
         model, before = _stages(training.parent, splits, deadline, progress)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     model = _with_activation(model, training, splits.train)
     stage = training.stages[-1]
+    if not stage.epochs:
+        return model, before
     try:
         trained = fit(
             model,
@@ -111,6 +116,7 @@ def _stages(
             batch_size=training.batch_size,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
+            threshold_decay=training.threshold_decay,
             schedule=training.schedule,
             label_smoothing=training.label_smoothing,
             augment=training.augment,
@@ -128,9 +134,31 @@ def _stages(
     return model, before + [{"stage": number, "activation": stage.activation, **record} for record in trained]
 
 
+def _start(training: Training, images: ImageSet) -> nn.Module:
+    """The network of the package that ``training`` starts from, with its L.
+
+    Raises:
+        InputError: another architecture, other classes or another normalisation than those of ``training``.
+    """
+    model = zoo.load(training.start)
+    header = model.meta["zoo"]
+    built = {"name": training.network, "width": training.width, "num_classes": len(images.classes)}
+    found = {key: header["built"][key] for key in built} | {"mean": model.mean, "std": model.std}
+    wanted = built | {"mean": tuple(images.mean), "std": tuple(images.std)}
+    if found != wanted:
+        raise InputError(f"{training.start} has {found}: expected {wanted}, as the training and its images have")
+    sites = quantize.sites(model).values()
+    if {site.L for site in sites} == {training.L}:
+        return model
+    for site in sites:
+        site.L = training.L
+    return calibrate(model, initial_images(training, images))
+
+
 def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> nn.Module:
     """The network of the stage before, with the activation of the last stage."""
-    before, now = training.stages[-2].activation if len(training.stages) > 1 else RELU, training.activation
+    now, sites = training.activation, quantize.sites(model).values()
+    before = next((name for name, kind in quantize.ACTIVATIONS.items() if type(next(iter(sites), None)) is kind), RELU)
     if before == now:
         return model
     if before == RELU:

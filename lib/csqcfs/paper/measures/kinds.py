@@ -28,9 +28,9 @@ def training(trained: Trained) -> dict[str, Any]:
 
 
 def accuracy(
-    trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False
+    trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False, T: int = T_MAX
 ) -> dict[str, Any]:
-    """Accuracy in % of the ANN and of its SNN at T = 1..32, on the same test images, and the thresholds.
+    """Accuracy in % of the ANN and of its SNN at 1..``T``, on the same test images, and the thresholds.
 
     "right" says which images were right, in their order, so that methods can be compared image by image.
     """
@@ -39,7 +39,7 @@ def accuracy(
     thresholds = {
         name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
     }
-    ann, over_time = correct(trained.model, test).numpy(), correct_snn(snn, test, T_MAX).numpy()
+    ann, over_time = correct(trained.model, test).numpy(), correct_snn(snn, test, T).numpy()
     return {
         "images": len(test),
         "ann": percent(ann),
