@@ -22,7 +22,7 @@ def test_generated_sections_are_up_to_date(monkeypatch, tmp_path):
 
 def test_sections_come_in_the_promised_order():
     wanted = [
-        "## Two commands",
+        "## Three commands",
         "## Results",
         "## From artefact to notebook to command",
         "## Your own model",
@@ -55,6 +55,32 @@ def test_the_code_of_your_own_model_runs():
     assert names["scores"].shape == (8, 2, 10) and bool(names["scores"].isfinite().all())
 
 
-@pytest.mark.parametrize("command", ["./run_all.sh\n", "./run_all.sh test"])
-def test_the_two_commands_are_there(command):
+@pytest.mark.parametrize("command", ["./run_all.sh ", "./run_all.sh test", "./run_all.sh lab"])
+def test_the_three_commands_are_there(command):
     assert command in TEXT
+
+
+def test_the_first_screen_is_short_and_names_what_a_newcomer_needs():
+    first = TEXT[: TEXT.index("The paper is")]
+    assert len(first.splitlines()) <= 45 and first.count("<img") == 1
+    for word in ("Linux", "Python", "GB", "minutes", "index.ipynb"):
+        assert word in first
+
+
+def test_the_results_fit_a_screen():
+    section = TEXT[TEXT.index("## Results") : TEXT.index("## From artefact")]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert all(len(row) <= 120 for row in rows)
+
+
+def test_variables_and_commands_that_are_named_exist():
+    code = "".join(path.read_text(encoding="utf-8") for path in (paths.REPOSITORY / "lib").rglob("*.py"))
+    code += (paths.REPOSITORY / "run_all.sh").read_text(encoding="utf-8")
+    for name in set(re.findall(r"CSQCFS_[A-Z]+", TEXT)):
+        assert name in code, name
+    for option in set(re.findall(r"`?(--[a-z]+)", TEXT)):
+        assert f'"{option}"' in code, option
+    for call in set(re.findall(r"csqcfs\.([a-z_]+)\(", TEXT)):
+        import csqcfs
+
+        assert hasattr(csqcfs, call), call

@@ -9,74 +9,95 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from ...engine import paths
 from ...engine.files import write_text
-from .. import published
 from ..bench import report
 from ..claims import judge
 from ..experiments import profiles, registry
-from ..runs import records
-from . import index, page, tables
+from ..names import NAMES
+from . import costs, formats, found, index, page, said
 
-RESULTS = (("table1", published.TABLE1, "CIFAR-10"), ("table2", published.TABLE2, "CIFAR-100"))
+SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
+LINE = re.compile(r"simulation: SpikingJelly|simulation: ours / T passes|training step: CS-QCFS / QCFS")
 
 
 def artefact_map() -> str:
-    """One row for each artefact: where it stands in the paper, its notebook, its command, its time in the demo."""
-    lines = ["| paper | what it shows | notebook | command | demo |", "|---|---|---|---|--:|"]
+    """One row for each artefact: where it stands in the paper, its notebook, which is its command's name, its runs."""
+    lines = ["| paper | what it shows | notebook | demo |", "|---|---|---|--:|"]
     for artefact in registry.ARTEFACTS:
         lines.append(
             f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
-            f"`./run_all.sh --only {artefact.id}` | {index.progress(page.open(artefact.id, 'demo'))} |"
+            f"{index.progress(page.open(artefact.id, 'demo'))} |"
         )
     return "\n".join(lines)
 
 
 def results() -> str:
-    """The networks of the quick profile that have records, beside the paper's."""
-    parts = []
-    for id, printed, name in RESULTS:
+    """Tables 1 and 2 of the quick profile on a screen's width: means over seeds, and what they say."""
+    lines, rests_on = [], []
+    first_step = costs.first_step_frame(page.open("latency", "quick"))["steps of each layer"].to_dict()
+    for id in ("table1", "table2"):
         shown = page.open(id, "quick")
-        networks = list(dict.fromkeys(key[0] for key in shown.rows if shown.metrics(key)))
-        rows = {key: row for key, row in printed.items() if key[0] in networks}
-        if not networks:
-            continue
-        frame = tables.accuracy_beside(shown, rows, ("Architecture", "Method"))
-        note = records.origin([record for group in shown.records.values() for record in group])
-        parts.append(f"**{name}**, accuracy in %\n\n{tables.to_markdown(frame)}\n{note}; command `{shown.command}`")
-    return "\n\n".join(parts)
+        for key in shown.rows:
+            if metrics := shown.metrics(key):
+                place = f"{NAMES[key[0]]}, {shown.data}"
+                rests_on.append(f"{place}: {said.rests_on(shown.results(key))}")
+                values = [[one["ann"] for one in metrics], *([one["snn"][T - 1] for one in metrics] for T in SHOWN)]
+                steps = first_step.get((NAMES[key[0]], NAMES[key[1]]), "")
+                lines.append((place, NAMES[key[1]], steps, *(f"{statistics.fmean(value):.1f}" for value in values)))
+    if not lines:
+        return "The profile `quick` has no records yet."
+    columns = ["network, data", "method", "steps a layer at T = 1", "ANN", *(f"T = {T}" for T in SHOWN)]
+    frame = pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+    told = {id: found.SENTENCES[id](page.open(id, "quick")) for id in ("table1", "latency", "ablation")}
+    text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
+    return (
+        f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
+        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n{said.minus(' '.join(text))}"
+    )
 
 
 def profile_list() -> str:
-    return "\n".join(f"- `{profile.name}`: {profile.summary}." for profile in profiles.PROFILES.values())
+    """What each profile is, and what its committed records took to compute."""
+
+    def line(profile: profiles.Profile) -> str:
+        shown = [page.open(artefact.id, profile.name) for artefact in registry.ARTEFACTS]
+        found = {one.digest: one for p in shown for group in p.records.values() for one in group}
+        runs = {run for p in shown for group in p.rows.values() for run in group}
+        hours = sum(one.provenance["seconds"] for one in found.values()) / 3600
+        machines = ", ".join(sorted({one.provenance["hardware"] for one in found.values()}))
+        took = f"{len(found)} of its {len(runs)} runs are recorded, which took {hours:.1f} hours on {machines}"
+        return (
+            f"- `{profile.name}`: {profile.summary}. {took if found else f'None of its {len(runs)} runs is recorded'}."
+        )
+
+    return "\n".join(map(line, profiles.PROFILES.values()))
 
 
 def claim_count() -> str:
-    """Verdicts of the claims ledger, by profile."""
-
-    def line(profile: str) -> str:
-        counts = ", ".join(
-            f"{count} {verdict}"
-            for verdict, count in judge.tally(judge.judge(page.open("claims", profile))).items()
-            if count
-        )
-        return f"- `{profile}`: {counts} ([ledger](paper_figures/{profile}/claims.md))"
-
-    return "\n".join(line(profile) for profile in ("demo", "quick"))
+    """Verdicts of the claims ledger in the profile that judges."""
+    counts = judge.tally(judge.judge(page.open("claims", "quick")))
+    return f"- `quick`: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
 
 
 def speed() -> str:
-    """The table of speed, from the record that Table 6 of the profile "quick" has."""
+    """The three answers, from the record that Table 6 of the profile "quick" has."""
     (record,) = page.open("table6", "quick").records[("bench",)]
-    versions = ", ".join(f"{name} {version}" for name, version in record.metrics["versions"].items())
-    return (
-        f"{report.table(record.metrics['lines'], notes=False)}\n\nMeasured on {record.provenance['date']} on "
-        f"{record.provenance['hardware']} with {record.metrics['threads']} threads; {versions}; "
-        "medians (quartiles) over rounds in which the compared functions take turns."
+    lines = [
+        f"- {line['what']} ({line['size']}): {report.value(line)} (quartiles {line['outcome']['low']:.3g} to "
+        f"{line['outcome']['high']:.3g})"
+        for line in record.metrics["lines"]
+        if LINE.match(line["what"]) and line["size"].startswith("resnet20") and "as it is" not in line["size"]
+    ]
+    return "\n".join(
+        ["Times as ratios, each pair measured in turns:", "", *lines, "", f"on {record.provenance['hardware']}."]
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from ..measures import compare
 from ..names import NAMES
 from ..plots import shared
+from ..runs.records import Record
 from . import page
 
 METHOD = NAMES | {  # with the rows of Table 4
@@ -32,16 +33,20 @@ def verdict(found: compare.Difference) -> str:
     return "undecided" if not found.decided else "ahead" if found.points > 0 else "behind"
 
 
-def in_full(what: str, found: compare.Difference, records: Sequence) -> str:
+def rests_on(records: Sequence[Record], seeds: int | None = None) -> str:
+    """How many seeds, by default one for each record, and how many test images."""
+    count, images = seeds or len(records), records[0].metrics.get("images")
+    return f"n = {count} seed{'s' * (count > 1)}" + (f", {images:,} images" if images else "")
+
+
+def in_full(what: str, found: compare.Difference, records: Sequence[Record]) -> str:
     """A difference with its interval and what it rests on."""
     low, high = found.interval()
-    seeds = f"n = {found.seeds} seed{'s' * (found.seeds > 1)}"
     if not math.isfinite(high):
-        return f"{what} {found.points:+.2f} points ({seeds}; without an interval, since the records count no images)"
-    images = f"{records[0].metrics['images']:,} images"
+        return f"{what} {found.points:+.2f} points ({rests_on(records, found.seeds)}; no interval, the records count no images)"
     return (
-        f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; {seeds}, "
-        f"{images})"
+        f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; "
+        f"{rests_on(records, found.seeds)})"
     )
 
 
