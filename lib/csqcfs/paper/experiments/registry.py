@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...engine.errors import unknown
-from . import rows
+from . import beyond, rows
 from .configs import Run
 from .profiles import Profile
 from .rows import Rows
@@ -164,6 +164,20 @@ ARTEFACTS = (
         "Where conversion error lives",
         "Which layers lose what to flooring, clipping and unevenness?",
         rows.conversion_error,
+    ),
+    Artefact(
+        "softplus",
+        BEYOND,
+        "What Softplus costs",
+        "Is it its weight decay, its damped step or the level of the thresholds that costs CS-QCFS its first steps?",
+        beyond.softplus,
+    ),
+    Artefact(
+        "honest_first_step",
+        BEYOND,
+        "The honest first step",
+        "How accurate is a network that takes one time-step, trained for it?",
+        beyond.honest_first_step,
     ),
     Artefact("audit", BEYOND, "Audit of the paper", "Do the paper's own numbers and equations agree with each other?"),
     Artefact(

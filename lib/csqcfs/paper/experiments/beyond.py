@@ -1,0 +1,58 @@
+"""Runs of what goes beyond the paper: what Softplus costs, the honest first step, and the methods since.
+
+All start from one network with layer-wise QCFS, see `profiles.Profile.tuning`: the second stages are equally long and
+see the same images in the same order, so that they differ in nothing but what their row says. SNNs run to T = 8 on all
+test images. The demo has none of these runs, since digits would say nothing about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .configs import Run
+from .profiles import Profile
+from .rows import Rows
+
+T = 8
+LEVELS = (1, 2, 3, 4)
+# Second stages: (activation, weight decay of the thresholds or None for that of the weights)
+STAGES = {
+    "csqcfs": ("csqcfs", None),
+    "cqcfs": ("cqcfs", None),
+    "csqcfs, no decay": ("csqcfs", 0.0),
+    "ctqcfs": ("ctqcfs", None),
+    "ceqcfs": ("ceqcfs", None),
+    "cqcfs, no decay": ("cqcfs", 0.0),
+    "qcfs-2": ("qcfs", None),
+}
+
+
+def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **changes) -> list[Run]:
+    return [
+        Run.of("accuracy", profile.tuning(end, seed=seed, **changes), method=method, T=T)
+        for seed in (seeds[:1] if changes.get("epochs") == 0 else seeds)  # the start is one network
+    ]
+
+
+def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (second stage, method); "start" is the network that all go on from."""
+    if profile.start is None:
+        return {}
+    rows = {}
+    for name, (end, decay) in STAGES.items():
+        for method in ("plain", "cos"):
+            rows[name, method] = _snn(profile, seeds, end, method, threshold_decay=decay)
+    return rows | {("start", method): _snn(profile, seeds, "qcfs", method, epochs=0) for method in ("plain", "cos")}
+
+
+def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (network, L, method): CS-QCFS trained at each L, and what it starts from: calibrated alone."""
+    if profile.start is None:
+        return {}
+    rows = {}
+    for L in LEVELS:
+        rows["csqcfs", L, "plain"] = _snn(profile, seeds, "csqcfs", "plain", L=L)
+        rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0)
+    counted = {("csqcfs", 4, "cos"): ("csqcfs", {}), ("start", 4, "srp"): ("qcfs", {"epochs": 0})}
+    counted["start", 4, "cos"] = ("qcfs", {"epochs": 0})
+    return rows | {key: _snn(profile, seeds, end, key[2], **changes) for key, (end, changes) in counted.items()}
