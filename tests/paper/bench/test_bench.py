@@ -87,7 +87,7 @@ def test_the_command_prints_the_table_and_writes_the_record(monkeypatch, tmp_pat
 
 def test_the_whole_table_is_the_run_that_table_6_declares(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
-    monkeypatch.setattr(command, "measure", lambda run: {"lines": [], "threads": 1, "versions": {}})
+    monkeypatch.setattr(command, "measure", lambda run: {"lines": [], "device": "cpu", "threads": 1, "versions": {}})
     assert cli.main(["bench"]) == 0
     (declared,) = registry.get("table6").rows(profiles.get("quick"), (0,))[("bench",)]
     assert records.here(declared).metrics["threads"] == 1

@@ -133,16 +133,33 @@ def test_steps_take_turns_and_each_starts_a_round_equally_often():
     assert epoch.quartiles([1, 2, 3, 4, 5]) == {"median": 3, "low": 2, "high": 4}
 
 
-def test_the_benchmark_trains_the_three_networks(monkeypatch):
-    monkeypatch.setitem(epoch.SIZES, "demo", epoch.Size("resnet20", 0.25, 10, (1, 8, 8), 4, 3))
-    found = epoch.epoch_time("demo")
+def test_the_benchmark_trains_the_three_networks():
+    size = {"dataset": "digits", "network": "resnet20", "width": 0.5, "batch_size": 4}
+    found = epoch.epoch_time(3, **size)
     assert set(found["seconds"]) == set(found["against_qcfs"]) == {"relu", "qcfs", "csqcfs"}
     assert found["ratios"]["qcfs"] == [1, 1, 1] and found["seconds"]["relu"]["median"] > 0
     page = shown({(): [found]})
     assert len(plots.epoch_time(page).axes) == 1
     assert costs.table6_frame(page).loc[("CS-QCFS", "ours (demo, n = 1)"), "step (ms)"]
-    with pytest.raises(InputError, match="^profile = 'mine': expected one of demo"):
-        epoch.epoch_time("mine")
+    assert costs.timed(page).startswith("ResNet-20, width 0.5, images 1x8x8, batch 4, float32, on cpu, 3 rounds")
+    with pytest.raises(InputError, match="^dataset = 'mine': the time of an epoch is measured for digits, "):
+        epoch.epoch_time(**size | {"dataset": "mine"})
+
+
+@pytest.mark.parametrize("name", list(profiles.PROFILES))
+def test_table_6_times_a_step_of_the_profiles_own_training(name):
+    profile = profiles.get(name)
+    (run,) = registry.get("table6").rows(profile, profile.seeds)[()]
+    size = epoch.Size(**dict(run.options))
+    training = profile.training("cifar100", size.network)
+    assert (size.batch_size, size.precision, size.compiled, size.width) == (
+        training.batch_size,
+        training.precision,
+        training.compiled,
+        training.width,
+    )
+    assert size.network == ("resnet50" if "resnet50" in profile.networks else "resnet20")
+    assert size.dataset == training.dataset
 
 
 def test_the_index_has_every_artefact(tmp_path, monkeypatch):

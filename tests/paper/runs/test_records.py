@@ -98,6 +98,14 @@ def test_provenance_says_when_where_and_with_what():
     assert origin["hardware"] and re.fullmatch(r"[0-9a-f]{12}\+?|unknown", origin["commit"])
 
 
+def test_what_is_measured_on_the_processor_names_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    for metrics, gpu in (({"device": "cpu"}, False), ({"device": "cuda"}, True), ({}, True)):
+        hardware = records.read(records.write(RUN, metrics, 1.0)).provenance["hardware"]
+        assert (hardware == "a GPU") is gpu and ("cores" in hardware) is not gpu
+
+
 def test_commit_of_a_checkout_and_outside_one():
     repository = paths.REPOSITORY
     assert records.commit() == "unknown"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 import torch
@@ -241,6 +243,24 @@ def test_a_killed_process_is_explained_and_waited_for_by_nobody():
     outcome = execute_all(runs, engine=runner.processes(2))
     assert list(outcome.failed) == runs and "run again with fewer --workers" in outcome.failed[runs[0]]
     assert trainings.history(runs[0].training)  # from which the next command goes on
+
+
+def test_what_measures_time_runs_last_and_alone(measured):
+    """Nothing else is under way when the group of timed runs is handed to an engine."""
+    runs = [Run.of("bench"), accuracy(BASE), Run.of("epoch_time", width=1.0)]
+    under_way: list[Future] = []
+    seen: list[tuple[list[str], bool]] = []
+
+    def submit(group, until):
+        seen.append(([run.kind for run in group], all(future.done() for future in under_way)))
+        future = Future()
+        under_way.append(future)
+        threading.Timer(0.2, lambda: future.set_result(runner.execute_group(group, until))).start()
+        return future
+
+    outcome = runner.execute_all(runs, None, contextlib.nullcontext(submit))
+    assert not outcome.failed and not runner.missing(runs)
+    assert seen == [(["accuracy"], True), (["bench", "epoch_time"], True)]
 
 
 @pytest.mark.parametrize(

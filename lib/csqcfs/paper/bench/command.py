@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     print(report.table(metrics["lines"]))
     peers = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
     print(
-        f"\n{records.hardware()}, {metrics['threads']} threads; {peers}; ratios are medians over rounds in "
-        f"which the compared functions take turns, with quartiles\n{path}"
+        f"\n{records.hardware(metrics['device'])}, {metrics['threads']} threads; {peers}; ratios are medians over "
+        f"rounds in which the compared functions take turns, with quartiles\n{path}"
     )
     return 0

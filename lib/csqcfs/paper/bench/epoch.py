@@ -27,25 +27,32 @@ ACTIVATIONS = ("relu", "qcfs", "csqcfs")
 WARM_UP = 3  # steps of each network that are not timed
 
 
+ROUNDS = 25
+SHAPES = {  # classes, and the shape of an image
+    "digits": (10, (1, 8, 8)),
+    "cifar10": (10, (3, 32, 32)),
+    "cifar100": (100, (3, 32, 32)),
+}
+
+
 @dataclass(frozen=True)
 class Size:
-    """What is trained: as large as the profile's own trainings."""
+    """What is trained, as a profile's own trainings are."""
 
+    dataset: str
     network: str
     width: float
-    classes: int
-    image: tuple[int, int, int]
     batch_size: int
-    rounds: int
     precision: str = "float32"
     compiled: bool = False
 
+    @property
+    def classes(self) -> int:
+        return SHAPES[self.dataset][0]
 
-SIZES = {
-    "demo": Size("resnet20", 0.5, 10, (1, 8, 8), 64, 80),
-    "quick": Size("resnet20", 1.0, 10, (3, 32, 32), 128, 25, "bfloat16", True),
-    "paper": Size("resnet50", 1.0, 100, (3, 32, 32), 128, 50, "float32", True),
-}
+    @property
+    def image(self) -> tuple[int, int, int]:
+        return SHAPES[self.dataset][1]
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
@@ -92,21 +99,30 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     return step
 
 
-def epoch_time(profile: str) -> dict[str, Any]:
-    """Seconds of a step by activation, and the ratio to the QCFS step of the same round; medians and quartiles."""
-    if profile not in SIZES:
-        raise InputError(f"profile = {profile!r}: expected one of {', '.join(SIZES)}")
-    size = SIZES[profile]
+def epoch_time(rounds: int = ROUNDS, **size: Any) -> dict[str, Any]:
+    """Seconds of a step by activation, and the ratio to the QCFS step of the same round; medians and quartiles.
+
+    Args:
+        size: the fields of `Size`.
+
+    Raises:
+        InputError: a data set whose images have no known shape.
+    """
+    size = Size(**size)
+    if size.dataset not in SHAPES:
+        raise InputError(f"dataset = {size.dataset!r}: the time of an epoch is measured for {', '.join(SHAPES)}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = {name: training_step(size, name, device) for name in ACTIVATIONS}
         for step in steps.values():
             for _ in range(WARM_UP):
                 step()
-        seconds = take_turns(steps, size.rounds)
+        seconds = take_turns(steps, rounds)
     ratios = {name: [own / base for own, base in zip(values, seconds["qcfs"])] for name, values in seconds.items()}
     return {
         **asdict(size),
+        "image": list(size.image),
+        "rounds": rounds,
         "device": device.type,
         "seconds": {name: quartiles(values) for name, values in seconds.items()},
         "against_qcfs": {name: quartiles(values) for name, values in ratios.items()},

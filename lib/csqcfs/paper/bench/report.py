@@ -29,7 +29,8 @@ def bench(rows: str = ",".join(ROWS), quick: bool = False) -> dict[str, Any]:
     """Rows of the table of speed; ``rows`` are names of `ROWS` with commas between.
 
     Returns:
-        {"lines": [one dict of the fields of `Line`, with "row" and "met"], "threads", "versions"}.
+        {"lines": [one dict of the fields of `Line`, with "row" and "met"], "device", "threads", "versions"}; all
+        rows are measured on the CPU.
 
     Raises:
         InputError: a row that does not exist.
@@ -41,7 +42,7 @@ def bench(rows: str = ",".join(ROWS), quick: bool = False) -> dict[str, Any]:
     with torch.random.fork_rng([]):
         for name in names:
             lines += [{"row": name, **dataclasses.asdict(found), "met": found.met} for found in ROWS[name](quick)]
-    return {"lines": lines, "threads": torch.get_num_threads(), "versions": versions()}
+    return {"lines": lines, "device": "cpu", "threads": torch.get_num_threads(), "versions": versions()}
 
 
 def versions() -> dict[str, str]:

@@ -41,25 +41,25 @@ class Record:
         return digest_of(self.settings)
 
 
-def provenance(seconds: float) -> dict[str, Any]:
-    """Date, duration, versions, hardware and commit of a run that ends now."""
+def provenance(seconds: float, device: str | None = None) -> dict[str, Any]:
+    """Date, duration, versions, hardware and commit of a run that ends now; ``device`` as of `hardware`."""
     import torch  # here and below: who reads records, as a notebook of tables does, need not wait for it
 
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 2),
-        "hardware": hardware(),
+        "hardware": hardware(device),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "commit": commit(),
     }
 
 
-def hardware() -> str:
-    """The accelerator, or the number of usable CPU cores and the processor's name."""
+def hardware(device: str | None = None) -> str:
+    """The accelerator if there is one, else or for ``device`` "cpu" the usable CPU cores and the processor's name."""
     import torch
 
-    if torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{cores} cores, {_processor()}"
@@ -93,7 +93,7 @@ def commit() -> str:
 
 def write(run: Run, metrics: dict[str, Any], seconds: float) -> Path:
     """Write the record of ``run`` on this machine, whole or not at all."""
-    content = {"settings": run.settings(), "metrics": metrics, "provenance": provenance(seconds)}
+    content = {"settings": run.settings(), "metrics": metrics, "provenance": provenance(seconds, metrics.get("device"))}
     return write_text(paths.run_records() / f"{run.name}.json", json.dumps(content, indent=1) + "\n")
 
 

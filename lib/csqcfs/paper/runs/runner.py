@@ -25,7 +25,7 @@ from ...training.train import OutOfTime
 from ..experiments import trainings
 from ..experiments.configs import Run, Training
 from ..measures.kinds import measure
-from . import estimate, records
+from . import estimate, records, results
 
 POLL = 1.0  # seconds between looks at the records that other processes write
 
@@ -127,7 +127,7 @@ def execute_all(
     """Compute the missing ones of ``runs``, in this process or on ``engine``.
 
     An engine gets the runs that share the first stage of their training as one task, so that nothing is trained
-    twice; the longest task starts first.
+    twice; the longest task starts first. What measures time runs last and alone.
 
     Raises:
         InputError: no run can start, or no result can be written; records that were written stay.
@@ -135,11 +135,14 @@ def execute_all(
     todo, outcome = _readable(missing(runs))
     if not todo:
         return outcome
+    timed = [run for run in todo if run.kind in results.TIMED]
+    rest = [run for run in todo if run not in timed]
     with engine or contextlib.nullcontext() as submit, tqdm(total=len(todo), desc="runs", unit="run") as bar:
         if submit is None:
-            here = execute_group(todo, until, progress=True, tick=bar.update)
+            here = execute_group([*rest, *timed], until, progress=True, tick=bar.update)
             return Outcome(outcome.failed | here.failed, here.left)
-        _spread(submit, estimate.longest_first(by_first_stage(todo)), until, outcome, bar)
+        _spread(submit, estimate.longest_first(by_first_stage(rest)), until, outcome, bar)
+        _spread(submit, [timed] if timed else [], until, outcome, bar)
     return outcome
 
 
