@@ -108,7 +108,7 @@ def test_table7_beside_the_paper():
 def test_every_figure_and_table_has_its_place_without_records():
     empty = shown({})
     for draw in (plots.pareto, plots.energy_over_time, plots.epoch_time, plots.speed):
-        assert len(draw(empty).axes) == 1
+        assert draw(empty) is None
     for table in (costs.front_frame, costs.first_step_frame, costs.conventions_frame, costs.matching_frame):
         assert len(table(empty)) == 0
     assert costs.timed(empty) == "not run in this profile"
