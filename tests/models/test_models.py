@@ -6,7 +6,7 @@ import pytest
 import torch
 from csqcfs.conversion import quantize
 from csqcfs.engine.errors import InputError
-from csqcfs.models import NAMES, build
+from csqcfs.models import NETWORKS, build
 from torch import nn
 
 DEPTHS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -63,7 +63,7 @@ def test_bottleneck_counts_by_formula(name):
     assert parameters(name, 100) == bottleneck_parameters(DEPTHS[name], 100)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_each_relu_call_site_has_its_own_module(name):
     calls = [site for site, _ in relu_outputs(build(name, width=0.1), torch.zeros(1, 3, 8, 8))]
     assert len(calls) == len(set(calls)) == SITES[name]
@@ -79,7 +79,7 @@ def test_threshold_channels(name, conv, linear):
     assert sum(s[1] for s in shapes if len(s) == 2) == linear
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [8, 15, 32])
 def test_image_sizes_classes_and_channels(name, size):
     model = build(name, num_classes=7, width=0.05, in_channels=1).eval()
@@ -88,7 +88,7 @@ def test_image_sizes_classes_and_channels(name, size):
     assert out.shape == (2, 7) and bool(out.isfinite().all())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_quantized_sites(name):
     quantized = quantize.quantize_activations(build(name, width=0.05), example=torch.zeros(1, 3, 8, 8))
     assert len(quantize.sites(quantized)) == SITES[name]

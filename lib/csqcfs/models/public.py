@@ -111,9 +111,9 @@ def _network(tensors: Mapping[str, Tensor], what: str) -> tuple[str, int]:
     last = next((n for n in ("linear.weight", "classifier.linear3.weight") if n in tensors), None)
     classes = len(tensors[last]) if last and tensors[last].dim() else 0
     own = {name for name in tensors if not name.endswith(".raw")}
-    for name in models.NAMES if classes else ():
+    for name in models.NETWORKS if classes else ():
         with torch.device("meta"):
             wanted = models.build(name, classes).state_dict()
         if own == set(wanted) and all(tensors[key].shape == wanted[key].shape for key in own):
             return name, classes
-    raise InputError(f"{what} is none of {', '.join(models.NAMES)} at full width: expected one of them")
+    raise InputError(f"{what} is none of {', '.join(models.NETWORKS)} at full width: expected one of them")

@@ -5,6 +5,8 @@ Every call site of a ReLU has a module of its own, so that the names of threshol
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -107,3 +109,15 @@ class ResNet(nn.Module):
         """Images [N, in_channels, H, W] of any size -> scores [N, num_classes]."""
         out = self.stages(self.act(self.norm(self.conv(x))))
         return self.linear(torch.flatten(self.pool(out), 1))
+
+
+def residual(
+    block: type[BasicBlock] | type[Bottleneck],
+    channels: tuple[int, ...],
+    depths: tuple[int, ...],
+    scaled: Callable[[int], int],
+    num_classes: int,
+    in_channels: int,
+) -> ResNet:
+    """``scaled`` gives the channels for those of full width."""
+    return ResNet(block, tuple(map(scaled, channels)), depths, num_classes, in_channels)

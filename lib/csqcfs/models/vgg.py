@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -53,3 +54,9 @@ class VGG(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, in_channels, H, W] of at most 32 x 32 -> scores [N, num_classes]."""
         return self.classifier(torch.flatten(self.features(x), 1))
+
+
+def vgg16(scaled: Callable[[int], int], num_classes: int, in_channels: int) -> VGG:
+    """13 convolutions; ``scaled`` gives the channels for those of full width."""
+    channels = tuple(map(scaled, (64, 128, 256, 512, 512)))
+    return VGG(channels, (2, 2, 3, 3, 3), scaled(4096), num_classes, in_channels)
