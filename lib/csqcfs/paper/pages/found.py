@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,13 @@ from ..experiments import registry
 from ..measures import energy
 from ..names import NAMES
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import costs, page, playground, said, style, tables
+from . import costs, playground, said, style, tables
+
+if TYPE_CHECKING:  # a page shows what is found here
+    from .page import Page
 
 
-def show(shown: page.Page):
+def show(shown: Page):
     """The block as Markdown, with the profile and its data; every artefact has one."""
     from IPython.display import Markdown
 
@@ -35,11 +39,11 @@ def show(shown: page.Page):
     return Markdown(f"**Found** ({shown.source}). {said.minus(text)}")
 
 
-def verdicts(shown: page.Page) -> list[str]:
+def verdicts(shown: Page) -> list[str]:
     """How the paper's claims about this figure or table fare on the profile's records."""
     if shown.artefact.id == "claims" or shown.artefact.place == registry.BEYOND:
         return []
-    frame = judge.judge(page.open("claims", shown.profile.name, len(shown.seeds)))
+    frame = judge.judge(type(shown)(registry.get("claims"), shown.profile, shown.seeds))
     about = frame[frame["Place"].str.contains(rf"{re.escape(shown.artefact.place)}(?!\d)")]
     if about.empty:
         return []
@@ -59,7 +63,7 @@ def audited(*ids: str) -> str:
     return f"Of {len(found)} statements of the paper that are recomputed here, {tally(found)}."
 
 
-def at_first_step(*pairs: tuple) -> Callable[[page.Page], list[str]]:
+def at_first_step(*pairs: tuple) -> Callable[[Page], list[str]]:
     """Sentences about T = 1 for a page with rows (..., method)."""
     return lambda shown: said.by_network(shown, pairs, 1, "at T = 1")
 
@@ -272,7 +276,7 @@ def play(shown) -> list[str]:
     ]
 
 
-SENTENCES: dict[str, Callable[[page.Page], list[str]]] = {
+SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "figure1": figure1,
     "figure2": figure2,
     "gradients": gradients,

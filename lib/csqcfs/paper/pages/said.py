@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..measures import compare
 from ..names import NAMES
 from ..plots import shared
 from ..runs.records import Record
-from . import page
+
+if TYPE_CHECKING:  # a page shows what is said here
+    from .page import Page
 
 METHOD = NAMES | {  # with the rows of Table 4
     "origin": "one stage",
@@ -22,7 +25,7 @@ METHOD = NAMES | {  # with the rows of Table 4
 }
 
 
-def compared(shown: page.Page, first: tuple, second: tuple, column: compare.Column) -> compare.Difference | None:
+def compared(shown: Page, first: tuple, second: tuple, column: compare.Column) -> compare.Difference | None:
     """One row minus another; None where one has no record."""
     mine, theirs = shown.results(first), shown.results(second)
     return compare.difference(mine, theirs, column) if mine and theirs else None
@@ -65,7 +68,7 @@ def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
     return f"{'; '.join(parts)}; by 95 % intervals, n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
 
 
-def by_network(shown: page.Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:
+def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:
     """One sentence for each pair of methods, over all places with records; places that share their runs count once."""
     keys: dict[tuple, list[tuple]] = {}
     for *place, method in shown.rows:
