@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .activations import CSQCFS as CSQCFS
     from .activations import QCFS as QCFS
     from .activations import SQCFS as SQCFS
+    from .conversion import export as export
     from .conversion.calibration import calibrate as calibrate
     from .conversion.quantize import quantize_activations as quantize_activations
     from .conversion.quantize import report as report
@@ -40,9 +41,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
 
 __version__ = "0.2.0"
 
-# module: the public names that it defines; without any, the module itself is public
+# module: the public names that it defines; the module itself is public without any, or under its own
 _HOMES = {
     "activations": ("CQCFS", "CSQCFS", "QCFS", "SQCFS"),
+    "conversion.export": ("export",),
     "conversion.calibration": ("calibrate",),
     "conversion.quantize": ("quantize_activations", "report", "to_channelwise"),
     "conversion.snn": ("SNN", "convert"),
@@ -65,7 +67,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF and name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f".{_HOME_OF.get(name, name)}", __name__)
-    found = home if _HOME_OF.get(name, name) == name else getattr(home, name)
+    found = home if home.__name__.endswith(f".{name}") else getattr(home, name)
     globals()[name] = found
     return found
 

@@ -1,0 +1,110 @@
+"""The SNN of a NIR graph that `nir_write` made."""
+
+from __future__ import annotations
+
+import operator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from ..engine.errors import InputError
+from ..engine.simulation import IF
+from .nir_write import STATED, require_nir
+from .snn import SNN
+
+
+def from_nir(graph) -> SNN:
+    """The SNN of a graph that `to_nir` made, or of a file of it; every threshold is 1.
+
+    Raises:
+        InputError: a file that `nir` does not read, or a graph that does not state these neurons.
+    """
+    if isinstance(graph, (str, Path)):
+        try:
+            graph = require_nir().read(graph)
+        except (OSError, KeyError, ValueError, AssertionError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{graph} is no NIR file ({reason}): expected one of nir.write") from error
+    stated = {key: str(value) for key, value in getattr(graph, "metadata", {}).items()}
+    if any(stated.get(key) != value for key, value in STATED.items()):
+        raise InputError("the NIR graph does not state soft reset, >= and v(0) = 1/2: expected one of csqcfs.export")
+    return SNN(_read(graph), "plain", 1, 1)
+
+
+class Scaling(nn.Module):
+    """Multiplication by a constant."""
+
+    def __init__(self, scale: Tensor):
+        super().__init__()
+        self.register_buffer("scale", scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+def _module(nir, name: str, node) -> nn.Module:
+    if isinstance(node, nir.IF):
+        if not bool((node.v_threshold == 1).all() and (node.r == 1).all()):
+            raise InputError(f"{name} has thresholds other than 1: expected a graph of csqcfs.export")
+        return IF(torch.from_numpy(np.array(node.v_threshold)).flatten()[0])
+    if isinstance(node, nir.Scale):
+        return Scaling(torch.from_numpy(np.array(node.scale)))
+    if isinstance(node, nir.Flatten):
+        return nn.Flatten(int(node.start_dim) + 1, int(node.end_dim) + (int(node.end_dim) >= 0))
+    if isinstance(node, nir.AvgPool2d):
+        return nn.AvgPool2d(*(tuple(map(int, v)) for v in (node.kernel_size, node.stride, node.padding)))
+    if not isinstance(node, (nir.Affine, nir.Conv1d, nir.Conv2d)):
+        raise InputError(f"{name} is a {type(node).__name__}: expected what csqcfs.export writes")
+    weight, bias = torch.from_numpy(np.array(node.weight)), torch.from_numpy(np.array(node.bias))
+    if isinstance(node, nir.Affine):
+        layer: nn.Module = nn.Linear(*reversed(weight.shape), dtype=weight.dtype)
+    else:
+        groups = int(node.groups)
+        kind = nn.Conv1d if isinstance(node, nir.Conv1d) else nn.Conv2d
+        stride, padding, dilation = (
+            v if isinstance(v, str) else tuple(int(n) for n in np.atleast_1d(v))
+            for v in (node.stride, node.padding, node.dilation)
+        )
+        layer = kind(
+            weight.shape[1] * groups,
+            len(weight),
+            tuple(weight.shape[2:]),
+            stride,
+            padding,
+            dilation,
+            groups,
+            dtype=weight.dtype,
+        )
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer
+
+
+def _read(nir_graph) -> fx.GraphModule:
+    """The graph of an SNN, its nodes in an order in which they can run."""
+    nir = require_nir()
+    sources: dict[str, list[str]] = {name: [] for name in nir_graph.nodes}
+    for source, reader in nir_graph.edges:
+        sources[reader].append(source)
+    root, graph, values = nn.Module(), fx.Graph(), {}
+    waiting = dict(nir_graph.nodes)
+    while waiting:
+        ready = [name for name in waiting if all(source in values for source in sources[name])]
+        if not ready:
+            raise InputError("the NIR graph has a loop: expected a network that feeds forward")
+        for name in ready:
+            node, inputs = waiting.pop(name), [values[source] for source in sources[name]]
+            if isinstance(node, nir.Input):
+                values[name] = graph.placeholder("x")
+                continue
+            total = inputs[0]
+            for other in inputs[1:]:
+                total = graph.call_function(operator.add, (total, other))
+            if isinstance(node, nir.Output):
+                values[name] = graph.output(total)
+                continue
+            place = f"n{len(values)}_" + "".join(c if c.isalnum() else "_" for c in name)
+            root.add_module(place, _module(nir, name, node))
+            values[name] = graph.call_module(place, (total,))
+    return fx.GraphModule(root, graph).eval()

@@ -1,0 +1,276 @@
+"""A plain SNN as a graph of the Neuromorphic Intermediate Representation (NIR); `nir_read` is the way back.
+
+Spikes are binary and every threshold is 1: a layer with weights W, bias b, behind neurons with threshold theta and
+before neurons with threshold theta', becomes
+
+    W theta / theta',   b / theta'
+
+and where no layer stands between two layers of neurons, as in a residual sum, a `nir.Scale` of theta / theta' does.
+What NIR's IF does not say stands in the metadata: fire at v >= 1, soft reset, v(0) = 1/2, one step of time 1.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from ..engine.errors import InputError
+from ..engine.simulation import IF, SUMS
+from ..neurons import along_channels
+from .snn import SNN
+
+STATED = {
+    "neuron": "IF, soft reset: v = v - 1 after a spike",
+    "comparison": "v >= v_threshold",
+    "v0": "0.5",
+    "dt": "1",
+    "output": "mean over steps 1..t",
+    "pooling": "zeros of the padding count",
+}
+PASSED = (nn.Identity, nn.Dropout, nn.Dropout2d)
+
+
+@dataclass
+class Layer:
+    """A convolution or linear layer while scales are still folded into it."""
+
+    kind: str
+    weight: Tensor
+    bias: Tensor
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Term:
+    """One summand of a value: the node that makes it, a factor [] or [C] that is still to be applied, and whether
+    nothing else reads the node, so that a layer can take the factor into its weights."""
+
+    source: str
+    factor: Tensor
+    alone: bool
+
+
+def to_nir(snn: SNN, shape: Sequence[int]):
+    """The SNN as a `nir.NIRGraph` for inputs of ``shape``, [C, H, W] or [features].
+
+    Raises:
+        InputError: no SNN, a method other than "plain", thresholds that are not positive, no `nir`; an operation
+            that NIR does not have, by name.
+    """
+    if not isinstance(snn, SNN) or snn.method != "plain":
+        found = f'method "{snn.method}"' if isinstance(snn, SNN) else f"a {type(snn).__name__}"
+        raise InputError(f'{found}: expected an SNN of method "plain", since NIR has no other')
+    for name, theta in snn.thresholds.items():
+        if not bool((theta > 0).all()):
+            raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in NIR")
+    return _Writer(snn.graph, require_nir(), tuple(shape)).write()
+
+
+def require_nir():
+    try:
+        import nir
+    except ImportError as error:
+        raise InputError(f"nir is not there ({error}): pip install nir") from error
+    return nir
+
+
+class _Writer:
+    def __init__(self, graph: fx.GraphModule, nir, shape: tuple[int, ...]):
+        self.graph, self.nir, self.shape = graph, nir, shape
+        self.layers: dict[str, Layer] = {}
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.values: dict[fx.Node, list[Term]] = {}
+        self.shapes = self._shapes()
+
+    def _shapes(self) -> dict[fx.Node, tuple[int, ...]]:
+        """Of every tensor without its batch dimension."""
+        bare = copy.deepcopy(self.graph)
+        for name, module in self.graph.named_modules():
+            if isinstance(module, IF):
+                bare.set_submodule(name, nn.Identity())
+        like = next(self.graph.parameters(), torch.zeros(1))
+        try:
+            with torch.no_grad():
+                ShapeProp(bare).propagate(torch.zeros(1, *self.shape, dtype=like.dtype, device=like.device))
+        except RuntimeError as error:
+            reason = (str(error).splitlines() or ["it does not run"])[0]
+            raise InputError(f"the network does not take inputs of shape {list(self.shape)}: {reason}") from error
+        found = {node.name: node.meta.get("tensor_meta") for node in bare.graph.nodes}
+        return {
+            node: tuple(found[node.name].shape[1:])
+            for node in self.graph.graph.nodes
+            if hasattr(found.get(node.name), "shape")
+        }
+
+    def write(self):
+        for node in self.graph.graph.nodes:
+            if node in self.shapes:
+                self.values[node] = self._value(node)
+        for name, layer in self.layers.items():
+            weight, bias = layer.weight.cpu().numpy(), layer.bias.cpu().numpy()
+            self.nodes[name] = getattr(self.nir, layer.kind)(weight=weight, bias=bias, **layer.settings)
+        return self.nir.NIRGraph(self.nodes, self.edges, dict(STATED))
+
+    def _value(self, node: fx.Node) -> list[Term]:
+        alone = len(node.users) == 1
+        if node.op == "placeholder":
+            self.nodes[node.name] = self.nir.Input(np.array(self.shape))
+            return [Term(node.name, torch.ones(()), alone)]
+        if node.op == "output":
+            source = node.args[0]
+            self.nodes[node.name] = self.nir.Output(np.array(self.shapes[source]))
+            self._connect(source, node)
+            return []
+        module = self.graph.get_submodule(node.target) if node.op == "call_module" else None
+        if node.target in SUMS and not node.kwargs and all(isinstance(arg, fx.Node) for arg in node.args):
+            a, b = node.args
+            if self.shapes[a] == self.shapes[b]:
+                terms = self.values[a] + self.values[b]
+                once = Counter(term.source for term in terms)
+                return [replace(t, alone=t.alone and alone and once[t.source] == 1) for t in terms]
+        elif isinstance(module, PASSED):
+            return [replace(term, alone=term.alone and alone) for term in self.values[node.args[0]]]
+        elif isinstance(module, IF):
+            one = torch.ones(self.shapes[node], dtype=module.threshold.dtype).numpy()
+            self.nodes[node.name] = self.nir.IF(r=one, v_threshold=one, metadata=dict(STATED))
+            self._connect(node.args[0], node, 1 / module.threshold)
+            return [Term(node.name, module.threshold, alone)]
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
+            return self._weights(node, module)
+        elif (kernel := self._pooling(node, module)) is not None:
+            return self._pooled(node, *kernel)
+        elif self._flattens(node, module):
+            return self._flattened(node)
+        what = type(module).__name__ if module is not None else f"{getattr(node.target, '__name__', node.target)}()"
+        raise InputError(
+            f"{what} at {node.name} has no counterpart in NIR: expected convolutions, linear layers, "
+            "average pooling, flattening and sums"
+        )
+
+    def _weights(self, node: fx.Node, module: nn.Module) -> list[Term]:
+        """A layer, with the factor of its input in its weights where that is one term."""
+        if isinstance(module, nn.BatchNorm2d):  # on the image itself or behind a sum
+            scale = module.weight / (module.running_var + module.eps).sqrt()
+            bias = module.bias - module.running_mean * scale
+            weight, groups = scale.view(-1, 1, 1, 1), len(scale)
+            settings = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+        else:
+            weight, groups = module.weight, getattr(module, "groups", 1)
+            bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias
+            settings = {key: getattr(module, key, None) for key in ("stride", "padding", "dilation")}
+        weight, bias = _dense(weight.detach(), groups), bias.detach().clone()
+        terms = self.values[node.args[0]]
+        if len(terms) == 1:
+            factor = terms[0].factor.to(weight)
+            factor = factor.view(1, -1, *[1] * (weight.dim() - 2)) if factor.dim() else factor
+            weight = weight * factor
+            self.edges.append((terms[0].source, node.name))
+        else:
+            self._connect(node.args[0], node)
+        if isinstance(module, nn.Linear):
+            if len(self.shapes[node]) != 1:
+                raise InputError(f"Linear at {node.name} on inputs of several dimensions has no counterpart in NIR")
+            self.layers[node.name] = Layer("Affine", weight, bias)
+        else:
+            if getattr(module, "padding_mode", "zeros") != "zeros":
+                raise InputError(f"padding_mode {module.padding_mode!r} at {node.name} has no counterpart in NIR")
+            kind = "Conv1d" if isinstance(module, nn.Conv1d) else "Conv2d"
+            if kind == "Conv1d":
+                settings = {key: v[0] if isinstance(v, tuple) else v for key, v in settings.items()}
+            self.layers[node.name] = Layer(kind, weight, bias, {"input_shape": None, "groups": 1, **settings})
+        self.nodes[node.name] = None  # its place in the order; made when all scales are in
+        return [Term(node.name, torch.ones(()), len(node.users) == 1)]
+
+    def _connect(self, source: fx.Node, reader: fx.Node, factor: Tensor | None = None) -> None:
+        """Edges from all terms of ``source``, times ``factor`` of the reader's channels."""
+        shape = self.shapes[source]
+        for term in self.values[source]:
+            total = term.factor if factor is None else term.factor * factor.to(term.factor)
+            name, layer = term.source, self.layers.get(term.source)
+            if layer is not None and term.alone:
+                total = total.to(layer.weight)
+                layer.weight = layer.weight * along_channels(total, layer.weight.dim() + 1)
+                layer.bias = layer.bias * total
+            elif bool((total != 1).any()) or (name, reader.name) in self.edges:
+                name = f"{term.source}_for_{reader.name}"
+                while name in self.nodes:
+                    name += "_"
+                scale = along_channels(total.detach(), len(shape) + 1).expand(shape)
+                self.nodes[name] = self.nir.Scale(scale.contiguous().cpu().numpy())
+                self.edges.append((term.source, name))
+            self.edges.append((name, reader.name))
+
+    def _pooling(self, node: fx.Node, module: nn.Module | None) -> tuple | None:
+        """Kernel, stride and padding of an average pooling; None for something else."""
+        if isinstance(module, nn.AvgPool2d):
+            pairs = [
+                (v, v) if isinstance(v, int) else tuple(v) for v in (module.kernel_size, module.stride, module.padding)
+            ]
+            before, after = self.shapes[node.args[0]][1:], self.shapes[node][1:]
+            plain = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(before, *pairs, strict=True))
+            counts = module.count_include_pad or pairs[2] == (0, 0)
+            return pairs if plain == after and counts and module.divisor_override is None else None
+        mean = node.target in ("mean", torch.mean) and len(self.shapes.get(node.args[0], ())) == 3
+        dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+        whole = mean and isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]
+        if whole or isinstance(module, nn.AdaptiveAvgPool2d):
+            before = self.shapes[node.args[0]][1:]
+            after = self.shapes[node][1:] or (1, 1)
+            if all(n % m == 0 for n, m in zip(before, after, strict=True)):
+                kernel = tuple(n // m for n, m in zip(before, after, strict=True))
+                return kernel, kernel, (0, 0)
+        return None
+
+    def _pooled(self, node: fx.Node, kernel: tuple, stride: tuple, padding: tuple) -> list[Term]:
+        source = node.args[0]
+        factor = self._one_factor(source, node)
+        self.nodes[node.name] = self.nir.AvgPool2d(*(np.array(v) for v in (kernel, stride, padding)))
+        if len(self.shapes[node]) == 1:  # a mean over the map
+            flat = f"{node.name}_flat"
+            self.nodes[flat] = self.nir.Flatten({"input": None}, 0, -1)
+            self.edges.append((node.name, flat))
+            return [Term(flat, factor, False)]
+        return [Term(node.name, factor, False)]
+
+    def _flattens(self, node: fx.Node, module: nn.Module | None) -> bool:
+        shape = self.shapes[node.args[0]] if isinstance(node.args[0], fx.Node) and node.args[0] in self.shapes else ()
+        names = ("flatten", "view", "reshape", torch.flatten, torch.reshape)
+        return (isinstance(module, nn.Flatten) or node.target in names) and self.shapes[node] == (math.prod(shape),)
+
+    def _flattened(self, node: fx.Node) -> list[Term]:
+        shape = self.shapes[node.args[0]]
+        factor = self._one_factor(node.args[0], node)
+        self.nodes[node.name] = self.nir.Flatten({"input": None}, 0, -1)
+        each = factor.repeat_interleave(math.prod(shape[1:])) if factor.dim() else factor
+        return [Term(node.name, each, False)]
+
+    def _one_factor(self, source: fx.Node, reader: fx.Node) -> Tensor:
+        """Connect, and give the factor that may wait until after ``reader``."""
+        terms = self.values[source]
+        if len(terms) == 1:
+            self.edges.append((terms[0].source, reader.name))
+            return terms[0].factor
+        self._connect(source, reader)
+        return torch.ones(())
+
+
+def _dense(weight: Tensor, groups: int) -> Tensor:
+    """Weights of one group with zeros between: `nir` 1.0 does not read grouped convolutions of a known size."""
+    if groups == 1:
+        return weight.clone()
+    blocks = [
+        nn.functional.pad(block.movedim(1, -1), (0, weight.shape[1] * (groups - 1))) for block in weight.chunk(groups)
+    ]
+    return (
+        torch.cat([block.roll(g * weight.shape[1], -1) for g, block in enumerate(blocks)]).movedim(-1, 1).contiguous()
+    )

@@ -1,0 +1,231 @@
+"""Other tools get the same network: SpikingJelly's scores bit for bit, NIR's graph there and back."""
+
+from __future__ import annotations
+
+import csqcfs
+import pytest
+import torch
+from csqcfs import models
+from csqcfs.conversion import quantize
+from csqcfs.engine.errors import InputError
+from torch import nn
+from torch.nn import functional as F
+
+T = 5
+
+
+class Own(nn.Module):
+    """Operations that only a traced graph can carry along."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 6, 3, stride=2, bias=False), nn.BatchNorm2d(6)
+        self.second, self.head = nn.Conv2d(6, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.first(F.pad(x, (1, 1, 1, 1)))))
+        x = F.relu(self.second(x) + x[:, :, 1:-1, 1:-1])
+        return self.head(x.mean((2, 3)))
+
+
+class Shortcuts(nn.Module):
+    """Sums of neurons with neurons, with themselves and with layers; groups, a lone norm, a pool before neurons."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, (1, 1), groups=4)
+        self.norm, self.pool, self.head = nn.BatchNorm2d(8), nn.AvgPool2d(2), nn.Linear(8 * 4 * 4, 12)
+        self.drop, self.last = nn.Dropout(0.3), nn.Linear(12, 3)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        y = F.relu(self.b(x) + x)
+        y = F.relu(self.norm(y + x + x))
+        y = F.relu(self.pool(self.b(y)))
+        y = y + F.relu(y)
+        return self.last(self.drop(F.relu(self.head(torch.flatten(self.pool(y), 1)))))
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 4))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Signal(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv1d(2, 4, 3, 2, 1), nn.ReLU(), nn.Conv1d(4, 4, 3, dilation=2, groups=2))
+        self.head = nn.Linear(4 * 4, 3)
+
+    def forward(self, x):
+        return self.head(F.relu(self.net(x)).view(x.size(0), -1))
+
+
+NETWORKS = {
+    "resnet20": (lambda: models.build("resnet20", width=0.25), (3, 16, 16)),
+    "resnet50": (lambda: models.build("resnet50", width=0.07), (3, 8, 8)),
+    "vgg16": (lambda: models.build("vgg16", width=0.07), (3, 32, 32)),
+    "shortcuts": (Shortcuts, (3, 16, 16)),
+    "layers": (Layers, (9,)),
+    "signal": (Signal, (2, 16)),
+    "own": (Own, (3, 15, 15)),
+}
+
+
+def spiking(name: str, per_channel: bool = True, dyadic: bool = False, dtype=torch.float32) -> tuple:
+    """An SNN whose neurons fire, and images for it."""
+    make, shape = NETWORKS[name]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        net = make()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0.2, 0.2)
+        x = torch.randn(3, *shape)
+        ann = csqcfs.calibrate(quantize.quantize_activations(net, 4, 1.0, x), x, per_channel=per_channel, rule="90%")
+        for site in quantize.sites(ann).values():
+            with torch.no_grad():
+                site.raw.clamp_(min=0.05).mul_(1 + 0.3 * torch.rand_like(site.raw))
+                if dyadic:
+                    site.raw.copy_(2.0 ** site.raw.log2().round())
+        if dtype != torch.float32:
+            ann, x = ann.to(dtype), x.to(dtype)
+    return csqcfs.convert(ann), x
+
+
+def mean_of_steps(outputs: torch.Tensor) -> torch.Tensor:
+    return outputs.cumsum(0) / torch.arange(1, len(outputs) + 1).view(-1, 1, 1)
+
+
+# SpikingJelly
+
+
+@pytest.mark.parametrize("per_channel", [False, True], ids=["layers", "channels"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_spikingjelly_gives_the_same_scores_bit_for_bit(name, per_channel):
+    functional = pytest.importorskip("spikingjelly.activation_based.functional")
+    snn, x = spiking(name, per_channel)
+    net, expected = csqcfs.export.to_spikingjelly(snn), snn(x, T)
+    assert bool((expected[0] != expected[-1]).any())
+    with torch.no_grad():
+        functional.set_step_mode(net, "m")
+        for _ in range(2):
+            functional.reset_net(net)
+            assert torch.equal(mean_of_steps(net(x.expand(T, *x.shape))), expected)
+        functional.set_step_mode(net, "s")
+        functional.reset_net(net)
+        one_by_one = mean_of_steps(torch.stack([net(x) for _ in range(T)]))
+        functional.set_step_mode(net, "m")
+        functional.reset_net(net)
+        repeated = mean_of_steps(net(x.expand(T, *x.shape).contiguous()))
+    # another batch size may add up a convolution in another order, which turns few spikes if any
+    for other in (one_by_one, repeated):
+        torch.testing.assert_close(other, expected, rtol=1e-4, atol=0.02 * float(expected.abs().max()))
+
+
+def test_what_spikingjelly_cannot_do_is_one_line(monkeypatch):
+    pytest.importorskip("spikingjelly")
+    make, _ = NETWORKS["layers"]
+    ann = quantize.quantize_activations(make(), 4, 1.0, torch.randn(2, 9))
+    with pytest.raises(InputError, match='^method "cos" has no counterpart in SpikingJelly: expected "plain"'):
+        csqcfs.export.to_spikingjelly(csqcfs.convert(ann, "cos"))
+    with pytest.raises(InputError, match="^a Layers: expected the SNN that csqcfs.convert makes"):
+        csqcfs.export.to_spikingjelly(ann)
+    with torch.no_grad():
+        quantize.sites(ann)["net.1"].raw.fill_(-1)
+    with pytest.raises(InputError, match="^threshold -1 of net.1: expected positive ones"):
+        csqcfs.export.to_spikingjelly(csqcfs.convert(ann, allow_nonpositive=True))
+    monkeypatch.setitem(__import__("sys").modules, "spikingjelly.activation_based", None)
+    with pytest.raises(InputError, match="^SpikingJelly is not there .*: install spikingjelly"):
+        csqcfs.export.to_spikingjelly(spiking("layers")[0])
+
+
+# NIR
+
+
+@pytest.fixture
+def nir():
+    return pytest.importorskip("nir")
+
+
+def there_and_back(nir, snn, shape, folder):
+    graph = csqcfs.export.to_nir(snn, shape)
+    nir.write(folder / "snn.nir", graph)
+    return graph, csqcfs.export.from_nir(folder / "snn.nir")
+
+
+@pytest.mark.parametrize("per_channel", [False, True], ids=["layers", "channels"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "own"])
+def test_nir_gives_the_same_scores(nir, name, per_channel, tmp_path):
+    """In double precision, where folding rounds too little to turn a spike; and exactly for powers of two."""
+    snn, x = spiking(name, per_channel, dtype=torch.float64)
+    graph, back = there_and_back(nir, snn, x.shape[1:], tmp_path)
+    torch.testing.assert_close(back(x, T), snn(x, T), rtol=1e-9, atol=1e-9)
+    neurons = [node for node in graph.nodes.values() if isinstance(node, nir.IF)]
+    assert len(neurons) == len(snn.thresholds) and all((node.v_threshold == 1).all() for node in neurons)
+    assert bool((snn(x, T)[0] != snn(x, T)[-1]).any())
+    snn, x = spiking(name, per_channel, dyadic=True)
+    back = there_and_back(nir, snn, x.shape[1:], tmp_path)[1]
+    torch.testing.assert_close(back(x, T), snn(x, T), rtol=1e-5, atol=1e-5)
+
+
+def test_nir_says_what_its_neurons_do(nir, tmp_path):
+    snn, x = spiking("resnet20")
+    graph, _ = there_and_back(nir, snn, x.shape[1:], tmp_path)
+    read = nir.read(tmp_path / "snn.nir")
+    stated = {key: str(value) for key, value in read.metadata.items()}
+    assert stated["v0"] == "0.5" and ">=" in stated["comparison"] and "soft reset" in stated["neuron"]
+    neuron = next(node for node in read.nodes.values() if isinstance(node, nir.IF))
+    assert "soft reset" in str(neuron.metadata["neuron"])
+    # only shortcuts need a scale: one for each block whose shortcut has no convolution
+    scales = [name for name, node in read.nodes.items() if isinstance(node, nir.Scale)]
+    assert len(scales) == 7
+    folded = sum(isinstance(node, nir.Conv2d) for node in read.nodes.values())
+    assert folded == sum(isinstance(module, nn.Conv2d) for module in snn.graph.modules())
+
+
+def test_spikes_are_binary_after_the_way_back(nir, tmp_path):
+    snn, x = spiking("shortcuts")
+    _, back = there_and_back(nir, snn, x.shape[1:], tmp_path)
+    seen = set()
+
+    def look(name, module, x, out, phase):
+        if name in back.thresholds:
+            seen.update(out.unique().tolist())
+
+    back(x, T, look)
+    assert seen == {0.0, 1.0}
+
+
+def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
+    snn, x = spiking("own")
+    for call, message in (
+        (lambda: csqcfs.export.to_nir(snn, x.shape[1:]), r"^pad\(\) at pad has no counterpart in NIR"),
+        (lambda: csqcfs.export.to_nir(spiking("layers")[0], (8,)), r"^the network does not take inputs of shape \[8\]"),
+        (lambda: csqcfs.export.to_nir(nn.Linear(2, 2), (2,)), '^a Linear: expected an SNN of method "plain"'),
+        (lambda: csqcfs.export.from_nir(tmp_path / "absent.nir"), "absent.nir is no NIR file"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    ann = quantize.quantize_activations(Layers(), 4, 1.0, torch.randn(2, 9))
+    with pytest.raises(InputError, match='^method "srp": expected an SNN of method "plain"'):
+        csqcfs.export.to_nir(csqcfs.convert(ann, "srp"), (9,))
+    (tmp_path / "other.nir").write_text("no HDF5")
+    with pytest.raises(InputError, match="other.nir is no NIR file"):
+        csqcfs.export.from_nir(tmp_path / "other.nir")
+    foreign = nir.NIRGraph.from_list(nir.Affine(torch.ones(2, 2).numpy(), torch.ones(2).numpy()))
+    with pytest.raises(InputError, match="does not state soft reset"):
+        csqcfs.export.from_nir(foreign)
+
+
+def test_without_nir_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "nir", None)
+    with pytest.raises(InputError, match="^nir is not there .*: pip install nir"):
+        csqcfs.export.to_nir(spiking("layers")[0], (9,))
