@@ -133,8 +133,11 @@ def test_what_spikingjelly_cannot_do_is_one_line(monkeypatch):
     pytest.importorskip("spikingjelly")
     make, _ = NETWORKS["layers"]
     ann = quantize.quantize_activations(make(), 4, 1.0, torch.randn(2, 9))
-    with pytest.raises(InputError, match='^method "cos" has no counterpart in SpikingJelly: expected "plain"'):
-        csqcfs.export.to_spikingjelly(csqcfs.convert(ann, "cos"))
+    for method in ("srp", "cos", "floor", "ceil"):
+        with pytest.raises(
+            InputError, match=f'^method "{method}" has no counterpart in SpikingJelly: expected "plain"'
+        ):
+            csqcfs.export.to_spikingjelly(csqcfs.convert(ann, method))
     with pytest.raises(InputError, match="^a Layers: expected the SNN that csqcfs.convert makes"):
         csqcfs.export.to_spikingjelly(ann)
     with torch.no_grad():
@@ -215,8 +218,9 @@ def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
             call()
         assert "\n" not in str(caught.value)
     ann = quantize.quantize_activations(Layers(), 4, 1.0, torch.randn(2, 9))
-    with pytest.raises(InputError, match='^method "srp": expected an SNN of method "plain"'):
-        csqcfs.export.to_nir(csqcfs.convert(ann, "srp"), (9,))
+    for method in ("srp", "cos", "floor", "ceil"):
+        with pytest.raises(InputError, match=f'^method "{method}": expected an SNN of method "plain"'):
+            csqcfs.export.to_nir(csqcfs.convert(ann, method), (9,))
     (tmp_path / "other.nir").write_text("no HDF5")
     with pytest.raises(InputError, match="other.nir is no NIR file"):
         csqcfs.export.from_nir(tmp_path / "other.nir")

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 
 from ..engine.errors import InputError
 from ..engine.simulation import IF, dependence
+from ..methods import Plain
 from ..neurons import along_channels
 from .nir_read import from_nir
 from .nir_write import to_nir
@@ -36,8 +37,8 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
     """
     if not isinstance(snn, SNN):
         raise InputError(f"a {type(snn).__name__}: expected the SNN that csqcfs.convert makes")
-    if snn.method != "plain":
-        raise InputError(f'method "{snn.method}" has no counterpart in SpikingJelly: expected "plain"; convert so')
+    if type(snn.method) is not Plain:  # its subclasses start elsewhere
+        raise InputError(f'method "{snn.method.name}" has no counterpart in SpikingJelly: expected "plain"; convert so')
     for name, theta in snn.thresholds.items():
         if not bool((theta > 0).all()):
             raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in SpikingJelly")

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from ..engine.errors import InputError
 from ..engine.simulation import IF
+from ..methods import Plain
 from .nir_write import STATED, require_nir
 from .snn import SNN
 
@@ -30,7 +31,7 @@ def from_nir(graph) -> SNN:
     stated = {key: str(value) for key, value in getattr(graph, "metadata", {}).items()}
     if any(stated.get(key) != value for key, value in STATED.items()):
         raise InputError("the NIR graph does not state soft reset, >= and v(0) = 1/2: expected one of csqcfs.export")
-    return SNN(_read(graph), "plain", 1, 1)
+    return SNN(_read(graph), Plain())
 
 
 class Scaling(nn.Module):

@@ -25,6 +25,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from ..engine.errors import InputError
 from ..engine.simulation import IF, SUMS
+from ..methods import Plain
 from ..neurons import along_channels
 from .snn import SNN
 
@@ -66,8 +67,8 @@ def to_nir(snn: SNN, shape: Sequence[int]):
         InputError: no SNN, a method other than "plain", thresholds that are not positive, no `nir`; an operation
             that NIR does not have, by name.
     """
-    if not isinstance(snn, SNN) or snn.method != "plain":
-        found = f'method "{snn.method}"' if isinstance(snn, SNN) else f"a {type(snn).__name__}"
+    if not isinstance(snn, SNN) or type(snn.method) is not Plain:  # its subclasses start elsewhere
+        found = f'method "{snn.method.name}"' if isinstance(snn, SNN) else f"a {type(snn).__name__}"
         raise InputError(f'{found}: expected an SNN of method "plain", since NIR has no other')
     for name, theta in snn.thresholds.items():
         if not bool((theta > 0).all()):
