@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import math
 import time
@@ -12,11 +13,12 @@ import torch
 from csqcfs.conversion import quantize
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
-from csqcfs.engine.checkpoint import load_state, save_state
+from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
 from csqcfs.engine.errors import Busy, InputError
 from csqcfs.engine.files import lock
-from csqcfs.training import evaluation, train
-from csqcfs.training.recipe import learning_rate
+from csqcfs.training import evaluation, precision, resume, train
+from csqcfs.training.precision import REPAID, resolve_precision, worth_compiling
+from csqcfs.training.recipe import Recipe, learning_rate
 from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,10 +124,10 @@ def test_weights_equal_those_of_a_loop_written_out(schedule):
     velocity = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
     for epoch in range(epochs):
         for step, (x, y) in enumerate(data.train_batches(images, 16, SMALL, 0, epoch)):
+            done = (4 * epoch + step + 0.5) / (4 * epochs)
             if schedule == "cosine":
-                rate = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
+                rate = lr * (1 + math.cos(math.pi * done)) / 2
             else:
-                done = (4 * epoch + step + 0.5) / (4 * epochs)
                 rate = lr * (done / 0.2 if done < 0.2 else (1 + math.cos(math.pi * (done - 0.2) / 0.8)) / 2)
             reference.zero_grad()
             log_p = reference(x).log_softmax(1)
@@ -183,6 +185,19 @@ def test_cosine_is_that_of_pytorch():
         assert learning_rate("cosine", 0.1, epoch / 30) == pytest.approx(expected, abs=1e-12)
         optimizer.step()
         scheduler.step()
+
+
+def test_a_long_cosine_is_the_papers_and_a_short_one_comes_down_by_step():
+    for epochs in (300, 20):
+        recipe = Recipe(epochs=epochs, lr=0.1)
+        for epoch in (0, 7, epochs - 1):
+            expected = 0.1 * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            assert [recipe.rate(epoch, step, 9) for step in range(9)] == [pytest.approx(expected)] * 9
+    assert Recipe(epochs=20, lr=1.0).rate(19, 8, 9) < 0.007
+    for epochs in (1, 2, 19):
+        recipe = Recipe(epochs=epochs, lr=0.1)
+        rates = [recipe.rate(epoch, step, 50) for epoch in range(epochs) for step in range(50)]
+        assert rates == sorted(rates, reverse=True) and rates[0] > 0.0999 and rates[-1] < 1e-4
 
 
 def test_onecycle_corners():
@@ -300,7 +315,7 @@ def test_a_checkpoint_never_goes_back(tmp_path, monkeypatch):
 
     monkeypatch.setattr(train, "_train_epoch", train_epoch)
     written = []
-    monkeypatch.setattr(train, "save_state", lambda path, t, metadata: written.append(save_state(path, t, metadata)))
+    monkeypatch.setattr(resume, "save_state", lambda path, t, metadata: written.append(save_state(path, t, metadata)))
     assert len(fit(network(), image_set(), epochs=3, checkpoint=path, **QUIET)) == 3
     assert len(written) == 3 and load_state(path)[1]["history"] == raced[1]
 
@@ -356,6 +371,9 @@ def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
         (lambda t, m: m.pop("identity"), "lacks settings or history"),
         (lambda t, m: m.update(identity=[1]), "lacks settings or history"),
         (lambda t, m: m.update(tensors=None), "lacks settings or history"),
+        (lambda t, m: m.pop("computed"), "lacks precision or threads"),
+        (lambda t, m: m["computed"].update(threads=0), "lacks precision or threads"),
+        (lambda t, m: m["computed"].update(precision="float8"), "lacks precision or threads"),
         (lambda t, m: t.popitem(), "lacks m"),
         (lambda t, m: t.pop(next(name for name in t if name.startswith("momentum."))), "lacks momentum."),
         (lambda t, m: t.pop(next(name for name in t if name.startswith("model."))), "lacks model."),
@@ -375,6 +393,32 @@ def test_well_formed_but_wrong_checkpoints_are_refused(tmp_path, change, message
         fit(model, image_set(), epochs=1, checkpoint=path, **QUIET)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     assert all(map(torch.equal, model.state_dict().values(), before.values()))
+
+
+def test_a_checkpoint_goes_on_as_it_began(tmp_path, monkeypatch):
+    """In its precision and with its threads, whatever this process would choose."""
+    path, setup = tmp_path / "run", {**QUIET, "epochs": 3, "precision": "fast"}
+    monkeypatch.setattr(train, "resolve_precision", lambda precision, device: "bfloat16")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        whole = network()
+        fit(whole, image_set(), **setup)
+        with monkeypatch.context() as patch:
+            interrupt(patch, at_step=6)
+            with pytest.raises(Interrupted):
+                fit(network(), image_set(), checkpoint=path, **setup)
+        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2}
+        torch.set_num_threads(1)
+        monkeypatch.setattr(train, "resolve_precision", lambda precision, device: "float32")
+        threads, resumed = [], network(seed=6)
+        monkeypatch.setattr(train, "_spread", lambda theta: threads.append(torch.get_num_threads()))
+        fit(resumed, image_set(), checkpoint=path, **setup)
+        assert set(threads) == {2} and torch.get_num_threads() == 1
+        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2}
+    finally:
+        torch.set_num_threads(before)
+    assert_same_weights(whole, resumed)
 
 
 def test_truncated_checkpoint_is_refused(tmp_path):
@@ -469,6 +513,74 @@ def test_divergence_is_named_with_its_step(monkeypatch):
         fit(network(), image_set(), epochs=3, **QUIET)
 
 
+def test_divergence_in_the_very_last_step_is_noticed(tmp_path, monkeypatch):
+    """Its loss is finite, its gradient is not."""
+    original, calls, path = train.F.cross_entropy, itertools.count(), tmp_path / "run"
+
+    def cross_entropy(logits, *args, **kwargs):
+        loss = original(logits, *args, **kwargs)
+        if next(calls) == 7:
+            loss.register_hook(lambda grad: grad * math.inf)
+        return loss
+
+    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    with pytest.raises(TrainingDiverged, match=r"not finite after epoch 2: lower.*lr = 0\.05"):
+        fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET)
+    assert len(load_metadata(path)["history"]) == 1
+
+
+# settings
+
+
+def test_a_recipe_is_the_same_as_its_settings():
+    models = [network(), network(), network()]
+    fit(models[0], image_set(), epochs=1, **QUIET)
+    recipe = Recipe(epochs=1, **{name: value for name, value in QUIET.items() if name != "progress"})
+    fit(models[1], image_set(), recipe=recipe, progress=False)
+    fit(models[2], image_set(), recipe=dataclasses.replace(recipe, lr=9.0), lr=0.05, progress=False)
+    assert_same_weights(models[0], models[1])
+    assert_same_weights(models[0], models[2])
+    with pytest.raises(InputError, match="^setting 'compiled': expected one of batch_size.*lr$"):
+        fit(network(), image_set(), compiled=True)
+    with pytest.raises(InputError, match="^setting 'epoch': did you mean epochs"):
+        fit(network(), image_set(), epoch=3)
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx", "onednn", "expected"),
+    [
+        (True, True, True, "bfloat16"),
+        (False, True, True, "bfloat16"),
+        (True, False, True, "bfloat16"),
+        (False, False, True, "float32"),
+        (True, True, False, "float32"),
+    ],
+)
+def test_fast_is_bfloat16_where_the_processor_computes_it(monkeypatch, amx, avx, onednn, expected):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: onednn)
+    assert resolve_precision("fast", "cpu") == expected
+    assert [resolve_precision(name, "cpu") for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+
+
+def test_fast_on_a_gpu_goes_by_its_capability(monkeypatch):
+    for capability, expected in (((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, capability=capability: capability)
+        assert resolve_precision("fast", "cuda") == expected
+    assert resolve_precision("fast", "meta") == "float32"
+
+
+def test_only_a_long_training_in_bfloat16_is_compiled(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(precision, "compiler_available", lambda: True)
+    assert worth_compiling("bfloat16", cpu, REPAID)
+    assert not worth_compiling("float32", cpu, REPAID) and not worth_compiling("bfloat16", cpu, REPAID - 1)
+    assert not worth_compiling("bfloat16", cuda, REPAID)
+    monkeypatch.setattr(precision, "compiler_available", lambda: False)
+    assert not worth_compiling("bfloat16", cpu, REPAID)
+
+
 # evaluation
 
 
@@ -547,7 +659,7 @@ def test_training_on_cuda_learns_and_leaves_both_random_states():
 
 
 def test_thresholds_may_have_a_weight_decay_of_their_own():
-    """One step at a rate of 1 without momentum moves a parameter by its gradient and its decay."""
+    """One step at a rate of 1, half way down, without momentum moves a parameter by its gradient and its decay."""
     after = {}
     for decay in (None, 0.0, 0.5):
         torch.manual_seed(0)
@@ -556,7 +668,7 @@ def test_thresholds_may_have_a_weight_decay_of_their_own():
         images = ImageSet(
             torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8) % 4, tuple("abcd"), (0.0,), (1.0,)
         )
-        settings = {"epochs": 1, "lr": 1.0, "batch_size": 8, "momentum": 0.0, "augment": None, "schedule": "cosine"}
+        settings = {"epochs": 1, "lr": 2.0, "batch_size": 8, "momentum": 0.0, "augment": None, "schedule": "cosine"}
         fit(model, images, **settings, weight_decay=0.1, threshold_decay=decay, progress=False)
         after[decay] = {name: p.detach() - before[name] for name, p in model.named_parameters()}
     raw = next(name for name in before if name.endswith("raw"))

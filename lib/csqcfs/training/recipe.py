@@ -1,17 +1,31 @@
-"""The settings of a training: their ranges and the learning rate that follows from them."""
+"""The settings of a training: their ranges and the learning rate that follows from them.
+
+They are written here once, for `fit` and for the trainings of the experiments. Nothing here takes torch.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from ..data.augment import Augment
 from ..engine.errors import InputError
 
+if TYPE_CHECKING:
+    from ..data.augment import Augment
+
 SCHEDULES = ("cosine", "onecycle")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "fast")
 WARM_UP = 0.2  # share of a one-cycle schedule
+SHORT = 20  # epochs; with fewer, a cosine that is constant within each would end above 0.6 % of its rate
+
+
+def augmentation(**changes: Any) -> Augment:
+    """The paper's augmentation, with ``changes``; it takes torch, which a list of what there is need not wait for."""
+    from ..data.augment import Augment
+
+    return Augment(**changes)
 
 
 def learning_rate(schedule: str, lr: float, progress: float) -> float:
@@ -27,26 +41,41 @@ def learning_rate(schedule: str, lr: float, progress: float) -> float:
     return lr * (1 + math.cos(math.pi * progress)) / 2
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What, beside network and images, decides the result of `fit`, which explains the fields.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the stages of a training have in common.
+
+    Attributes:
+        threshold_decay: weight decay of the thresholds' parameters, where it is another.
+        schedule: "cosine" is annealed to 0, epoch by epoch as in the paper, or step by step where there are fewer
+            than 20 epochs: the last would come down too little. "onecycle" goes step by step, with a warm-up.
+        augment: None turns augmentation off; AutoAugment, on by default, needs three channels.
+        seed: of order, augmentation and dropout.
+        precision: "bfloat16" runs the forward pass under autocast; weights stay as they are. "fast" is bfloat16
+            where the machine computes it at full speed, else float32; see `resolve_precision`.
+    """
+
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    threshold_decay: float | None = None
+    schedule: str = "cosine"
+    label_smoothing: float = 0.0
+    augment: Augment | None = field(default_factory=augmentation)
+    seed: int = 0
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Settings):
+    """What, beside network and images, decides the result of `fit`.
 
     Raises:
         InputError: a value out of range, by name.
     """
 
-    epochs: int
-    lr: float
-    batch_size: int
-    momentum: float
-    weight_decay: float
-    schedule: str
-    label_smoothing: float
-    augment: Augment | None
-    seed: int
-    precision: str
-    compiled: bool
-    threshold_decay: float | None = None
+    epochs: int = 10
+    lr: float = 0.1
 
     def __post_init__(self):
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
@@ -68,12 +97,11 @@ class Recipe:
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(choices)}")
-        if not isinstance(self.compiled, bool):
-            raise InputError(f"compiled = {self.compiled!r}: expected True or False")
-        if not (self.augment is None or isinstance(self.augment, Augment)):
+        if not (self.augment is None or isinstance(self.augment, type(augmentation()))):
             raise InputError(f"augment = {self.augment!r}: expected an Augment, or None for no augmentation")
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
-        """Learning rate of one step: constant within an epoch for "cosine", else that of its middle."""
-        done = epoch if self.schedule == "cosine" else epoch + (step + 0.5) / steps
+        """Learning rate of one step: that of its middle, or of its epoch's begin for a long cosine."""
+        by_epoch = self.schedule == "cosine" and self.epochs >= SHORT
+        done = epoch if by_epoch else epoch + (step + 0.5) / steps
         return learning_rate(self.schedule, self.lr, done / self.epochs)

@@ -36,7 +36,6 @@ OTHER = {
     "label_smoothing": 0.1,
     "augment": Augment(cutout=0),
     "precision": "bfloat16",
-    "compiled": True,
     "threshold_decay": 0.0,
     "start": "resnet20-cifar10-qcfs",
 }

@@ -13,9 +13,9 @@ from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import RELU, Stage
 from csqcfs.paper.experiments.profiles import PROFILES, ends, get
+from csqcfs.paper.experiments.trainings import chain
 from csqcfs.paper.pages import index, readme
 from csqcfs.paper.published import PAPER_SETTINGS
-from csqcfs.training.recipe import Recipe
 from torch import nn
 
 PAPER = get("paper")
@@ -48,7 +48,7 @@ def test_paper_profile_is_the_paper(dataset, network):
     assert training.augment == Augment(crop=4, flip=True, autoaugment=True, cutout=16)
     assert (training.momentum, training.weight_decay, training.schedule) == (0.9, 5e-4, "cosine")
     assert (training.batch_size, training.label_smoothing, training.precision) == (300, 0.0, "float32")
-    assert training.val == 0 and not training.compiled
+    assert training.val == 0
     assert PAPER.test_images is None and set(PAPER.networks) == {name for _, name in SECTION_5_1}
 
 
@@ -96,19 +96,8 @@ def test_every_training_of_a_profile_is_valid(name):
             assert training.seed == 3 and training.activation == end.split("-")[0]
             for stage in training.stages:
                 assert stage.activation in (RELU, *ACTIVATIONS)
-                Recipe(
-                    stage.epochs,
-                    stage.lr,
-                    training.batch_size,
-                    training.momentum,
-                    training.weight_decay,
-                    training.schedule,
-                    training.label_smoothing,
-                    training.augment,
-                    training.seed,
-                    training.precision,
-                    training.compiled,
-                )
+            for one in chain(training):
+                assert one.recipe.epochs == one.stages[-1].epochs  # within its ranges, or it raises
             if training.threshold is None:  # calibrated on a network that has learnt
                 assert [stage.activation for stage in training.stages][0] == RELU != training.activation
 

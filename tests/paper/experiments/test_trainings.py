@@ -153,7 +153,6 @@ def test_every_setting_reaches_fit(calls):
         weight_decay=1e-3,
         label_smoothing=0.1,
         precision="bfloat16",
-        compiled=True,
         schedule="cosine",
         batch_size=32,
     )
@@ -170,10 +169,9 @@ def test_every_setting_reaches_fit(calls):
             "augment",
             "seed",
             "precision",
-            "compiled",
         ):
-            assert settings[name] == getattr(training, name), name
-        assert (settings["epochs"], settings["lr"]) == (stage.epochs, stage.lr)
+            assert getattr(settings["recipe"], name) == getattr(training, name), name
+        assert (settings["recipe"].epochs, settings["recipe"].lr) == (stage.epochs, stage.lr)
         assert settings["checkpoint"] == trainings.checkpoint_path(owner)
         assert len(images) == 200 and len(settings["val_set"]) == 20
     calls.clear()
@@ -422,7 +420,7 @@ def test_a_quick_chain_on_cifar(monkeypatch):
     monkeypatch.setattr(data, "load", load)
     training = profiles.get("quick").training("cifar10", "resnet20")
     stages = tuple(dataclasses.replace(stage, epochs=4) for stage in training.stages)
-    training = dataclasses.replace(training, stages=stages, width=0.5, val=500, compiled=False)
+    training = dataclasses.replace(training, stages=stages, width=0.5, val=500)
     model, history, splits = run(training)
     assert len(history) == 12 and splits.train.images.shape == (2500, 3, 32, 32)
     assert history[-1]["loss"] < history[0]["loss"] and history[-1]["val_accuracy"] > 20

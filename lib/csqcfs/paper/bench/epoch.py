@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from ...conversion import quantize
 from ...engine.errors import InputError
 from ...engine.kernels import compiler_available
 from ...engine.memory_format import training_format
+from ...training.precision import REPAID, resolve_precision, worth_compiling
 
 ACTIVATIONS = ("relu", "qcfs", "csqcfs")
 WARM_UP = 3  # steps of each network that are not timed
@@ -112,6 +113,8 @@ def epoch_time(rounds: int = ROUNDS, **size: Any) -> dict[str, Any]:
     if size.dataset not in SHAPES:
         raise InputError(f"dataset = {size.dataset!r}: the time of an epoch is measured for {', '.join(SHAPES)}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = resolve_precision(size.precision, device)
+    size = replace(size, precision=precision, compiled=worth_compiling(precision, device, REPAID))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = {name: training_step(size, name, device) for name in ACTIVATIONS}
         for step in steps.values():

@@ -11,10 +11,9 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ...data.augment import Augment
+from ...training.recipe import Recipe, Settings
 
 RELU = "relu"  # the activation of an ordinary stage, before thresholds exist
 
@@ -31,13 +30,6 @@ def _whole_to_float(instance: Any, *names: str) -> None:
         value = getattr(instance, name)
         if isinstance(value, int) and not isinstance(value, bool):
             object.__setattr__(instance, name, float(value))
-
-
-def augmentation(**changes: Any) -> Augment:
-    """The paper's augmentation, with ``changes``; it takes torch, which a list of what there is need not wait for."""
-    from ...data.augment import Augment
-
-    return Augment(**changes)
 
 
 def _identity(dataset: str) -> str:
@@ -83,7 +75,7 @@ class Digested:
 
 
 @dataclass(frozen=True, eq=False)
-class Training(Digested):
+class Training(Digested, Settings):
     """A network trained in stages; each stage goes on from the network that the one before it left.
 
     Attributes:
@@ -93,9 +85,8 @@ class Training(Digested):
         threshold: initial threshold of the first quantized stage; None to calibrate it on the ReLU network
             of the stage before.
         stages: the last one names the activation of the result.
-        seed: of weights, order, augmentation and dropout.
+        seed: also of the weights at the start, see `Settings`.
         val: training images held out for validation, always the same ones.
-        threshold_decay: weight decay of the thresholds; None for ``weight_decay``.
         start: network of the package that the first stage goes on from instead of random weights; its thresholds
             are calibrated anew where ``L`` is not its own.
         start_digest: of its file.
@@ -108,17 +99,7 @@ class Training(Digested):
     L: int
     threshold: float | None
     stages: tuple[Stage, ...]
-    seed: int = 0
     val: int = 0
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "cosine"
-    label_smoothing: float = 0.0
-    augment: Augment = field(default_factory=augmentation)
-    precision: str = "float32"
-    compiled: bool = False
-    threshold_decay: float | None = None
     start: str | None = None
     start_digest: str | None = field(init=False)
     data: str = field(init=False)
@@ -141,6 +122,12 @@ class Training(Digested):
     @property
     def activation(self) -> str:
         return self.stages[-1].activation
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of the last stage for `fit`."""
+        shared = {setting.name: getattr(self, setting.name) for setting in dataclasses.fields(Settings)}
+        return Recipe(epochs=self.stages[-1].epochs, lr=self.stages[-1].lr, **shared)
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""

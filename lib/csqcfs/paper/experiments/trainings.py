@@ -53,6 +53,14 @@ def history(training: Training) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else []
 
 
+def computed(training: Training) -> dict[str, Any]:
+    """In which precision and with how many threads the last stage of ``training`` is computed; see `fit`."""
+    try:
+        return load_metadata(checkpoint_path(training)).get("computed", {})
+    except InputError:
+        return {}
+
+
 def train(
     training: Training, *, deadline: float | None = None, progress: bool = True
 ) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
@@ -111,18 +119,7 @@ def _stages(
         trained = fit(
             model,
             splits.train,
-            epochs=stage.epochs,
-            lr=stage.lr,
-            batch_size=training.batch_size,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            threshold_decay=training.threshold_decay,
-            schedule=training.schedule,
-            label_smoothing=training.label_smoothing,
-            augment=training.augment,
-            seed=training.seed,
-            precision=training.precision,
-            compiled=training.compiled,
+            recipe=training.recipe,
             val_set=splits.val if training.val else None,
             checkpoint=checkpoint_path(training),
             deadline=deadline,

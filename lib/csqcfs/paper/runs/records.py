@@ -21,7 +21,7 @@ from typing import Any
 from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
-from ..experiments.configs import Run, digest_of
+from ..experiments.configs import Run, Training, digest_of
 from . import results
 
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
@@ -41,9 +41,14 @@ class Record:
         return digest_of(self.settings)
 
 
-def provenance(seconds: float, device: str | None = None) -> dict[str, Any]:
-    """Date, duration, versions, hardware and commit of a run that ends now; ``device`` as of `hardware`."""
+def provenance(seconds: float, training: Training | None = None, device: str | None = None) -> dict[str, Any]:
+    """Date, duration, versions, hardware, threads and commit of a run that ends now; ``device`` as of `hardware`.
+
+    Of the training that it measures: the precision, and the number of threads, on which its weights depend.
+    """
     import torch  # here and below: who reads records, as a notebook of tables does, need not wait for it
+
+    from ..experiments import trainings
 
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -51,6 +56,8 @@ def provenance(seconds: float, device: str | None = None) -> dict[str, Any]:
         "hardware": hardware(device),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        **({} if training is None else trainings.computed(training)),
         "commit": commit(),
     }
 
@@ -93,7 +100,8 @@ def commit() -> str:
 
 def write(run: Run, metrics: dict[str, Any], seconds: float) -> Path:
     """Write the record of ``run`` on this machine, whole or not at all."""
-    content = {"settings": run.settings(), "metrics": metrics, "provenance": provenance(seconds, metrics.get("device"))}
+    origin = provenance(seconds, run.training, metrics.get("device"))
+    content = {"settings": run.settings(), "metrics": metrics, "provenance": origin}
     return write_text(paths.run_records() / f"{run.name}.json", json.dumps(content, indent=1) + "\n")
 
 
