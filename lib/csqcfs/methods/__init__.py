@@ -12,10 +12,15 @@ from typing import Any
 from ..engine.errors import InputError
 from .base import Method, check_steps
 from .cos import COS
+from .graded import Graded
+from .parallel import Parallel
 from .plain import Ceil, Floor, Plain
+from .signed import Signed
 from .srp import SRP
 
-METHODS: dict[str, type[Method]] = {kind.name: kind for kind in (Plain, SRP, COS, Floor, Ceil)}
+METHODS: dict[str, type[Method]] = {
+    kind.name: kind for kind in (Plain, SRP, COS, Graded, Parallel, Signed, Floor, Ceil)
+}
 
 
 def build(method: str | Method, settings: Mapping[str, Any]) -> Method:

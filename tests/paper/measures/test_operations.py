@@ -10,7 +10,8 @@ from csqcfs import models
 from csqcfs.conversion import quantize
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
-from csqcfs.paper.claims import audit_costs
+from csqcfs.engine.simulation import IF
+from csqcfs.paper.claims.costs import resnet50_macs
 from csqcfs.paper.measures import energy
 from csqcfs.paper.measures.operations import count, dense_macs, fan_out, kinds_of_input
 from torch import nn
@@ -51,7 +52,7 @@ def loops(layer: nn.Module, x: torch.Tensor) -> int:
     return found
 
 
-@pytest.mark.parametrize("method", ["plain", "srp", "cos"])
+@pytest.mark.parametrize("method", ["plain", "srp", "cos", "signed"])
 def test_every_layer_as_in_loops_over_all_weights(method):
     snn, T, x = tiny_snn(method), 5, torch.randn(2, 2, 8, 8)
     wanted: dict[tuple[str, str], torch.Tensor] = {}
@@ -71,7 +72,7 @@ def test_every_layer_as_in_loops_over_all_weights(method):
         cumulative = wanted[layer["name"], "run"].cumsum(0) / 2
         assert layer["ac"] == [round(float(value), 1) for value in cumulative]
         seen = wanted.get((layer["name"], "pre"), torch.zeros(1)).sum() / 2
-        assert layer["pre"] == round(float({"plain": 0, "cos": cumulative[3], "srp": seen}[method]), 1)
+        assert layer["pre"] == round(float({"plain": 0, "signed": 0, "cos": cumulative[3], "srp": seen}[method]), 1)
     assert found["neurons"] == 4 * 64 + 6 * 16 + 3 * 4 + 5 and found["sites"] == 4
 
 
@@ -86,7 +87,7 @@ def test_all_inputs_active_give_the_dense_count_without_padding():
 @pytest.mark.parametrize(
     "network, macs",
     [
-        ("resnet50", 1e6 * audit_costs.resnet50_macs()),
+        ("resnet50", 1e6 * resnet50_macs()),
         # stem, three stages of three blocks, two 1x1 shortcuts, linear layer
         (
             "resnet20",
@@ -124,3 +125,26 @@ def test_weights_outside_of_modules_are_refused():
     snn = convert(quantize.quantize_activations(Functional().eval(), 4, 1.0))
     with pytest.raises(InputError, match="^linear in the forward: expected layers as modules"):
         kinds_of_input(snn.graph)
+
+
+@pytest.mark.parametrize("method", ["plain", "srp", "graded", "signed", "parallel"])
+@torch.no_grad()
+def test_bits_of_all_spikes(method):
+    """One bit for a spike, two for a signed one, three for one of four levels."""
+    snn, x, T = tiny_snn(method), torch.randn(3, 2, 8, 8), 4
+    found, bits = count(snn, x, T), {"signed": 2, "graded": 3}.get(method, 1)
+    for t in range(1, T + 1):
+        spikes = {"run": 0, "pre": 0}
+
+        def observe(name, module, given, out, phase, spikes=spikes):
+            if isinstance(module, IF):
+                spikes[phase] += int((out != 0).sum())
+
+        snn.run(x, t, observe)
+        assert found["bits"][t - 1] == pytest.approx(bits * spikes["run"] / 3, abs=0.06)
+        assert found["bits_pre"] == pytest.approx(bits * spikes["pre"] / 3, abs=0.06)
+    kinds = {layer["kind"] for layer in found["layers"]}
+    assert kinds == ({"analog", "graded"} if method == "graded" else {"analog", "spikes", "averaged"})
+    assert found["additions"] == (3 if method == "graded" else 1)
+    spent = energy.snn(found, T)
+    assert (spent.ac == 0) == (method == "graded") and spent.mac > 0

@@ -10,6 +10,8 @@ Published counts differ in what they do with three kinds of inputs:
   zero, as NeuroBench and SpikingJelly do not: they count an input that is not binary as MAC;
 - spikes worth theta where theta is not folded: the same tools then count every layer as MAC.
 
+A spike that carries one of several levels ("graded") is a small number, and a MAC in every convention.
+
 Counts here are per image. Zero inputs cost nothing; membrane updates and biases are not counted, as in the paper.
 """
 
@@ -28,22 +30,25 @@ class Convention(NamedTuple):
 
     label: str
     short: str
-    macs: frozenset[str]  # of the kinds of input "analog", "averaged", "spikes"
+    macs: frozenset[str]  # of the kinds of input "analog", "graded", "averaged", "spikes"
     analog_each_step: bool
 
 
 CONVENTIONS = {
-    "folded": Convention("theta folded, first layer once", "folded", frozenset({"analog"}), False),
+    "folded": Convention("theta folded, first layer once", "folded", frozenset({"analog", "graded"}), False),
     "each step": Convention(
-        "theta folded, first layer at every step", "first layer each step", frozenset({"analog"}), True
+        "theta folded, first layer at every step", "first layer each step", frozenset({"analog", "graded"}), True
     ),
     "averages": Convention(
-        "averaged spikes are MACs, first layer at every step", "averages MACs", frozenset({"analog", "averaged"}), True
+        "averaged spikes are MACs, first layer at every step",
+        "averages MACs",
+        frozenset({"analog", "graded", "averaged"}),
+        True,
     ),
     "unfolded": Convention(
         "every input worth theta is a MAC, first layer at every step",
         "all MACs",
-        frozenset({"analog", "averaged", "spikes"}),
+        frozenset({"analog", "graded", "averaged", "spikes"}),
         True,
     ),
 }

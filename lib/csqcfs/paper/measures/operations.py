@@ -22,6 +22,7 @@ from ...conversion.snn import SNN, convert
 from ...engine.errors import InputError
 from ...engine.modules import device_of
 from ...engine.simulation import IF, dependence
+from ...methods import Method
 from .trained import T_MAX, Trained, sample
 
 SYNAPSES = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -79,11 +80,16 @@ def _source(node: fx.Node, graph: fx.GraphModule) -> str:
 class Counter:
     """An observer of `SNN` that sums, by layer and phase, the operations at each step over all images."""
 
-    def __init__(self):
+    def __init__(self, method: Method):
+        self.method = method
         self.sums: dict[tuple[str, str], Tensor] = {}
+        self.bits: dict[str, Tensor] = {}  # by phase, of all neurons' spikes
         self._fan_out: dict[tuple[str, torch.Size], Tensor] = {}
 
     def __call__(self, name: str, module: nn.Module | None, x: Tensor, out: Tensor, phase: str) -> None:
+        if isinstance(module, IF):
+            spikes = (out != 0).flatten(1).sum(1, dtype=torch.float64)
+            self.bits[phase] = self.bits.get(phase, 0) + spikes * self.method.bits(module.L)
         if not isinstance(module, SYNAPSES):
             return
         shape = x.shape[2:]
@@ -93,9 +99,20 @@ class Counter:
         counted = (active * self._fan_out[name, shape]).flatten(1).sum(1)
         self.sums[name, phase] = self.sums.get((name, phase), 0) + counted
 
-    def cumulative(self, name: str, phase: str, images: int) -> Tensor:
-        """Operations of an image for 1, 2, ... steps, the mean over ``images``."""
-        return self.sums[name, phase].cumsum(0) / images
+
+def _counted(snn: SNN, x: Tensor, T: int) -> tuple[dict[tuple[str, str], Tensor], dict[str, Tensor]]:
+    """Operations by (layer, phase), and bits by phase, of an image for 1, 2, ... steps, means over ``x``.
+
+    A method that decides for one T alone is run for each.
+    """
+    found = []
+    for t in [T] if snn.method.anytime else range(1, T + 1):
+        counter = Counter(snn.method)
+        snn.run(x, t, counter)
+        found.append([{k: v.cumsum(0) / len(x) for k, v in sums.items()} for sums in (counter.sums, counter.bits)])
+    if snn.method.anytime:
+        return tuple(found[0])
+    return tuple({key: torch.stack([one[part][key][-1] for one in found]) for key in found[0][part]} for part in (0, 1))
 
 
 @torch.no_grad()
@@ -105,18 +122,22 @@ def count(snn: SNN, x: Tensor, T: int) -> dict[str, Any]:
     ``layers``, in order: "macs" by shape, "kind" of input, and for layers behind neurons "ac", cumulative over
     T = 1, 2, ..., and "pre", those of the steps before T: tau of SRP; in COS the first rho steps of the layer's
     input, which it sees twice unless it stores them. ``neurons`` is their number, each updated at each step.
+    ``bits`` are those of all spikes, cumulative over T, and ``bits_pre`` those of SRP's steps before; a spike of
+    several levels makes its layers' kind "graded", and costs up to ``additions`` shifted additions in place of one.
     """
-    kinds, counter = kinds_of_input(snn.graph), Counter()
-    snn(x, T, counter)
+    kinds, (sums, bits) = kinds_of_input(snn.graph), _counted(snn, x, T)
     macs, neurons = _shapes(snn, x[:1])
+    levels = max((module.L for module in snn.graph.modules() if isinstance(module, IF)), default=1)
     layers = []
     for name, source in kinds.items():
         layer: dict[str, Any] = {"name": name, "kind": source, "macs": macs[name]}
         if source != "analog":
-            run = counter.cumulative(name, "run", len(x))
+            run = sums[name, "run"]
             before = run[snn.presteps - 1] if snn.presteps else 0.0
-            if (name, "pre") in counter.sums:
-                before = counter.cumulative(name, "pre", len(x))[-1]
+            if (name, "pre") in sums:
+                before = sums[name, "pre"][-1]
+            if not snn.method.binary:
+                layer["kind"] = "graded"
             layer |= {"ac": [round(float(n), 1) for n in run[:T]], "pre": round(float(before), 1)}
         layers.append(layer)
     return {
@@ -125,6 +146,9 @@ def count(snn: SNN, x: Tensor, T: int) -> dict[str, Any]:
         "T": T,
         "images": len(x),
         "layers": layers,
+        "bits": [round(float(n), 1) for n in bits["run"][:T]],
+        "bits_pre": round(float(bits["pre"][-1]), 1) if "pre" in bits else 0.0,
+        "additions": snn.method.additions(levels),
         "sites": len(snn.thresholds),
         "neurons": neurons,
     }
@@ -151,8 +175,8 @@ def _shapes(snn: SNN, x: Tensor) -> tuple[dict[str, int], int]:
     return macs, neurons
 
 
-def operations(trained: Trained, method: str, images: int = 64) -> dict[str, Any]:
-    """Operations of the SNN for T = 1..32 on ``images`` test images, see `count`."""
+def operations(trained: Trained, method: str, images: int = 64, T: int = T_MAX) -> dict[str, Any]:
+    """Operations of the SNN for 1..``T`` on ``images`` test images, see `count`."""
     test = sample(trained.splits.test, images)
     snn = convert(trained.model, method)
-    return count(snn, test.normalise(test.images).to(device_of(trained.model)), T_MAX)
+    return count(snn, test.normalise(test.images).to(device_of(trained.model)), T)
