@@ -20,6 +20,7 @@ from ..experiments.registry import Artefact
 from ..runs import records
 
 PACKAGE = Path(__file__).resolve().parents[2]
+QUIET = ["--log-level=ERROR"]  # a kernel's warnings are not about our notebooks
 KINDS = (".png", ".svg", ".md", ".csv", ".tex")
 
 
@@ -120,6 +121,7 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
             progress_bar=False,
             cwd=str(paths.notebooks()),
             log_output=False,
+            extra_arguments=QUIET,
         )
     except papermill.PapermillExecutionError as error:
         line, reason = ((text.strip().splitlines() or [""])[0] for text in (error.source, str(error.evalue)))

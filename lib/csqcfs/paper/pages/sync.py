@@ -16,6 +16,7 @@ from pathlib import Path
 from ...engine import paths
 from ...engine.errors import InputError, unknown
 from ...engine.files import atomic_write
+from .notebooks import QUIET
 
 KERNEL = "python3"
 
@@ -48,7 +49,8 @@ def update(path: Path) -> Path:
     target = path.with_suffix(".ipynb")
     notebook = jupytext.read(path)
     if target.exists():
-        jupytext.combine.combine_inputs_with_outputs(notebook, nbformat.read(target, 4), fmt="py:percent")
+        notebook = jupytext.combine.combine_inputs_with_outputs(notebook, nbformat.read(target, 4), fmt="py:percent")
+    notebook.metadata.get("jupytext", {}).pop("text_representation", None)  # says how the .py was read
     spec = get_kernel_spec(KERNEL)
     notebook.metadata.kernelspec = {"display_name": spec.display_name, "language": spec.language, "name": KERNEL}
     client = NotebookClient(
@@ -56,6 +58,7 @@ def update(path: Path) -> Path:
         timeout=600,
         kernel_name=KERNEL,
         record_timing=False,
+        extra_arguments=QUIET,
         resources={"metadata": {"path": str(paths.notebooks())}},
     )
     try:

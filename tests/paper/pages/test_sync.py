@@ -1,0 +1,96 @@
+"""Notebooks as JupyterLab writes them: an unchanged one can be saved there and no file changes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from csqcfs.engine import paths
+from csqcfs.engine.errors import InputError
+from csqcfs.paper import cli
+from csqcfs.paper.pages import sync
+
+HEADER = (paths.REPOSITORY / "notebooks" / "table1.py").read_text(encoding="utf-8").split("# %%")[0]
+CELLS = """# %% [markdown]
+# # One
+
+# %% tags=["parameters"]
+profile = "quick"
+seeds = None
+
+# %%
+print(profile)
+{"θ": 1.5}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A checkout with one notebook."""
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(paths.REPOSITORY / "pyproject.toml", tmp_path)
+    (tmp_path / "notebooks" / "one.py").write_text(HEADER + CELLS, encoding="utf-8")
+    monkeypatch.setattr(paths, "notebooks", lambda: tmp_path / "notebooks")
+    return tmp_path
+
+
+def test_saving_in_jupyterlab_changes_no_file(folder):
+    """Through the contents manager of JupyterLab with jupytext, as the front end sends what it got."""
+    from jupyter_server.services.contents.largefilemanager import LargeFileManager
+    from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
+
+    manager = build_sync_jupytext_contents_manager_class(LargeFileManager)
+    target = sync.update(folder / "notebooks" / "one.py")
+    before = {path.name: path.read_bytes() for path in target.parent.iterdir()}
+    contents = manager(root_dir=str(folder))
+    model = contents.get("notebooks/one.ipynb", content=True, type="notebook")
+    sent = json.loads(json.dumps(model, default=str))["content"]
+    contents.save({"type": "notebook", "format": "json", "content": sent}, "notebooks/one.ipynb")
+    assert {path.name: path.read_bytes() for path in target.parent.iterdir() if path.is_file()} == before
+    notebook = json.loads(target.read_text(encoding="utf-8"))
+    assert (
+        target.read_text(encoding="utf-8") == json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    )
+    assert notebook["metadata"]["kernelspec"]["display_name"] == "Python 3 (ipykernel)"  # JupyterLab would write it
+    assert notebook["metadata"]["language_info"]["name"] == "python"
+    assert not any("execution" in cell["metadata"] for cell in notebook["cells"])
+
+
+def test_cell_ids_and_outputs_stay_the_same(folder):
+    source = folder / "notebooks" / "one.py"
+    first = sync.update(source).read_bytes()
+    assert sync.update(source).read_bytes() == first
+    source.write_text(source.read_text(encoding="utf-8").replace("# # One", "# # Two"), encoding="utf-8")
+    ids = [[cell["id"] for cell in json.loads(text)["cells"]] for text in (first, sync.update(source).read_bytes())]
+    assert ids[0][1:] == ids[1][1:]
+
+
+def test_the_headers_are_those_that_jupytext_writes():
+    headers = {
+        path.read_text(encoding="utf-8").split("# %%")[0]
+        for path in sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
+    }
+    assert headers == {HEADER} and "display_name: Python 3 (ipykernel)" in HEADER
+
+
+def test_a_failing_cell_is_one_line_and_changes_nothing(folder):
+    source = folder / "notebooks" / "one.py"
+    before = sync.update(source).read_bytes()
+    source.write_text(source.read_text(encoding="utf-8").replace("print(profile)", "1 / 0"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^one.py: ZeroDivisionError: division by zero; run it in Jupyter"):
+        sync.update(source)
+    assert source.with_suffix(".ipynb").read_bytes() == before
+
+
+def test_an_unknown_notebook(folder, capsys):
+    assert cli.main(["sync", "onee"]) == 2
+    assert capsys.readouterr().err == "error: notebook 'onee': did you mean one? expected one of one\n"
+
+
+def test_the_parameters_are_those_of_the_records_on_cifar():
+    """The stored outputs come from the reference records of `quick`; run_all.sh passes another profile explicitly."""
+    for path in sorted((paths.REPOSITORY / "notebooks").glob("*.py")):
+        assert '# %% tags=["parameters"]\nprofile = "quick"\nseeds = None\n' in path.read_text(encoding="utf-8"), (
+            path.name
+        )
