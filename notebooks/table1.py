@@ -38,7 +38,7 @@ table1.found()
 #
 # A cell of ours is the accuracy in % on the test images of the profile, the mean ± standard deviation where there is
 # more than one seed. Nothing was chosen on the test set: it is the last epoch of each training. A network that this
-# profile does not run has an empty line.
+# profile does not run has the paper's line alone.
 
 # %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(table1, published.TABLE1, labels=("Architecture", "Method"))

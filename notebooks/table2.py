@@ -35,7 +35,8 @@ table2.found()
 # ## Ours beside the paper's
 #
 # A cell of ours is the accuracy in % on the test images of the profile, the mean ± standard deviation where there is
-# more than one seed. A network that this profile does not run has an empty line.
+# more than one seed. A network that this profile does not run has the paper's line
+# alone.
 
 # %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(table2, published.TABLE2, labels=("Architecture", "Method"))

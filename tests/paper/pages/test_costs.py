@@ -112,7 +112,7 @@ def test_every_figure_and_table_has_its_place_without_records():
     for table in (costs.front_frame, costs.first_step_frame, costs.conventions_frame, costs.matching_frame):
         assert len(table(empty)) == 0
     assert costs.timed(empty) == "not run in this profile"
-    assert {source for *_, source in costs.table6_frame(empty).index} == {"paper", "ours (demo, not run)"}
+    assert {source for *_, source in costs.table6_frame(empty).index} == {"paper"}
     assert len(costs.speed_frame(empty)) == 0
 
 

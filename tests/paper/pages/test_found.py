@@ -9,7 +9,7 @@ import pytest
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import registry
 from csqcfs.paper.measures.compare import Difference
-from csqcfs.paper.pages import found, page, said
+from csqcfs.paper.pages import found, index, page, said
 
 NOTEBOOKS = {path.stem: path for path in sorted(paths.notebooks().glob("*.py"))}
 
@@ -77,3 +77,8 @@ def test_many_places_are_summed_up_by_verdict(made_up):
     assert text == (
         "ahead on A, B (+2.50 to +3.00 points); undecided on C (+0.10 to +0.10 points); by 95 % intervals, n = 1"
     )
+
+
+def test_the_index_links_to_every_notebook_there_is():
+    text = index.show("paper").data
+    assert re.findall(r"\]\((\w+)\.ipynb\)", text) == list(registry.IDS) and "\\]" not in text

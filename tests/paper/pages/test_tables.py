@@ -52,7 +52,7 @@ def test_every_printed_number_of_table_1_is_shown():
     for (network, method), row in published.TABLE1.items():
         shown = frame.loc[(tables.NAMES[network], tables.NAMES[method], "paper")]
         assert list(shown) == ["" if v is None else f"{v:.2f}" for v in (row.ann, *row.snn)]
-    assert set(frame.index.get_level_values("Source")) == {"paper", "ours (smoke, not run)"}
+    assert set(frame.index.get_level_values("Source")) == {"paper"}
 
 
 def test_ours_beside_the_paper_with_difference():

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from .formats import Markup
+
 
 class Step(NamedTuple):
     """Some lines of Algorithm 1."""
@@ -64,7 +66,7 @@ def table() -> pd.DataFrame:
     places = [(step.lines, step.printed) for step in STEPS]
     index = pd.MultiIndex.from_tuples(places, names=["Lines", "Algorithm 1"])
     return pd.DataFrame(
-        [(f"`{step.call}`" if step.call else "the same call", step.correction) for step in STEPS],
+        [(Markup(f"`{step.call}`") if step.call else "the same call", step.correction) for step in STEPS],
         index=index,
         columns=["Call", "What differs, and why"],
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ..experiments import registry
-from . import page, tables
+from . import page
+from .formats import Markup, to_markdown
 
 
 def progress(shown: page.Page) -> str:
@@ -18,7 +19,7 @@ def progress(shown: page.Page) -> str:
 def table(profile: str, seeds: int | None = None) -> pd.DataFrame:
     """One row for each artefact of the registry; runs that several artefacts share count in each of them."""
     lines = [
-        (a.place, a.question, f"[{a.title}]({a.id}.ipynb)", progress(page.open(a.id, profile, seeds)))
+        (a.place, a.question, Markup(f"[{a.title}]({a.id}.ipynb)"), progress(page.open(a.id, profile, seeds)))
         for a in registry.ARTEFACTS
     ]
     return pd.DataFrame(lines, columns=["Place", "Question", "Notebook", "Records"]).set_index("Place")
@@ -28,4 +29,4 @@ def show(profile: str, seeds: int | None = None):
     """The table as Markdown, for the index notebook."""
     from IPython.display import Markdown
 
-    return Markdown(tables.to_markdown(table(profile, seeds)))
+    return Markdown(to_markdown(table(profile, seeds)))

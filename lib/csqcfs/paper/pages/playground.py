@@ -169,7 +169,7 @@ def sliders():
         "start": ipywidgets.FloatSlider(0.5, min=-0.5, max=1.5, step=0.05, description="v(0) / θ", **wide),
     }
     screen = Screen(Setting())
-    shown = ipywidgets.Image(value=screen.png(Setting()), format="png")
+    shown = ipywidgets.Image(value=screen.png(Setting()), format="png", layout=ipywidgets.Layout(width="900px"))
     held = []  # not empty while a preset moves several sliders, for one frame instead of five
 
     def redraw(*_) -> None:

@@ -68,7 +68,7 @@ def beside(
     names: Mapping[str, str] = NAMES,
     digits: int | Mapping[str, int] = 2,
 ) -> pd.DataFrame:
-    """One line "paper" and one line "ours (profile, n = seeds)" for each row, as strings.
+    """One line "paper" and, where it was run, one line "ours (profile, n = seeds)" for each row, as strings.
 
     Rows are keyed by tuples, one part for each of ``labels`` (or by the part itself where there is one),
     shown as ``names`` says, ours with the data of the profile: those of ``printed``, then those the paper has not,
@@ -96,6 +96,8 @@ def beside(
             values = {column: [value] for column, value in theirs.items() if value is not None}
             lines.append(((*shown, "paper"), [cell(values.get(c), decimals[c]) for c in columns]))
         seeds = sorted({len(values) for values in mine.values() if values})
+        if not seeds and key in printed:
+            continue  # not run: the paper's line alone
         count = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}" if seeds else "not run"
         cells = [cell(mine.get(c), decimals[c]) for c in columns]
         lines.append(((*seen, f"ours ({profile}, {count})"), cells))
