@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrizations
 
 
-def trained(model: nn.Module) -> fx.GraphModule:
+def trained(model: nn.Module, example: torch.Tensor | None = None) -> fx.GraphModule:
     """``model`` in float64 with random norms, traced, in evaluation mode."""
     torch.manual_seed(0)
     for module in model.modules():
@@ -25,7 +25,8 @@ def trained(model: nn.Module) -> fx.GraphModule:
         if isinstance(module, _BatchNorm) and module.affine:
             nn.init.uniform_(module.weight, -1.5, 1.5)
             nn.init.normal_(module.bias)
-    return fx.symbolic_trace(model.double().eval())
+    model = model.double().eval()
+    return fx.symbolic_trace(model) if example is None else quantize.trace(model, example)
 
 
 def count(model: nn.Module, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> int:
@@ -80,7 +81,7 @@ def test_quantized_network():
 )
 def test_linear_layer(layers):
     x = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    assert count(check(trained(nn.Sequential(*layers)), x, left=0), nn.Dropout) == 0
+    assert count(check(trained(nn.Sequential(*layers), x), x, left=0), nn.Dropout) == 0
 
 
 @pytest.mark.parametrize(
@@ -165,9 +166,21 @@ def test_linear_layer_before_a_norm_without_scale_stays():
     check(trained(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5, affine=False))), x, left=1)
 
 
-def test_norm_along_another_dimension_than_the_features_stays():
+@pytest.mark.parametrize("features", [4, 3])
+def test_norm_along_another_dimension_than_the_features_stays(features):
+    """With as many features as channels only the shape tells: the weights fit along either dimension."""
     x = torch.randn(6, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    check(trained(nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(3))), x, left=1)
+    layers = nn.Linear(5, features), nn.BatchNorm1d(3)
+    check(trained(nn.Sequential(*layers), x), x, left=1)
+    check(trained(nn.Sequential(*layers)), x, left=1)
+
+
+@pytest.mark.parametrize("name", ["0", "1", "2"])
+def test_a_hook_that_would_be_lost_is_named(name):
+    model = trained(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Dropout()))
+    model.get_submodule(name).register_forward_hook(lambda *_: None)
+    with pytest.raises(InputError, match=f"^{name} .*has a hook and is .*remove the hook"):
+        fold_batchnorm(model)
 
 
 class Position(nn.Module):

@@ -2,22 +2,23 @@
 
 Works on any traceable ``nn.Module`` through torch.fx: every call site of a ReLU, not every ReLU object, gets
 an activation and thus a threshold of its own; max pooling becomes average pooling of the same geometry,
-since the mean of spikes over time commutes with an average and not with a maximum.
+since the mean of spikes over time commutes with an average and not with a maximum. Whether the rest can be
+converted is measured on the example, see `engine.probe`.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
-from ..engine import layers
+from ..engine import layers, probe, traced
+from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
+from ..engine.folding import refuse_hooks
+from ..engine.spiking import unfolded
 
 ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
     "qcfs": QCFS,
@@ -27,6 +28,7 @@ ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
     "ctqcfs": CTQCFS,
     "ceqcfs": CEQCFS,
 }
+KEPT = 2  # inputs of the example that a network keeps for `convert`
 
 
 @dataclass(frozen=True)
@@ -38,51 +40,34 @@ class Replacement:
     now: str
 
 
-class _Tracer(fx.Tracer):
-    """Keeps our activations whole and looks into modules that a forward makes on the fly, as nn.ReLU()(x)."""
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, ThresholdActivation) or super().is_leaf_module(module, name)
-
-    def call_module(self, module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
-        try:
-            self.path_of_module(module)
-        except NameError:
-            return forward(*args, **kwargs)
-        return super().call_module(module, forward, args, kwargs)
-
-
-def trace(model: nn.Module) -> fx.GraphModule:
-    """A traced deep copy of ``model``.
+def trace(model: nn.Module, example: Tensor | tuple[Tensor, ...] | None = None) -> fx.GraphModule:
+    """A traced deep copy of ``model``, which computes what ``model`` computes on inputs like ``example``.
 
     Raises:
-        InputError: torch.fx cannot follow the model's Python, for example a branch on a tensor's value.
+        InputError: Python that torch.fx cannot follow, or values changed in place where the graph does not see it.
     """
-    model, tracer = copy.deepcopy(model), _Tracer()
-    try:
-        traced = fx.GraphModule(model, tracer.trace(model), type(model).__name__)
-    except Exception as error:  # whatever the model's own forward raises on symbolic values
-        inside = [name for name, _ in tracer.module_stack.values()]  # torch.fx leaves it as it was at the error
-        where = f" at {inside[-1]}" if inside else ""
-        raise InputError(
-            f"{type(model).__name__} cannot be traced by torch.fx{where} ({_reason(error)}); "
-            "take data-dependent Python control flow out of its forward"
-        ) from error
-    traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
-    return traced
+    return traced.trace(model, traced.checked_example(example))
 
 
 def quantize_activations(
-    model: nn.Module, L: int = 4, threshold: float = 4.0, example: Tensor | None = None, *, window: str = "paper"
+    model: nn.Module,
+    L: int = 4,
+    threshold: float = 4.0,
+    example: Tensor | tuple[Tensor, ...] | None = None,
+    *,
+    window: str = "paper",
 ) -> fx.GraphModule:
     """Algorithm 1, lines 1-5: a copy of ``model`` with a QCFS (Eq. 11) at every call site of a ReLU.
 
+    A clipped ReLU (ReLU6, Hardtanh(0, b), clamp(0, b)) becomes a QCFS whose threshold starts at its bound.
+
     Args:
-        model: any network that torch.fx can trace; it is not changed.
+        model: any network whose forward torch.fx can follow; it is not changed.
         L: quantization step.
-        threshold: initial threshold of every site.
-        example: a batch of inputs; one forward pass with it finds each site's channels, which
-            `to_channelwise` needs.
+        threshold: initial threshold of every other site.
+        example: a batch of inputs, or a tuple of them where the network takes several. Its sizes decide Python's
+            control flow, it finds each site's channels, which `to_channelwise` needs, and with it the network is
+            measured at once: without one, what cannot be converted is found by `convert` or the SNN's first input.
         window: gradient window, see `kernels.WINDOWS`.
 
     Returns:
@@ -90,52 +75,52 @@ def quantize_activations(
 
     Raises:
         InputError: no ReLU; activations that are quantized already; an operation that an SNN of IF neurons
-            cannot express (GELU, softmax, a product of two activations), named with its module; a model that
-            cannot be traced.
+            cannot express (GELU, a product of two activations), named with its module and line; a model that
+            cannot be traced; a hook on a module that is replaced.
     """
-    if example is not None and not isinstance(example, Tensor):
-        raise InputError(f"example of type {type(example).__name__}: expected a batch of inputs as one tensor")
-    traced = trace(model)
-    if quantized := sites(traced):
+    inputs = traced.checked_example(example)
+    graph, name = traced.trace(model, inputs), type(opened(model)).__name__
+    if quantized := sites(graph):
         raise InputError(
-            f"{next(iter(quantized))} of {type(model).__name__} is quantized already: expected a "
+            f"{next(iter(quantized))} of {name} is quantized already: expected a "
             "network with ReLU; use to_channelwise or surgery.switch to go on from it"
         )
-    kinds = {node: layers.classify(node, traced) for node in traced.graph.nodes}
-    for node, kind in kinds.items():
-        if kind == "unsupported":
-            raise InputError(
-                f"{layers.describe(node, traced)} at {layers.place(node) or 'forward'} of {type(model).__name__} "
-                "has no counterpart in an SNN of IF neurons: expected ReLU between linear layers; replace it by a "
-                "ReLU"
-            )
-    relus = [node for node, kind in kinds.items() if kind == "relu"]
-    if not relus:
-        raise InputError(f"{type(model).__name__} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
-    channels = _channels(traced, relus, example)
-
-    new: dict[fx.Node, nn.Module] = {n: QCFS(L, threshold, window=window, channels=channels.get(n)) for n in relus}
-    new |= {n: layers.as_module(n, traced) for n, kind in kinds.items() if kind in ("max_pool", "dropout")}
-    names: dict[fx.Node, str] = {}
-    for kind, base in (("relu", "act"), ("max_pool", "pool"), ("dropout", "dropout")):
-        names |= layers.names_for([n for n in new if kinds[n] == kind], traced, base)
-    replacements = [Replacement(names[n], layers.describe(n, traced), type(new[n]).__name__) for n in kinds if n in new]
+    images = layers.behind(graph.graph, lambda node: node.op == "placeholder")
+    bounds = {n: b for n in graph.graph.nodes if n in images and (b := layers.bound(n, graph)) is not None}
+    if not bounds:
+        raise InputError(f"{name} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
+    new: dict[fx.Node, nn.Module] = {}
+    for node in graph.graph.nodes:
+        if node in bounds:
+            theta = threshold if math.isinf(bounds[node]) else bounds[node]
+            new[node] = QCFS(L, theta, window=window, channels=_channels(node))
+        elif node in images and layers.is_max_pool(node, graph):
+            new[node] = layers.average_pool(node, graph)
+    names = layers.names_for([n for n in new if n in bounds], graph, "act")
+    names |= layers.names_for([n for n in new if n not in bounds], graph, "pool")
+    like = next((p for p in graph.parameters() if p.is_floating_point()), None)
     for node, module in new.items():
-        layers.put(node, traced, module, names[node])
-    traced.graph.lint()
-    traced.delete_all_unused_submodules()
-    traced.recompile()
-    _copy_modes(model, traced)
-    parameter = next(model.parameters(), None)
-    if parameter is not None:
-        traced.to(parameter.device)
-    traced.meta["replacements"] = replacements
-    return traced
+        was = layers.module_at(node, graph)
+        if was is not None:
+            refuse_hooks(node.target, was, f"replaced by {type(module).__name__}")
+        module.training = (was or _caller(node, graph)).training
+        layers.put(node, graph, module if like is None else module.to(like.device, like.dtype), names[node])
+    graph.graph.lint()
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    graph.meta["name"] = name
+    if inputs is not None:
+        graph.meta["example"] = tuple(x[:KEPT].cpu() for x in inputs)
+        probe.check(*unfolded(graph, inputs), inputs, name)
+    return graph
 
 
 def report(model: nn.Module) -> list[Replacement]:
-    """What `quantize_activations` replaced in ``model``."""
-    return list(getattr(model, "meta", {}).get("replacements", []))
+    """What `quantize_activations` replaced in ``model``, in the order in which it runs."""
+    if not isinstance(model, fx.GraphModule):
+        return []
+    replaced = [node for node in model.graph.nodes if "was" in node.meta and node.op == "call_module"]
+    return [Replacement(n.target, n.meta["was"], type(model.get_submodule(n.target)).__name__) for n in replaced]
 
 
 def sites(model: nn.Module) -> dict[str, ThresholdActivation]:
@@ -160,7 +145,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
     kind = ACTIVATIONS[activation]
-    model = copy.deepcopy(model)
+    model = duplicate(model)
     found = sites(model)
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
@@ -179,7 +164,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
             raise InputError(f"{name} has {old.channels} thresholds: {activation} holds one for the whole layer")
         else:
             new = kind(old.L, theta, window=old.window, channels=old.channels)
-        model.set_submodule(name, new.to(theta.device).train(old.training))
+        new.raw.requires_grad_(old.raw.requires_grad)
+        model.set_submodule(name, new.to(theta).train(old.training))
     return model
 
 
@@ -191,38 +177,16 @@ def to_channelwise(model: fx.GraphModule, softplus: bool = True) -> fx.GraphModu
     return switch(model, "csqcfs" if softplus else "cqcfs")
 
 
-def _channels(traced: fx.GraphModule, nodes: list[fx.Node], example: Tensor | None) -> dict[fx.Node, int]:
-    """Channels (dimension 1) of each node's output, found by running ``example`` through the network."""
-    if example is None:
-        return {}
-    shapes = {}
+def _channels(node: fx.Node) -> int | None:
+    """Channels (dimension 1) of a site, where tracing with an example left its shape."""
+    shape = node.meta.get("shape", ())
+    return int(shape[1]) if len(shape) > 1 else None
 
-    class Probe(fx.Interpreter):
-        def run_node(self, node: fx.Node):
-            out = super().run_node(node)
-            if node in wanted:
-                shapes[node] = out.shape
-            return out
 
-    wanted = set(nodes)
+def _caller(node: fx.Node, graph: fx.GraphModule) -> nn.Module:
+    """The module whose forward calls the function at ``node``, or the whole where it is gone."""
+    path = layers.place(node)
     try:
-        with torch.no_grad():
-            Probe(traced.eval()).run(example)
-    except Exception as error:
-        raise InputError(
-            f"the network does not run on an example of shape {list(example.shape)} "
-            f"({_reason(error)}); pass a batch of its inputs"
-        ) from error
-    return {node: int(shape[1]) for node, shape in shapes.items() if len(shape) > 1}
-
-
-def _copy_modes(model: nn.Module, traced: fx.GraphModule) -> None:
-    """Training or not, module by module, since parts may be frozen; new modules follow the whole."""
-    modes = {name: module.training for name, module in model.named_modules(remove_duplicate=False)}
-    for name, module in traced.named_modules():
-        module.training = modes.get(name, model.training)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what an error says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return graph.get_submodule(path)
+    except AttributeError:
+        return graph

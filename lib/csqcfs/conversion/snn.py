@@ -8,14 +8,19 @@ mean output over steps 1..t, so one run to T gives every shorter one.
 
 from __future__ import annotations
 
-import copy
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
+from ..engine import probe
+from ..engine.copies import opened
 from ..engine.errors import InputError, NonpositiveThreshold
-from ..engine.folding import fold_batchnorm
-from ..engine.simulation import IF, Observer, Simulation
+from ..engine.folding import folded
+from ..engine.simulation import IF, Observer, Simulation, in_order
+from ..engine.spiking import unfolded
+from ..engine.traced import checked_example, reason, trace
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
@@ -24,34 +29,49 @@ PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
 
 def convert(
-    model: nn.Module, method: str | Method = "plain", *, allow_nonpositive: bool = False, **settings: int
+    model: nn.Module,
+    method: str | Method = "plain",
+    *,
+    allow_nonpositive: bool = False,
+    example: Tensor | tuple[Tensor, ...] | None = None,
+    **settings: int,
 ) -> SNN:
     """A new spiking network with the weights and effective thresholds of ``model``, which is left alone.
 
     Algorithm 1, line 16 sets the SNN's threshold to lambda; with Softplus it must be theta = Softplus(lambda).
-    Batch norm is folded into the layers before it.
+    Batch norm is folded into the layers before it, and a softmax or sigmoid at the very end is applied to the score.
+    Whether the network may be simulated over all steps at once is measured, see `engine.probe`: here, on inputs of
+    the kind of ``example``, or without one at the SNN's first input.
 
     Args:
         model: a network with QCFS, S-QCFS, C-QCFS or CS-QCFS activations.
         method: "plain" (IF neurons as they are) or another of `methods.METHODS`, whose classes say what they do
             and what that costs; or a method itself, such as ``COS(rho=2)``.
         allow_nonpositive: simulate thresholds <= 0 as Eqs. 1-3 say instead of refusing them.
+        example: a batch of inputs, or a tuple of them; by default the one given to `quantize_activations`.
         settings: of the method: ``tau=4`` of SRP, steps that it runs before it answers; ``rho=4`` of COS, steps
             that it looks at in each layer. Those of other methods have no effect.
 
     Raises:
         InputError: no quantized activation; an unknown method or setting, or one out of range; a threshold that
-            is not positive, named by layer and channels, or not finite.
+            is not positive, named by layer and channels, or not finite; an operation that IF neurons cannot express.
     """
     method = build(method, settings)
-    graph = copy.deepcopy(model) if isinstance(model, fx.GraphModule) else quantize.trace(model)
-    found = quantize.sites(graph.eval())
+    inputs = checked_example(example)
+    name = getattr(model, "meta", {}).get("name", type(opened(model)).__name__)
+    graph = model if isinstance(model, fx.GraphModule) else trace(model, inputs)
+    found = quantize.sites(graph)
     if not found:
-        raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
-    for name, site in found.items():
-        _check_threshold(name, site.threshold.detach(), allow_nonpositive and method.any_threshold)
-        graph.set_submodule(name, IF(site.threshold, site.L))
-    return SNN(fold_batchnorm(graph).to(memory_format=torch.channels_last), method)
+        raise InputError(f"{name} has no quantized activation; call quantize_activations first")
+    for site, module in found.items():
+        _check_threshold(site, module.threshold.detach(), allow_nonpositive and method.any_threshold)
+    lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
+    if lost is not None:
+        raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
+    inputs = _like(graph, inputs or graph.meta.get("example"))
+    neurons, end = unfolded(graph, inputs)
+    front = None if inputs is None else probe.check(neurons, end, inputs, name)
+    return SNN(folded(neurons), method, end, front, name)
 
 
 class SNN(nn.Module):
@@ -60,12 +80,21 @@ class SNN(nn.Module):
     Attributes:
         graph: the traced network, with `IF` at every site and ordinary linear layers between.
         method: what its neurons do, see `methods`.
+        end: what is applied to the score: a softmax or sigmoid at the network's end, or None.
     """
 
-    def __init__(self, graph: fx.GraphModule, method: Method):
+    def __init__(
+        self,
+        graph: fx.GraphModule,
+        method: Method,
+        end: fx.GraphModule | None = None,
+        front: dict[str, str] | None = None,
+        name: str = "the network",
+    ):
         super().__init__()
-        self.graph, self.method = graph, method
-        self._largest: dict[torch.Size, int] = {}
+        self.graph, self.method, self.end = graph, method, end
+        self._front, self._name = front, name  # no front: not measured yet
+        self._largest: dict[tuple, int] = {}
 
     @property
     def presteps(self) -> int:
@@ -77,9 +106,10 @@ class SNN(nn.Module):
         """Thresholds by site, in the order in which they run."""
         return {name: module.threshold for name, module in self.graph.named_modules() if isinstance(module, IF)}
 
-    def forward(self, x: Tensor, T: int = 8, observer: Observer | None = None) -> Tensor:
-        """Scores [T, N, classes] for images [N, C, H, W]: at t, the mean output of a run of t steps.
+    def forward(self, x: Tensor | tuple[Tensor, ...], T: int = 8, observer: Observer | None = None) -> Any:
+        """Scores [T, N, ...] for images [N, C, H, W]: at t, the mean output of a run of t steps.
 
+        A network of several outputs gives as many, in the same tuple or dict; one of several inputs takes a tuple.
         Memory is bounded by simulating a piece of the batch at a time.
 
         Args:
@@ -89,48 +119,128 @@ class SNN(nn.Module):
                 that decides for one T alone makes a run for each.
 
         Raises:
-            InputError: T below 1; an input that the network does not take.
+            InputError: T below 1; an input that the network does not take, or that is not finite; for a network
+                converted without example, an operation that IF neurons cannot express.
         """
         check_steps("T", T)
         if self.method.anytime:
             return self.run(x, T, observer)
-        return torch.stack([self.run(x, t, observer)[-1] for t in range(1, T + 1)])
+        runs = [self.run(x, t, observer) for t in range(1, T + 1)]
+        return pytree.tree_map(lambda *last: torch.stack([r[-1] for r in last]) if _is(last[0]) else last[0], *runs)
 
     @torch.no_grad()
-    def run(self, x: Tensor, T: int, observer: Observer | None = None) -> Tensor:
-        """Mean outputs [T, N, classes] over steps 1..t of one run of T steps, arguments as in `forward`."""
-        if not len(x):
-            raise InputError("a batch without images: expected at least one")
-        if x.shape[1:] not in self._largest:
-            self._largest[x.shape[1:]] = _largest_activation(self.graph, x[:1])
-        if x.dim() == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        work = T * len(x) * self._largest[x.shape[1:]]
-        pieces = x.tensor_split(min(len(x), -(-work // PIECE)))  # of nearly one size
-        return torch.cat([self._simulate(piece, T, observer, work) for piece in pieces], dim=1)
+    def run(self, x: Tensor | tuple[Tensor, ...], T: int, observer: Observer | None = None) -> Any:
+        """Mean outputs [T, N, ...] over steps 1..t of one run of T steps, arguments as in `forward`."""
+        inputs = self._checked(x)
+        if self._front is None:
+            few = tuple(x[: quantize.KEPT] for x in inputs)
+            self._front = probe.check(self.graph, self.end, few, self._name)
+        kind = tuple((x.shape[1:], x.dtype) for x in inputs)
+        if kind not in self._largest:
+            self._largest[kind] = self._largest_activation(inputs)
+        inputs = in_order(inputs)
+        number = len(inputs[0])
+        work = T * number * self._largest[kind]
+        pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
+        return _joined([self._simulate(piece, T, observer, work) for piece in pieces])
 
-    def _simulate(self, x: Tensor, T: int, observer: Observer | None, work: int) -> Tensor:
+    def _checked(self, x: Any) -> tuple[Tensor, ...]:
+        """The inputs as a tuple.
+
+        Raises:
+            InputError: not tensors, none, not finite, or of another type or device than the network's weights.
+        """
+        inputs = x if isinstance(x, tuple) else (x,)
+        expected = sum(node.op == "placeholder" for node in self.graph.graph.nodes)
+        for one in inputs:
+            if not isinstance(one, Tensor):
+                raise InputError(f"input of type {type(one).__name__}: expected a tensor; use torch.as_tensor")
+        if len(inputs) != expected:
+            raise InputError(f"{len(inputs)} inputs: expected {expected}, several as a tuple of tensors")
+        if any(not one.dim() or not len(one) for one in inputs):
+            raise InputError("a batch without images: expected at least one")
+        if len({len(one) for one in inputs}) > 1:
+            raise InputError(f"inputs of {[len(one) for one in inputs]} images: expected one number for all")
+        weight = next((t for t in (*self.graph.parameters(), *self.graph.buffers()) if t.is_floating_point()), None)
+        for one in inputs:
+            if weight is not None and one.device != weight.device:
+                raise InputError(f"images on {one.device}: expected them on {weight.device}, where the network is")
+            if not one.is_floating_point():
+                continue
+            if weight is not None and one.dtype != weight.dtype:
+                raise InputError(
+                    f"images of {one.dtype}: expected {weight.dtype} as the network's weights; use images.to(...)"
+                )
+            if not bool(one.isfinite().all()):
+                bad = (
+                    (~one.isfinite()).flatten(1).any(1).nonzero().flatten()
+                    if one.dim() > 1
+                    else (~one.isfinite()).nonzero()
+                )
+                raise InputError(
+                    f"image {int(bad.flatten()[0])} of the batch has values that are not finite: expected none"
+                )
+        return inputs
+
+    def _simulate(self, inputs: tuple[Tensor, ...], T: int, observer: Observer | None, work: int) -> Any:
         before, fire = self.method.neurons(work)
         if before is not None:
-            Simulation(self.graph, self.presteps, before, observer, "pre").run(x)
-        out = Simulation(self.graph, self.method.length(T), fire, observer, "run").run(x)[:T]
-        return out.cumsum(0) / torch.arange(1, T + 1, device=out.device).view(-1, 1, 1)
+            Simulation(self.graph, self.presteps, before, observer, "pre", self._front).run(*inputs)
+        out = Simulation(self.graph, self.method.length(T), fire, observer, "run", self._front).run(*inputs)
+        return self._scores(out, T)
+
+    def _scores(self, out: Any, T: int) -> Any:
+        """The mean of every output over steps 1..t, and of that what the network's end makes of it."""
+        means = pytree.tree_map(lambda leaf: mean_so_far(leaf[:T]) if _is(leaf) else leaf, out)
+        if self.end is None:
+            return means
+        ended = self.end(*(leaf.flatten(0, 1) for leaf in means))
+        return pytree.tree_map(lambda leaf: leaf.unflatten(0, (T, -1)) if _is(leaf) else leaf, ended)
+
+    def _largest_activation(self, inputs: tuple[Tensor, ...]) -> int:
+        """Elements of the largest value of one image at one step, found by running one."""
+        largest = 1
+
+        def observe(name: str, module: nn.Module | None, x: Tensor, out: Tensor, phase: str) -> None:
+            nonlocal largest
+            largest = max(largest, x.numel(), out.numel())
+
+        try:
+            fire = Plain().neurons(sum(x[:1].numel() for x in inputs))[1]
+            Simulation(self.graph, 1, fire, observe, "run", self._front).run(*(x[:1] for x in inputs))
+        except InputError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
+            raise InputError(f"the network does not take images of shape {shapes}: {reason(error)}") from error
+        return largest
 
 
-def _largest_activation(graph: fx.GraphModule, x: Tensor) -> int:
-    """Elements of the largest value of one image at one step, found by running one."""
-    largest = 1
+def _is(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor)
 
-    def observe(name: str, module: nn.Module | None, x: Tensor, out: Tensor, phase: str) -> None:
-        nonlocal largest
-        largest = max(largest, x.numel(), out.numel())
 
-    try:
-        Simulation(graph, 1, Plain().neurons(x.numel())[1], observe, "run").run(x)
-    except RuntimeError as error:
-        reason = (str(error).splitlines() or ["it does not run"])[0]
-        raise InputError(f"the network does not take images of shape {list(x.shape[1:])}: {reason}") from error
-    return largest
+def mean_so_far(out: Tensor) -> Tensor:
+    """Means over steps 1..t of [T, ...], summed in float32 where the network's type has less."""
+    out = out if out.is_floating_point() or out.is_complex() else out.double()
+    wide = out.float() if out.dtype in (torch.float16, torch.bfloat16) else out
+    steps = torch.arange(1, len(out) + 1, device=out.device).view(-1, *[1] * (out.dim() - 1))
+    return (wide.cumsum(0) / steps).to(out.dtype)
+
+
+def _joined(pieces: list) -> Any:
+    """Results [T, n, ...] of pieces of the batch as one."""
+    leaves, structures = zip(*(pytree.tree_flatten(piece) for piece in pieces))
+    whole = [torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*leaves)]
+    return pytree.tree_unflatten(whole, structures[0])
+
+
+def _like(graph: fx.GraphModule, example: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
+    """``example`` on the device and of the type of the network's weights."""
+    weight = next((p for p in graph.parameters() if p.is_floating_point()), None)
+    if example is None or weight is None:
+        return example
+    return tuple(x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype) for x in example)
 
 
 def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 
+import torch
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -29,13 +30,14 @@ def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
 
     with one value of a per output channel. It is folded if the layer is a convolution (not a transposed
     one) or a linear layer, both are called once, and nothing else reads the layer's output or parameters;
-    otherwise it stays. A norm after a linear layer is taken to act on [N, features].
+    otherwise it stays. After a linear layer the norm must be known to act on [N, features]: on [N, C, L] it acts on
+    another dimension than the layer. Shapes are those that tracing with an example left in the nodes.
 
     Args:
         model: a traced network in evaluation mode; it is not changed.
 
     Raises:
-        InputError: not a GraphModule; a batch norm or dropout in training mode.
+        InputError: not a GraphModule; a batch norm or dropout in training mode; a hook on a module that would go.
     """
     if not isinstance(model, fx.GraphModule):
         raise InputError(f"model of type {type(model).__name__}: expected a GraphModule; use torch.fx.symbolic_trace")
@@ -49,6 +51,8 @@ def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
         if node.op == "call_module" and _foldable(node, model, uses):
             before = node.all_input_nodes[0]
             layer, norm = model.get_submodule(before.target), model.get_submodule(node.target)
+            for name, module in ((before.target, layer), (node.target, norm)):
+                refuse_hooks(name, module, "folded with its neighbour")
             fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
             model.set_submodule(before.target, fuse(layer.eval(), norm))
             _bypass(node, model)
@@ -80,6 +84,8 @@ def _foldable(node: fx.Node, model: fx.GraphModule, uses: Counter[int]) -> bool:
         return False
     if norm.running_mean is None or (isinstance(layer, nn.Linear) and not norm.affine):
         return False  # batch statistics; a case fuse_linear_bn_eval does not know
+    if isinstance(layer, nn.Linear) and len(before.meta.get("shape", ())) != 2:
+        return False
     return uses[id(layer)] == 1 and uses[id(norm)] == 1 and layer.weight.shape[0] == norm.num_features
 
 
@@ -88,12 +94,40 @@ def _remove_dropout(model: fx.GraphModule) -> None:
     for node in list(model.graph.nodes):
         if node.op == "call_module" and isinstance(model.get_submodule(node.target), _DropoutNd):
             last = sum(other.target == node.target for other in model.graph.nodes) == 1
+            refuse_hooks(node.target, model.get_submodule(node.target), "left out")
             _bypass(node, model, delete=last)
 
 
 def _bypass(node: fx.Node, model: fx.GraphModule, delete: bool = True) -> None:
-    """Let readers of ``node`` read its input, and drop its module."""
+    """Let readers of ``node`` read its input, and drop its module, but not modules that it holds."""
     node.replace_all_uses_with(node.all_input_nodes[0])
     model.graph.erase_node(node)
     if delete:
+        held = dict(model.get_submodule(node.target).named_children())
         model.delete_submodule(node.target)
+        for name, child in held.items():
+            model.add_submodule(f"{node.target}.{name}", child)
+
+
+def folded(graph: fx.GraphModule) -> fx.GraphModule:
+    """A copy with batch norm folded, images and weights of two dimensions in channels_last order."""
+    graph = fold_batchnorm(graph)
+    for module in graph.modules():
+        _channels_last(module)
+    return graph
+
+
+def _channels_last(module: nn.Module) -> None:
+    for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+
+def refuse_hooks(name: str, module: nn.Module, fate: str) -> None:
+    """Raise InputError if hooks stand on a module that will be gone."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    if any(getattr(module, kind) for kind in hooks):
+        raise InputError(
+            f"{name} ({type(module).__name__}) has a hook and is {fate}, so that the hook would be lost: expected none "
+            "there; remove the hook first"
+        )

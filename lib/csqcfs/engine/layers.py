@@ -1,154 +1,111 @@
-"""Which operations of a traced network an SNN of IF neurons can express, and how call sites are replaced.
+"""The operations of a traced network that are replaced, and what stands at a call site.
 
-Between two layers of neurons everything must be linear (affine) in the spikes and act on each image of a
-batch alone: only then is the network's mean over time the network of the mean.
+Names decide only what becomes an activation, an average pooling or a module of its own; whether the rest of a
+network can be converted is measured (`probe`).
 """
 
 from __future__ import annotations
 
-import operator
+import math
+from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .errors import InputError
 
-LINEAR_MODULES = (
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-    nn.Linear,
-    nn.BatchNorm1d,
-    nn.BatchNorm2d,
-    nn.BatchNorm3d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AvgPool3d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveAvgPool3d,
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.Identity,
-    nn.Flatten,
-    nn.Unflatten,
-    nn.ZeroPad2d,
-    nn.PixelShuffle,
-    nn.Upsample,
-)
-LINEAR_FUNCTIONS = {
-    operator.add,
-    operator.iadd,
-    operator.sub,
-    operator.isub,
-    operator.neg,
-    operator.getitem,
-    operator.floordiv,
-    torch.add,
-    torch.sub,
-    torch.neg,
-    torch.cat,
-    torch.concat,
-    torch.flatten,
-    torch.reshape,
-    torch.permute,
-    torch.transpose,
-    torch.squeeze,
-    torch.unsqueeze,
-    torch.mean,
-    torch.sum,
-    torch.conv1d,
-    torch.conv2d,
-    F.conv2d,
-    F.linear,
-    F.avg_pool2d,
-    F.adaptive_avg_pool2d,
-    F.pad,
-    F.interpolate,
-    getattr,
-}
-LINEAR_METHODS = {
-    "add",
-    "add_",
-    "sub",
-    "sub_",
-    "neg",
-    "flatten",
-    "view",
-    "reshape",
-    "permute",
-    "transpose",
-    "contiguous",
-    "mean",
-    "sum",
-    "squeeze",
-    "unsqueeze",
-    "size",
-    "dim",
-    "chunk",
-    "split",
-    "to",
-    "clone",
-}
-DIVISIONS = {operator.truediv, torch.div, "div", "div_"}
-SCALINGS = DIVISIONS | {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
-RELU_FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_}
+RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"}
+CLAMPS = {torch.clamp, torch.clip, torch.clamp_min, "clamp", "clip", "clamp_min"}
 MAX_TO_AVERAGE = {
     nn.MaxPool1d: nn.AvgPool1d,
     nn.MaxPool2d: nn.AvgPool2d,
     nn.MaxPool3d: nn.AvgPool3d,
     nn.AdaptiveMaxPool1d: nn.AdaptiveAvgPool1d,
     nn.AdaptiveMaxPool2d: nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool3d: nn.AdaptiveAvgPool3d,
 }
 # Functions that become modules: the module, and the function's parameters after the input.
 _POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-_DROP = ("p", "training", "inplace")
-FUNCTIONAL = {
+_ADAPTIVE = ("output_size", "return_indices")
+MAX_FUNCTIONS = {
     F.max_pool1d: (nn.MaxPool1d, _POOL),
     F.max_pool2d: (nn.MaxPool2d, _POOL),
     F.max_pool3d: (nn.MaxPool3d, _POOL),
     torch.max_pool1d: (nn.MaxPool1d, _POOL),
     torch.max_pool2d: (nn.MaxPool2d, _POOL),
-    F.adaptive_max_pool2d: (nn.AdaptiveMaxPool2d, ("output_size", "return_indices")),
-    F.dropout: (nn.Dropout, _DROP),
-    F.dropout2d: (nn.Dropout2d, _DROP),
+    torch.max_pool3d: (nn.MaxPool3d, _POOL),
+    F.adaptive_max_pool1d: (nn.AdaptiveMaxPool1d, _ADAPTIVE),
+    F.adaptive_max_pool2d: (nn.AdaptiveMaxPool2d, _ADAPTIVE),
+    F.adaptive_max_pool3d: (nn.AdaptiveMaxPool3d, _ADAPTIVE),
+}
+DROPOUTS = {
+    F.dropout: nn.Dropout,
+    torch.dropout: nn.Dropout,
+    F.dropout1d: nn.Dropout1d,
+    F.dropout2d: nn.Dropout2d,
+    F.dropout3d: nn.Dropout3d,
+}
+NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+SCORES = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
+SCORE_FUNCTIONS = {
+    F.softmax,
+    F.log_softmax,
+    F.sigmoid,
+    F.logsigmoid,
+    torch.softmax,
+    torch.log_softmax,
+    torch.sigmoid,
+    "softmax",
+    "log_softmax",
+    "sigmoid",
 }
 
 
-def classify(node: fx.Node, model: fx.GraphModule) -> str:
-    """ "relu", "max_pool", "dropout" (as a function), "linear" or "unsupported"."""
-    if node.op in ("placeholder", "output", "get_attr"):
-        return "linear"
-    if node.op == "call_module":
-        module = model.get_submodule(node.target)
-        if isinstance(module, nn.ReLU):
-            return "relu"
-        if type(module) in MAX_TO_AVERAGE:
-            return "max_pool"
-        return "linear" if isinstance(module, LINEAR_MODULES) else "unsupported"
-    if node.target in RELU_FUNCTIONS or (node.op == "call_method" and node.target in ("relu", "relu_")):
-        return "relu"
-    if node.target in FUNCTIONAL:
-        return "max_pool" if FUNCTIONAL[node.target][0] in MAX_TO_AVERAGE else "dropout"
-    if node.target in SCALINGS:
-        return "linear" if scales(node) else "unsupported"
-    known = LINEAR_METHODS if node.op == "call_method" else LINEAR_FUNCTIONS
-    return "linear" if node.target in known else "unsupported"
+def module_at(node: fx.Node, model: fx.GraphModule) -> nn.Module | None:
+    """The module that ``node`` calls."""
+    return model.get_submodule(node.target) if node.op == "call_module" else None
 
 
-def scales(node: fx.Node) -> bool:
-    """Whether a product or quotient is one activation times a constant or a parameter: x * x and 1 / x are not."""
-    operands = [*node.args, *node.kwargs.values()]
-    varying = [isinstance(operand, fx.Node) and operand.op != "get_attr" for operand in operands]
-    if node.target in DIVISIONS:
-        return varying[0] and not any(varying[1:]) and node.kwargs.get("rounding_mode") is None
-    return sum(varying) == 1
+def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
+    """The upper bound of the ReLU at ``node``: infinite, or where it is clipped; None for anything else."""
+    module = module_at(node, model)
+    if module is not None:
+        if isinstance(module, nn.Hardtanh):
+            return float(module.max_val) if module.min_val == 0 else None
+        return math.inf if isinstance(module, nn.ReLU) else None
+    if node.target in RELUS:
+        return math.inf
+    if node.target is F.relu6:
+        return 6.0
+    if node.target is F.hardtanh:
+        low, high = _arguments(node, ("min_val", "max_val"), (-1.0, 1.0))
+    elif node.target in CLAMPS:
+        low, high = _arguments(node, ("min", "max"), (None, None))
+    else:
+        return None
+    if isinstance(low, fx.Node) or isinstance(high, fx.Node) or low is None or low != 0:
+        return None
+    return math.inf if high is None else float(high) if high > 0 else None
+
+
+def is_max_pool(node: fx.Node, model: fx.GraphModule) -> bool:
+    return type(module_at(node, model)) in MAX_TO_AVERAGE or node.target in MAX_FUNCTIONS
+
+
+def is_score(node: fx.Node, model: fx.GraphModule) -> bool:
+    """Whether a score, not the mean over time, belongs into ``node``: a softmax or a sigmoid."""
+    return isinstance(module_at(node, model), SCORES) or node.target in SCORE_FUNCTIONS
+
+
+def behind(graph: fx.Graph, starts: Any) -> set[fx.Node]:
+    """Nodes that depend on one for which ``starts`` is true, those among them."""
+    found: set[fx.Node] = set()
+    for node in graph.nodes:
+        if starts(node) or any(parent in found for parent in node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def describe(node: fx.Node, model: fx.GraphModule) -> str:
@@ -156,7 +113,7 @@ def describe(node: fx.Node, model: fx.GraphModule) -> str:
     if node.op == "call_module":
         return type(model.get_submodule(node.target)).__name__
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-    return f"{name}()"
+    return f"{node.meta.get('written', name)}()"
 
 
 def place(node: fx.Node) -> str:
@@ -167,19 +124,22 @@ def place(node: fx.Node) -> str:
     return stack[-1][0] if stack else ""
 
 
-def as_module(node: fx.Node, model: fx.GraphModule) -> nn.Module:
-    """The module for a max pooling (its average) or a functional dropout, which tracing froze in one mode.
+def where(node: fx.Node, model: fx.GraphModule) -> str:
+    """A call site in a sentence: what, in which module, and the line of the user's file where known."""
+    line = f" ({node.meta['line']})" if node.meta.get("line") and node.op != "call_module" else ""
+    return f"{describe(node, model)} at {place(node) or 'forward'}{line}"
+
+
+def average_pool(node: fx.Node, model: fx.GraphModule) -> nn.Module:
+    """The average pooling for a max pooling.
 
     Raises:
         InputError: dilated pooling, pooling indices or arguments that depend on the input.
     """
-    if node.op == "call_module":
-        module = model.get_submodule(node.target)
-    else:
-        kind, names = FUNCTIONAL[node.target]
+    module = module_at(node, model)
+    if module is None:
+        kind, names = MAX_FUNCTIONS[node.target]
         arguments = dict(zip(names, node.args[1:])) | {k: v for k, v in node.kwargs.items() if k in names}
-        if kind in (nn.Dropout, nn.Dropout2d):
-            return kind(arguments.get("p", 0.5))
         if any(isinstance(value, fx.Node) for value in arguments.values()):
             raise InputError(
                 f"{describe(node, model)} in {place(node) or 'forward'} has a size that depends on "
@@ -192,14 +152,86 @@ def as_module(node: fx.Node, model: fx.GraphModule) -> nn.Module:
             f"{module} at {place(node) or 'forward'} is dilated or returns indices, which average "
             "pooling cannot; use plain max pooling"
         )
-    if isinstance(module, (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)):
+    if "Adaptive" in type(module).__name__:
         return MAX_TO_AVERAGE[type(module)](module.output_size)
     return MAX_TO_AVERAGE[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)
+
+
+def functions_to_modules(model: fx.GraphModule, root: nn.Module) -> None:
+    """Let dropout and batch norm, written as functions and traced in one mode, follow the mode as modules.
+
+    A batch norm takes the name of the norm of ``root`` whose statistics it uses, or one of its own.
+    """
+    images = behind(model.graph, lambda node: node.op == "placeholder")
+    drops = [node for node in images if node.target in DROPOUTS]
+    norms = {node: made for node in images if (made := _norm(node, model, root)) is not None}
+    order = list(model.graph.nodes)
+    names = names_for(sorted(drops, key=order.index), model, "dropout")
+    names |= names_for(sorted((n for n, made in norms.items() if not made[1]), key=order.index), model, "norm")
+    for node in drops:
+        put(node, model, DROPOUTS[node.target](*_arguments(node, ("p",), (0.5,))), names[node])
+    read = {parent.target for node in norms for parent in node.all_input_nodes if parent.op == "get_attr"}
+    for node, (norm, owner) in norms.items():
+        put(node, model, norm, owner or names[node])
+    model.graph.eliminate_dead_code()
+    for target in read - {node.target for node in model.graph.nodes}:
+        path, _, attribute = target.rpartition(".")
+        if not isinstance(model.get_submodule(path), _BatchNorm):
+            delattr(model.get_submodule(path), attribute)
+
+
+def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module) -> tuple[nn.Module, str] | None:
+    """A batch norm module for F.batch_norm with running statistics, and the name of the norm they come from."""
+    if node.target is not F.batch_norm:
+        return None
+    names = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+    *tensors, training, momentum, eps = _arguments(node, names, (None, None, None, None, False, 0.1, 1e-5))
+    given = [t for t in tensors if t is not None]
+    if training or tensors[0] is None or any(not isinstance(t, fx.Node) or t.op != "get_attr" for t in given):
+        return None
+    path = tensors[0].target.rpartition(".")[0]
+    owner = root.get_submodule(path)
+    owned = isinstance(owner, _BatchNorm)
+    shape = node.args[0].meta.get("shape") if node.args else None
+    kind = NORMS.get(len(shape)) if shape is not None else None
+    if kind is None:
+        kind = next((k for k in NORMS.values() if isinstance(owner, k)), None)
+    if kind is None:
+        return None
+    mean, var, weight, bias = (None if t is None else _attribute(model, t.target) for t in tensors)
+    momentum = owner.momentum if owned else momentum
+    norm = kind(len(mean), eps, momentum, affine=False, device=mean.device, dtype=mean.dtype).eval()
+    norm.running_mean, norm.running_var = mean, var
+    norm.affine = weight is not None
+    for name, value in (("weight", weight), ("bias", bias)):
+        delattr(norm, name)
+        (
+            norm.register_buffer
+            if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter)
+            else norm.register_parameter
+        )(name, value)
+    if owned:
+        norm.num_batches_tracked = owner.num_batches_tracked
+        for name, child in model.get_submodule(path).named_children():
+            norm.add_module(name, child)
+    return norm, path if owned else ""
+
+
+def _attribute(model: nn.Module, target: str) -> Any:
+    path, _, name = target.rpartition(".")
+    return getattr(model.get_submodule(path), name)
+
+
+def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple) -> list:
+    """Arguments after the input, by place or by keyword."""
+    given = dict(zip(names, node.args[1:])) | node.kwargs
+    return [given.get(name, default) for name, default in zip(names, defaults)]
 
 
 def put(node: fx.Node, model: fx.GraphModule, module: nn.Module, name: str) -> None:
     """Make ``node`` call ``module`` on its input, given by place or by keyword, under ``name``."""
     x = node.args[0] if node.args else node.kwargs["input"]
+    node.meta["was"] = describe(node, model)
     model.add_submodule(name, module)
     node.op, node.target, node.args, node.kwargs = "call_module", name, (x,), {}
 

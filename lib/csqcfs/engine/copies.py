@@ -1,0 +1,97 @@
+"""Copies of a user's network, whatever it keeps beside its weights, and without wrappers around it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils import remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from .errors import InputError
+
+_REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
+
+
+def opened(model: nn.Module) -> nn.Module:
+    """The network inside DataParallel and torch.compile."""
+    while isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) or hasattr(model, "_orig_mod"):
+        model = model._orig_mod if hasattr(model, "_orig_mod") else model.module
+    return model
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy without wrappers, with old-style weight norm as ordinary weights.
+
+    Tensors with a history, which a forward may have left behind, are copied without it; what Python cannot copy
+    (a lock, an open file) is shared.
+
+    Raises:
+        InputError: TorchScript, or a network that cannot be copied.
+    """
+    model = opened(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("the network is TorchScript: expected the nn.Module it was made from")
+    memo: dict[int, Any] = {}
+    for _, module in model.named_modules():
+        _detached(vars(module), memo)
+    try:
+        try:
+            new = copy.deepcopy(model, memo.copy())
+        except (TypeError, RuntimeError):
+            for _, module in model.named_modules():
+                _share_uncopyable(module, memo)
+            new = copy.deepcopy(model, memo)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{type(model).__name__} cannot be copied ({reason}); take out what it keeps") from error
+    for name, module in list(new.named_modules()):
+        if name and (inner := opened(module)) is not module:
+            new.set_submodule(name, inner)
+    for module in new.modules():
+        for hook in list(module._forward_pre_hooks.values()):
+            if type(hook) in _REMOVE:
+                _REMOVE[type(hook)](module, hook.name)
+    carry(model, new)
+    return new
+
+
+def duplicate(model: fx.GraphModule) -> fx.GraphModule:
+    """A deep copy of a traced network with the normalisation of its inputs."""
+    new = copy.deepcopy(model)
+    carry(model, new)
+    return new
+
+
+def carry(model: nn.Module, new: nn.Module) -> None:
+    """Give ``new`` the normalisation of ``model``, which torch.fx does not copy."""
+    for name in CARRIED:
+        if hasattr(model, name) and not hasattr(new, name):
+            setattr(new, name, copy.deepcopy(getattr(model, name)))
+
+
+def _detached(value: Any, memo: dict[int, Any]) -> None:
+    """Note a copy of every tensor with a history in the containers of ``value``."""
+    if isinstance(value, Tensor):
+        if value.grad_fn is not None:
+            memo[id(value)] = value.detach().clone()
+    elif isinstance(value, dict):
+        for entry in list(value.values()):
+            _detached(entry, memo)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            _detached(entry, memo)
+
+
+def _share_uncopyable(module: nn.Module, memo: dict[int, Any]) -> None:
+    for name, value in vars(module).items():
+        if name in ("_parameters", "_buffers", "_modules"):
+            continue
+        try:
+            copy.deepcopy(value, memo.copy())
+        except Exception:
+            memo[id(value)] = value

@@ -1,0 +1,128 @@
+"""The graph of a spiking network: neurons at every call of an activation, batch norm folded, the score's end apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from ..activations import ThresholdActivation
+from . import layers
+from .copies import duplicate
+from .errors import InputError
+from .folding import refuse_hooks
+from .simulation import IF, dependence
+from .traced import reason
+
+
+def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> fx.GraphModule:
+    """A copy of ``model`` in evaluation mode with an `IF` of its own at every call of an activation.
+
+    Raises:
+        InputError: a hook on an activation; an example on which the network does not run.
+    """
+    graph = duplicate(model).eval()
+    if example is not None:
+        note_shapes(graph, example)
+    calls = [n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), ThresholdActivation)]
+    for node, name in layers.names_for(calls, graph, "act").items():
+        site = graph.get_submodule(node.target)
+        refuse_hooks(node.target, site, "replaced by neurons")
+        was = node.meta.get("was")
+        layers.put(node, graph, IF(site.threshold, site.L), name)
+        node.meta["was"] = was
+    graph.recompile()
+    return graph
+
+
+def split_score(graph: fx.GraphModule) -> fx.GraphModule | None:
+    """Take a final softmax, log_softmax or sigmoid off ``graph``, with what follows it; None if there is none.
+
+    A score is the mean over time, and only that mean belongs into such a function. ``graph`` then gives a tuple of
+    what the result makes its outputs of.
+    """
+    constant, timed = dependence(graph)
+    neurons = [n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), IF)]
+    driving = _ancestors(neurons)
+    ends = {n for n in timed - driving if n.op != "output" and layers.is_score(n, graph)}
+    late = layers.behind(graph.graph, lambda n: n in ends) - {graph.graph.output_node()}
+    varying = {n: [p for p in n.all_input_nodes if p in constant or p in timed] for n in late}
+    alone = all(len(n.all_input_nodes) == len(parents) == 1 for n, parents in varying.items())
+    if not late or not alone or any(n.op == "call_module" and any(_tensors_of(n, graph)) for n in late):
+        return None
+    output = graph.graph.output_node()
+    leaves: list[fx.Node] = []
+    score, copies = fx.Graph(), {}
+
+    def placed(leaf: fx.Node) -> fx.Node:
+        if leaf in copies:
+            return copies[leaf]
+        if leaf in late:
+            placed(*varying[leaf])
+            copies[leaf] = score.node_copy(leaf, copies.__getitem__)
+        else:
+            leaves.append(leaf)
+            copies[leaf] = score.placeholder(leaf.name)
+        return copies[leaf]
+
+    structure = fx.map_arg(output.args[0], placed)
+    placeholders = [node for node in score.nodes if node.op == "placeholder"]
+    first = next(iter(score.nodes))
+    for node in reversed(placeholders):
+        if node is not first:
+            first.prepend(node)
+            first = node
+    score.output(structure)
+    end = fx.GraphModule(graph, score)
+    output.args = (tuple(leaves),)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return end
+
+
+def unfolded(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> tuple[fx.GraphModule, fx.GraphModule | None]:
+    """The spiking network of a quantized one before folding, and what is applied to its score, if anything.
+
+    Raises:
+        InputError: a hook on an activation; an example on which the network does not run.
+    """
+    graph = with_neurons(model, example)
+    return graph, split_score(graph)
+
+
+def _tensors_of(node: fx.Node, graph: fx.GraphModule) -> list:
+    return list(graph.get_submodule(node.target).parameters())
+
+
+def _ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
+    found: set[fx.Node] = set()
+    waiting = list(nodes)
+    while waiting:
+        for parent in waiting.pop().all_input_nodes:
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def note_shapes(graph: fx.GraphModule, example: tuple[Tensor, ...]) -> None:
+    """Leave the shape of every value in its node, as tracing with an example does."""
+
+    class Shapes(fx.Interpreter):
+        def run_node(self, node: fx.Node) -> Any:
+            out = super().run_node(node)
+            if isinstance(out, Tensor):
+                node.meta["shape"] = out.shape
+            return out
+
+    try:
+        with torch.no_grad():
+            interpreter = Shapes(graph)
+            interpreter.extra_traceback = False
+            interpreter.run(*example)
+    except Exception as error:
+        shapes = ", ".join(str(list(x.shape)) for x in example)
+        raise InputError(
+            f"the network does not run on an example of shape {shapes} ({reason(error)}); pass a batch of its inputs"
+        ) from error
