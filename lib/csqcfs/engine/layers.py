@@ -170,14 +170,22 @@ def functions_to_modules(model: fx.GraphModule, root: nn.Module) -> None:
     names |= names_for(sorted((n for n, made in norms.items() if not made[1]), key=order.index), model, "norm")
     for node in drops:
         put(node, model, DROPOUTS[node.target](*_arguments(node, ("p",), (0.5,))), names[node])
-    read = {parent.target for node in norms for parent in node.all_input_nodes if parent.op == "get_attr"}
     for node, (norm, owner) in norms.items():
         put(node, model, norm, owner or names[node])
     model.graph.eliminate_dead_code()
-    for target in read - {node.target for node in model.graph.nodes}:
-        path, _, attribute = target.rpartition(".")
-        if not isinstance(model.get_submodule(path), _BatchNorm):
-            delattr(model.get_submodule(path), attribute)
+    _drop_unread(model)
+
+
+def _drop_unread(model: fx.GraphModule) -> None:
+    """Leave out parameters and buffers that no operation reads any more, such as a counter of calls."""
+    called = {node.target for node in model.graph.nodes if node.op == "call_module"}
+    read = {node.target for node in model.graph.nodes if node.op == "get_attr"}
+    for path, module in model.named_modules():
+        parts = path.split(".") if path else []
+        if not any(".".join(parts[: i + 1]) in called for i in range(len(parts))):
+            for name in [*module._parameters, *module._buffers]:
+                if ".".join([*parts, name]) not in read:
+                    delattr(module, name)
 
 
 def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module) -> tuple[nn.Module, str] | None:

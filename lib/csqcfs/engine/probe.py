@@ -28,6 +28,7 @@ from .traced import images_like, reason
 DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))
 RELATIVE = 1e-9  # of the largest number at a site
 ABSOLUTE = 1e-11  # of the draw's size
+FACTORIES = {torch.zeros, torch.ones, torch.empty, torch.rand, torch.randn}
 LOWER = {"float": "double", "half": "double", "bfloat16": "double"}
 REMEDIES = {
     "mul": "a product of two activations is none; leave the gate out, or let it depend on the image alone",
@@ -112,6 +113,8 @@ def _double(graph: fx.GraphModule) -> fx.GraphModule:
             (node.args, node.kwargs),
             lambda a: torch.float64 if isinstance(a, torch.dtype) and a.is_floating_point else a,
         )
+        if node.target in FACTORIES:
+            node.kwargs = {"dtype": torch.float64} | node.kwargs
         if node.op == "call_method":
             node.target = LOWER.get(node.target, node.target)
     graph.recompile()
@@ -164,8 +167,8 @@ class _Alone(fx.Interpreter):
         value = _share(self.draw.values[self.site], self.draw.images, self.i)
         if value.numel() != x.numel():
             raise InputError(
-                f"the batch is not in dimension 0 at {target}, where one image gives {list(x.shape)}: expected it there; "
-                "move it back before the activation"
+                f"the batch is not in dimension 0 at {target}, where one image gives {list(x.shape)}: expected it "
+                "there; move it back before the activation"
             )
         return value.reshape(x.shape)
 

@@ -125,7 +125,8 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     if _differing(first, second):
         raise InputError(
             f"{name} gives something else for the same input the second time: expected a network without state "
-            "between calls or randomness in evaluation mode; take it out of its forward"
+            "between calls or randomness in evaluation mode; take it out of its forward, and pass training=self.training "
+            "to dropout"
         )
     return eager
 
@@ -137,8 +138,7 @@ def _check_same(model: nn.Module, eager: nn.Module, traced: fx.GraphModule, exam
         if where := _compared(eager, traced.eval(), inputs):
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
-                "others share, or drops in evaluation mode; write x = f(x) instead of changing x or a part of it in "
-                "place, and pass training=self.training to dropout"
+                "others share; write x = f(x) instead of changing a part of x in place"
             )
     if not any(module.training for module in model.modules()):
         return

@@ -1,0 +1,476 @@
+"""Networks that users bring: right, which is what a plain loop over time in double precision gives, or refused.
+
+The loop calls the quantized network once for each step, with membrane potentials kept for each call of an
+activation; it knows nothing of graphs, of time along the batch, or of folding.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+
+import pytest
+import torch
+from csqcfs import InputError, convert, quantize_activations, to_channelwise
+from csqcfs.activations import CSQCFS, ThresholdActivation
+from csqcfs.conversion.quantize import report, sites
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils import _pytree as pytree
+
+STEPS = 3
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        yield
+
+
+def inputs_of(x) -> tuple[Tensor, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+@torch.no_grad()
+def over_time(model: nn.Module, x, steps: int, end=None):
+    """Scores of ``steps`` calls of ``model`` with IF neurons at every call of an activation, in float64."""
+    model = copy.deepcopy(model).eval().double()
+    potentials: dict[int, Tensor] = {}
+    calls = 0
+
+    def neuron(site):
+        def forward(z: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            theta = site.threshold.view(-1, *[1] * (z.dim() - 2)) if site.threshold.dim() else site.threshold
+            h = potentials.get(calls, theta / 2) + z
+            spikes = (h >= theta).to(z) * theta
+            potentials[calls] = h - spikes
+            return spikes
+
+        return forward
+
+    for module in model.modules():
+        if isinstance(module, ThresholdActivation):
+            module.forward = neuron(module)
+    outputs = []
+    for _ in range(steps):
+        calls = 0
+        outputs.append(model(*inputs_of(x)))
+    means = pytree.tree_map(lambda *t: torch.stack(t).cumsum(0), *outputs)
+    count = torch.arange(1, steps + 1, dtype=torch.float64)
+    means = pytree.tree_map(lambda t: t / count.view(-1, *[1] * (t.dim() - 1)), means)
+    return means if end is None else end(means)
+
+
+def assert_right(net: nn.Module, x, end=None, channelwise: bool = True, threshold: float = 0.3) -> nn.Module:
+    """Convert ``net`` and compare it with the loop, for a batch and for each image alone; return what was quantized."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
+    ann = quantize_activations(net, L=4, threshold=threshold, example=x)
+    fine = to_channelwise(ann) if channelwise else ann
+    fine = copy.deepcopy(fine).double()
+    x = tuple(one.double() if one.is_floating_point() else one for one in inputs_of(x))
+    snn, looped = convert(fine), fine
+    if end is not None:  # the loop's scores are means of what goes into the end
+        looped = copy.deepcopy(fine)
+        output = looped.graph.output_node()
+        output.args = (output.args[0].all_input_nodes[0],)
+        looped.recompile()
+    for part in (slice(0, None), slice(0, 1), slice(1, 2)):
+        some = tuple(one[part] for one in x)
+        found, expected = snn(some if len(some) > 1 else some[0], STEPS), over_time(looped, some, STEPS, end)
+        assert pytree.tree_structure(found) == pytree.tree_structure(expected)
+        for one, two in zip(pytree.tree_leaves(found), pytree.tree_leaves(expected), strict=True):
+            assert one.shape == two.shape
+            assert float((one - two).abs().max()) <= 1e-9 * float(two.abs().max())
+            assert float(two.abs().max()) > 0
+    return ann
+
+
+def assert_refused(call, named: str) -> None:
+    with pytest.raises(InputError, match=named) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+class Net(nn.Module):
+    """A few layers joined by the function ``wiring``."""
+
+    def __init__(self, wiring):
+        super().__init__()
+        self.a, self.b, self.o = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 4, 1)
+        self.norm, self.stateless = nn.BatchNorm2d(8), nn.BatchNorm2d(8, track_running_stats=False)
+        self.head, self.inner = nn.Linear(8, 5), nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1))
+        self.p, self.q = nn.Parameter(torch.rand(8, 1, 1) + 0.5), nn.Parameter(torch.rand(8, 1, 1) + 0.5)
+        self.w, self.matrix = nn.Parameter(torch.rand(8)), nn.Parameter(torch.rand(5, 3))
+        self.wiring = wiring
+
+    def forward(self, x):
+        return self.wiring(self, x)
+
+    def end(self, h):
+        return self.head(torch.relu(self.b(h)).mean((2, 3)))
+
+
+def images(number: int = 3, size: int = 8) -> Tensor:
+    return torch.randn(number, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def first(m, x):
+    return torch.relu(m.a(x))
+
+
+RIGHT = {
+    "dense output": lambda m, x: m.o(first(m, x)),
+    "dense output of one channel": lambda m, x: m.o(first(m, x))[:, :1],
+    "dense output of as many channels as steps": lambda m, x: m.o(first(m, x))[:, :STEPS],
+    "one number for each image": lambda m, x: m.head(first(m, x).mean((2, 3)))[:, 0],
+    "inplace module, input read again": lambda m, x: (lambda h: m.o(m.inner(h) + h))(m.a(x)),
+    "relu_ as a statement": lambda m, x: (lambda h: (F.relu_(h), m.o(h))[1])(m.a(x)),
+    "inplace on an alias": lambda m, x: (lambda h: (h.contiguous().add_(1), m.o(torch.relu(h)))[1])(m.a(x)),
+    "an entry assigned": lambda m, x: (lambda h: (h.__setitem__((slice(None), 0), 0.0), m.end(h))[1])(first(m, x)),
+    "functional norm": lambda m, x: m.end(
+        torch.relu(
+            F.batch_norm(m.a(x), m.norm.running_mean, m.norm.running_var, m.norm.weight, m.norm.bias, m.training, 0.1)
+        )
+    ),
+    "split": lambda m, x: m.end(torch.cat(torch.split(first(m, x), 4, 1)[::-1], 1)),
+    "stack": lambda m, x: m.end(torch.stack([first(m, x), first(m, 2 * x)], 1).sum(1)),
+    "dtype of the input": lambda m, x: m.end(first(m, x).to(x.dtype)),
+    "reflection": lambda m, x: m.end(nn.ReflectionPad2d(1)(first(m, x))),
+    "matrix": lambda m, x: m.head(first(m, x).mean((2, 3))) @ m.matrix,
+    "product of parameters": lambda m, x: m.end(first(m, x) * (m.p * m.q)),
+    "parameter in another shape": lambda m, x: m.end(first(m, x) * m.w.view(1, -1, 1, 1)),
+    "asserts and branches on sizes": lambda m, x: m.end(first(m, x if x.shape[1] == 3 and x.dim() == 4 else -x)),
+    "len": lambda m, x: m.head(first(m, x).view(len(x) * 2, 4, -1).reshape(shape=(len(x), 8, -1)).mean(2)),
+    "sizes unpacked": lambda m, x: (lambda n, c, h, w: m.head(first(m, x).view(n, 8, h * w).mean(2)))(*x.shape),
+    "zeros of the batch": lambda m, x: m.end(first(m, x) + x.new_zeros(x.shape[0], 8, 1, 1)),
+    "a size divided": lambda m, x: m.end(F.pad(first(m, x), (1, 0, int(x.shape[2] / 2) - 3, 0))),
+    "clipped at 6": lambda m, x: m.end(F.relu6(m.a(x))),
+    "clamped": lambda m, x: m.end(m.a(x).clamp(0, 1)),
+    "hardtanh": lambda m, x: m.end(F.hardtanh(m.a(x), 0, 1)),
+    "free in front": lambda m, x: m.end(torch.relu(m.b(F.gelu(m.a(x / x.std((1, 2, 3), keepdim=True)))))),
+    "two views of each image": lambda m, x: (
+        m.end(first(m, torch.stack([x, x.flip(3)], 1).flatten(0, 1))).view(-1, 2, 5).mean(1)
+    ),
+    "Fourier": lambda m, x: m.end(torch.fft.irfft(torch.fft.rfft(first(m, x)))),
+    "tuples, lists and dicts": lambda m, x: {"a": m.end(first(m, x)), "b": [m.o(first(m, x)), (m.a(x),)]},
+    "state that does not matter": lambda m, x: (setattr(m, "kept", m.a(x)), m.end(torch.relu(m.kept)))[1],
+    "dropout that follows the mode": lambda m, x: m.end(F.dropout(first(m, x), 0.5, m.training)),
+}
+REFUSED = {
+    r"^sub\(\) at forward of Net .*other images.*\(test_networks.py:\d+\)$": [
+        lambda m, x: (lambda h: m.end(h - h.mean()))(first(m, x)),
+        lambda m, x: (lambda h: m.end(h - h.mean(0)))(first(m, x)),
+        lambda m, x: (lambda h: m.end(h - h[:1]))(first(m, x)),
+        lambda m, x: m.end(torch.relu(m.a(x) - m.a(x).mean(0))),
+    ],
+    r"^add\(\) at forward of Net .*other images": [lambda m, x: (lambda h: m.end(h + h.sum()))(first(m, x))],
+    r"^roll\(\) at .*other images": [lambda m, x: m.end(first(m, x).roll(1, 0))],
+    r"^flip\(\) at .*other images": [lambda m, x: m.end(first(m, x).flip(0))],
+    r"other images": [lambda m, x: m.end(F.pad(first(m, x), (0, 0, 0, 0, 0, 0, 1, 0))[:-1])],
+    r"^BatchNorm2d at stateless of Net .*other images": [
+        lambda m, x: m.end(m.stateless(first(m, x))),
+        lambda m, x: m.end(torch.relu(m.stateless(m.a(x)))),
+    ],
+    r"^mul\(\) at forward of Net .*gate": [
+        lambda m, x: (lambda h: m.end(h * h))(first(m, x)),
+        lambda m, x: (lambda h: m.end(h * h.mean((2, 3), keepdim=True)))(first(m, x)),
+    ],
+    r"has no counterpart": [
+        lambda m, x: m.end(F.gelu(first(m, x))),
+        lambda m, x: m.end((first(m, x) - 0.3).abs()),
+        lambda m, x: m.end(first(m, x).clamp(-1, 1)),
+        lambda m, x: m.end(first(m, x).round()),
+        lambda m, x: m.end(first(m, x).sort(1)[0]),
+        lambda m, x: m.end(first(m, x) / first(m, x).norm(dim=1, keepdim=True).clamp(1e-3)),
+        lambda m, x: m.head(first(m, x).amax((2, 3))),
+        lambda m, x: m.end(first(m, x)).argmax(1),
+        lambda m, x: m.end(first(m, x)[:, :, :, :8] * torch.sigmoid(m.p * first(m, x))),
+    ],
+    r"looks at other images of the batch": [lambda m, x: m.end(first(m, x)).softmax(0)],
+    r"the batch is not in dimension 0": [
+        lambda m, x: m.head(torch.relu(m.a(x).transpose(0, 1)).transpose(0, 1).mean((2, 3)))
+    ],
+    r"call .eval\(\) first": [lambda m, x: m.end(first(m, x) * 0.5 if m.training else first(m, x))],
+    r"changes values that others share": [
+        lambda m, x: (lambda h: (h[:, :2].relu_(), m.end(torch.relu(h) + h))[1])(m.a(x))
+    ],
+    r"second time.*randomness": [
+        lambda m, x: m.end(first(m, x + torch.rand_like(x))),
+        lambda m, x: m.end(F.dropout(first(m, x), 0.5)),
+    ],
+    r"control flow": [lambda m, x: m.end(first(m, x)) if x.sum() > 0 else m.end(first(m, -x))],
+    r"takes the value of a tensor": [lambda m, x: m.end(first(m, x) * x.mean().item())],
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right(name):
+    assert_right(Net(RIGHT[name]), images(), channelwise="number" not in name)
+
+
+@pytest.mark.parametrize(("named", "wiring"), [(named, w) for named, ws in REFUSED.items() for w in ws])
+def test_refused(named, wiring):
+    assert_refused(lambda: quantize_activations(Net(wiring), example=images()), named)
+
+
+@pytest.mark.parametrize("function", [torch.softmax, F.log_softmax])
+def test_a_final_softmax_is_applied_to_the_score(function):
+    net = Net(lambda m, x: function(m.end(first(m, x)), 1))
+    assert_right(net, images(), end=lambda means: function(means, -1))
+
+
+def test_a_clipped_relu_starts_at_its_bound():
+    net = nn.Sequential(nn.Linear(6, 4), nn.ReLU6(), nn.Linear(4, 4), nn.Hardtanh(0, 2.5), nn.Linear(4, 2), nn.ReLU())
+    ann = quantize_activations(net, threshold=0.7, example=torch.randn(3, 6))
+    torch.testing.assert_close([s.threshold.item() for s in sites(ann).values()], [6.0, 2.5, 0.7])
+    assert [line.was for line in report(ann)] == ["ReLU6", "Hardtanh", "ReLU"]
+
+
+def test_inplace_relu_computes_what_pytorch_computes():
+    """Without the rule that every later reader sees it, this was another function."""
+    net = Net(lambda m, x: (lambda h: m.o(m.inner(h) + h))(m.a(x))).eval()
+    ann, x = quantize_activations(net, L=1 << 16, threshold=8.0, example=images()), images()
+    torch.testing.assert_close(ann(x), net(x), rtol=1e-3, atol=1e-3)
+
+
+class Rank3(nn.Module):
+    """A recurrence over the second dimension."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.h, self.c = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = x.new_zeros(x.size(0), 6)
+        for t in range(x.shape[1]):
+            h = F.relu(self.a(x[:, t]) + self.h(h))
+        return self.c(h)
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x, y, mask=None, features=False):
+        h = F.relu(self.a(x)) + F.relu(self.b(y))
+        if mask is not None:
+            h = h * mask
+        return h if features else self.c(h)
+
+
+class Video(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+    def forward(self, x):
+        b, t, c, h, w = x.shape
+        return self.c(F.relu(self.a(x.view(b * t, c, h, w))).mean((2, 3))).view(b, t, -1).mean(1)
+
+
+class Locked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.c, self.lock, self.kept = nn.Linear(6, 8), nn.Linear(8, 3), threading.Lock(), []
+
+    def forward(self, x):
+        with self.lock:
+            self.kept.append(self.a(x))
+            return self.c(F.relu(self.kept[-1]))
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x):
+        self.count += 1
+        return self.c(F.relu(self.a(x)))
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+def normed(kind) -> nn.Module:
+    net = nn.Sequential(kind(nn.Conv2d(3, 8, 3)), nn.BatchNorm2d(8), nn.ReLU(), kind(nn.Conv2d(8, 3, 1)))
+    net(images())
+    return net
+
+
+def used(net: nn.Module, *x: Tensor) -> nn.Module:
+    net(*x)
+    return net
+
+
+BROUGHT = {
+    "Conv3d": lambda: (
+        nn.Sequential(
+            nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4), nn.ReLU(), nn.MaxPool3d(2), nn.Flatten(), nn.Linear(16, 3)
+        ),
+        torch.randn(3, 3, 4, 6, 6),
+    ),
+    "Conv1d": lambda: (
+        nn.Sequential(nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(4, 2, 1)),
+        torch.randn(3, 3, 12),
+    ),
+    "norm over another dimension than the linear layer": lambda: (
+        nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2)),
+        torch.randn(3, 6, 6),
+    ),
+    "recurrence": lambda: (Rank3(), torch.randn(3, 4, 4)),
+    "two inputs": lambda: (Two(), (torch.randn(3, 6), torch.randn(3, 4))),
+    "video": lambda: (Video(), torch.randn(3, 4, 3, 8, 8)),
+    "a lock and kept tensors": lambda: (used(Locked(), torch.randn(2, 6)), torch.randn(3, 6)),
+    "a counter": lambda: (Counting(), torch.randn(3, 6)),
+    "DataParallel": lambda: (nn.DataParallel(mlp()), torch.randn(3, 6)),
+    "torch.compile": lambda: (torch.compile(mlp()), torch.randn(3, 6)),
+    "DataParallel inside": lambda: (nn.Sequential(nn.DataParallel(mlp()), nn.ReLU()), torch.randn(3, 6)),
+    "old weight norm": lambda: (normed(torch.nn.utils.weight_norm), images()),
+    "weight norm": lambda: (normed(torch.nn.utils.parametrizations.weight_norm), images()),
+    "indices": lambda: (
+        nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 8), nn.ReLU(), nn.Flatten(), nn.Linear(24, 2)),
+        torch.randint(9, (3, 3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROUGHT)
+def test_brought(name):
+    net, x = BROUGHT[name]()
+    assert_right(net, x)
+
+
+def test_squeeze_keeps_a_batch_of_one():
+    net = Net(lambda m, x: m.head(F.adaptive_avg_pool2d(first(m, x), 1).squeeze()))
+    snn = convert(quantize_activations(net, threshold=0.3, example=images()))
+    whole = snn(images(), 4)
+    assert whole.shape == (4, 3, 5)
+    for steps in (1, 4):
+        alone = torch.cat([snn(image[None], steps) for image in images()], 1)
+        torch.testing.assert_close(alone, whole[:steps], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_network_of_another_type(dtype):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).to(dtype)
+    ann = to_channelwise(quantize_activations(net, example=images().to(dtype)))
+    assert {p.dtype for p in ann.parameters()} == {dtype}
+    scores = convert(ann)(images().to(dtype), 3)
+    assert scores.dtype == dtype and scores.shape == (3, 3, 3) and bool(scores.isfinite().all())
+
+
+def test_bad_inputs_of_an_snn_are_one_line():
+    x = torch.randn(3, 6)
+    lost = x.clone()
+    lost[1, 2] = torch.nan
+    snn = convert(quantize_activations(mlp(), example=x))
+    snn(x, 2)
+    for bad, named in (
+        (x.numpy(), "^input of type ndarray"),
+        (x.tolist(), "^input of type list"),
+        (x.double(), "^images of torch.float64: expected torch.float32"),
+        (lost, "^image 1 of the batch"),
+        ((x, x), "^2 inputs: expected 1"),
+        (torch.zeros(3, 6, dtype=torch.uint8), "does not take"),
+    ):
+        assert_refused(lambda bad=bad: snn(bad, 2), named)
+
+
+@pytest.mark.parametrize("middle", [nn.MaxPool2d(2), nn.GELU(), nn.Sigmoid(), nn.ReLU(), nn.LayerNorm(6)])
+def test_a_network_built_by_hand_is_measured(middle):
+    """Where no example is known, the first input serves."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), CSQCFS(4), middle, nn.Conv2d(4, 4, 1), CSQCFS(4)).eval()
+    named = f"^{type(middle).__name__} at 2 of Sequential has no counterpart"
+    assert_refused(lambda: convert(net, example=images()), named)
+    assert_refused(lambda: convert(net)(images(), 2), named)
+
+
+def test_one_activation_called_twice_has_neurons_for_each_call():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.act = nn.Linear(6, 8), nn.Linear(8, 8), CSQCFS(8, 4, 0.3)
+
+        def forward(self, x):
+            return self.act(self.b(self.act(self.a(x))))
+
+    net, x = Twice().double(), torch.randn(3, 6, dtype=torch.float64)
+    snn = convert(net, example=x)
+    assert list(snn.thresholds) == ["act", "act_2"]
+    torch.testing.assert_close(snn(x, 4), over_time(net, x, 4))
+    assert convert(net, "srp", example=x)(x, 4).shape == (4, 3, 8)
+
+
+@pytest.mark.parametrize("name", ["0", "1", "2", "4"])
+def test_a_hook_on_a_module_that_goes_is_named(name):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.MaxPool2d(2))
+    net.get_submodule(name).register_forward_hook(lambda *_: None)
+    assert_refused(lambda: convert(quantize_activations(net, example=images())), f"^{name} .*has a hook")
+
+
+def test_other_sizes_than_those_that_python_decided_by_are_refused():
+    free = quantize_activations(Net(lambda m, x: m.o(F.interpolate(first(m, x), x.shape[2:]))), example=images())
+    assert convert(free)(images(2, 12), 2).shape == (2, 2, 4, 12, 12)
+    held = Net(lambda m, x: m.o(first(m, F.pad(x, (0, 1)) if x.shape[3] % 4 == 0 else x)))
+    snn = convert(quantize_activations(held, example=images()))
+    assert snn(images(2, 12), 2).shape == (2, 2, 4, 12, 13)
+    assert_refused(lambda: snn(images(2, 10), 2), "Python decides")
+
+
+def test_what_a_network_carries_survives():
+    net = mlp()
+    net.mean, net.std = (0.1,), (0.2,)
+    ann = quantize_activations(net, example=torch.randn(2, 6))
+    sites(ann)["1"].raw.requires_grad_(False)
+    fine = to_channelwise(ann)
+    assert (ann.mean, fine.mean, fine.std) == ((0.1,), (0.1,), (0.2,))
+    assert not sites(fine)["1"].raw.requires_grad and report(fine)[0].now == "CSQCFS"
+
+
+def test_a_norm_written_as_a_function_trains_as_a_module():
+    net = Net(RIGHT["functional norm"])
+    ann = quantize_activations(net, threshold=1.0, example=images())
+    assert isinstance(ann.get_submodule("norm"), nn.BatchNorm2d) and {"norm.weight", "norm.running_var"} <= set(
+        ann.state_dict()
+    )
+    before = ann.get_submodule("norm").running_mean.clone()
+    ann.train()(images())
+    assert not torch.equal(before, ann.get_submodule("norm").running_mean)
+
+
+TORCHVISION = ["mnasnet0_5", "mobilenet_v2", "shufflenet_v2_x0_5", "squeezenet1_1", "regnet_x_400mf", "resnet18"]
+TIMM = ["test_resnet", "mobilenetv1_100", "repvgg_a0", "hardcorenas_a", "mnasnet_small", "lcnet_050"]
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision(name):
+    models = pytest.importorskip("torchvision.models")
+    assert_right(models.get_model(name, weights=None, num_classes=5).eval(), images(2, 32))
+
+
+@pytest.mark.parametrize("name", ["vit_b_32", "convnext_tiny", "efficientnet_b0"])
+def test_torchvision_refused(name):
+    models = pytest.importorskip("torchvision.models")
+    size = 224 if name == "vit_b_32" else 32
+    net = models.get_model(name, weights=None, num_classes=5)
+    assert_refused(lambda: quantize_activations(net, example=images(2, size)), "has no ReLU|no counterpart")
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timm(name):
+    timm = pytest.importorskip("timm")
+    net = timm.create_model(name, pretrained=False, num_classes=5).eval()
+    try:
+        assert_right(net, images(2, 32))
+    except InputError as error:
+        assert name in ("hardcorenas_a", "lcnet_050") and "\n" not in str(error)
