@@ -125,8 +125,8 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     if _differing(first, second):
         raise InputError(
             f"{name} gives something else for the same input the second time: expected a network without state "
-            "between calls or randomness in evaluation mode; take it out of its forward, and pass training=self.training "
-            "to dropout"
+            "between calls or randomness in evaluation mode; take it out of its forward, and pass "
+            "training=self.training to dropout"
         )
     return eager
 
