@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
 
+import csqcfs
 import pytest
 import torch
 from csqcfs import Augment, ImageSet
@@ -80,7 +82,7 @@ def test_variables_and_commands_that_are_named_exist():
         assert name in code, name
     for option in set(re.findall(r"`?(--[a-z]+)", TEXT)):
         assert f'"{option}"' in code, option
-    for call in set(re.findall(r"csqcfs\.([a-z_]+)\(", TEXT)):
-        import csqcfs
-
-        assert hasattr(csqcfs, call), call
+    for call in set(re.findall(r"csqcfs\.([a-z_.]+)\(", TEXT)):
+        assert callable(operator.attrgetter(call)(csqcfs)), call
+    methods = re.search(r"`csqcfs.convert\(fine, method=...\)`:([^;]*)", TEXT)[1]
+    assert set(re.findall(r'"(\w+)"', methods)) <= set(csqcfs.methods.METHODS)
