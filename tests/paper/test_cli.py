@@ -18,7 +18,7 @@ from csqcfs.paper import cli
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.pages import notebooks
-from csqcfs.paper.runs import estimate, fanout, records, runner
+from csqcfs.paper.runs import estimate, fanout, processes, records, runner
 
 PLACES = ("CSQCFS_HOME", "CSQCFS_FIGURES")
 BEFORE = frozenset({"torch", "numpy", "pandas", "matplotlib"})  # what takes seconds to import
@@ -128,7 +128,7 @@ def test_a_damaged_record_is_named(calls, capsys):
 
 
 def test_the_demo_takes_two_processes_and_every_artefact(calls, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "processes", lambda workers: ("processes", workers))
+    monkeypatch.setattr(processes, "processes", lambda workers: ("processes", workers))
     assert run([]) == 0
     assert calls["engine"] == ("processes", min(2, os.cpu_count())) and calls["until"] is None
     assert calls["rendered"] == list(registry.ARTEFACTS) and set(RUNS) <= set(calls["todo"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -23,6 +24,20 @@ class NonpositiveThreshold(InputError):
 
     For a run this is a result, which its record keeps: plain QCFS may end there (section 5.6.2 of the paper).
     """
+
+
+def shortage(error: BaseException) -> str | None:
+    """What the machine has too little of, where that is what ``error`` says."""
+    text = f"{type(error).__name__} {error}".lower()
+    number = getattr(error, "errno", None)
+    if number in (errno.EMFILE, errno.ENFILE) or "too many open files" in text:
+        return "too few file descriptors (see ulimit -n)"
+    if "outofmemoryerror" in text or ("cuda" in text and "out of memory" in text):
+        return "not enough memory on the GPU"
+    signs = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "start new thread", "map segment")
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(sign in text for sign in signs):
+        return "not enough memory"
+    return None
 
 
 def unknown(what: str, value: object, known: Iterable[str]) -> InputError:

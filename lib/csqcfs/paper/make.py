@@ -12,7 +12,7 @@ from ..engine.errors import InputError, Unwritable
 from .cli import DONE, FAILED, OUT_OF_TIME
 from .experiments import profiles, registry
 from .pages import notebooks
-from .runs import estimate, fanout, records, runner
+from .runs import estimate, fanout, processes, records, runner
 
 
 def main(options: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def main(options: argparse.Namespace) -> int:
     if options.dask:
         engine = fanout.workers(options.dask)
     elif workers > 1:
-        engine = runner.processes(workers)
+        engine = processes.processes(workers)
     until = None if options.hours is None else begin + 3600 * options.hours
     try:
         outcome = runner.execute_all(todo, until, engine)

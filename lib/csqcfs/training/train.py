@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class OutOfTime(RuntimeError):
-    """The next epoch would pass the deadline; what is done is in the checkpoint, where one was named."""
+    """The next epoch would pass the deadline, or is not wanted any more; what is done is in the checkpoint, where one was named."""
 
 
 def fit(
@@ -55,6 +55,7 @@ def fit(
     val_set: ImageSet | Dataset | None = None,
     checkpoint: Path | str | None = None,
     deadline: float | None = None,
+    go_on: Callable[[], bool] | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
     **settings: Any,
@@ -73,6 +74,7 @@ def fit(
             Starting weights are not compared, since an interrupted call changes them. No other
             call can write it meanwhile.
         deadline: on the clock of ``time.monotonic()``; no epoch starts that would pass it, going by the last.
+        go_on: asked before each epoch; False ends the training as ``deadline`` does.
         device: the model's own by default.
         settings: single ones, instead of those of ``recipe``: epochs=10, lr=0.1, batch_size=128, momentum=0.9,
             weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment(), seed=0,
@@ -85,7 +87,7 @@ def fit(
     Raises:
         InputError: a setting, image set or checkpoint that does not fit, by name.
         TrainingDiverged: the loss or a weight became infinite or NaN.
-        OutOfTime: ``deadline``; the epochs done are in ``checkpoint``.
+        OutOfTime: ``deadline`` or ``go_on``; the epochs done are in ``checkpoint``.
         Busy: another call, here or in another process, trains with this ``checkpoint``.
     """
     known = [field.name for field in dataclasses.fields(Recipe)]
@@ -132,6 +134,8 @@ def fit(
                     f"{epoch} of {epochs} epochs done, {epochs - epoch} left at about "
                     f"{expected:.3g} s each, which would pass the deadline; {after}"
                 )
+            if go_on is not None and not go_on():
+                raise OutOfTime(f"{epoch} of {epochs} epochs done; nobody waits for the others")
             start = time.monotonic()
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
             laid = ((x.clone(memory_format=memory_format), y) for x, y in batches)

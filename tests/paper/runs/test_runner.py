@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import os
-import signal
-import threading
 import time
 from concurrent.futures import Future
 
@@ -15,7 +12,7 @@ import pytest
 import torch
 from csqcfs import data
 from csqcfs.data.augment import Augment
-from csqcfs.engine import paths
+from csqcfs.engine import files, paths
 from csqcfs.engine.errors import InputError, Unwritable
 from csqcfs.paper.experiments import trainings
 from csqcfs.paper.experiments.configs import Run, Stage, Training
@@ -62,7 +59,7 @@ def measured(monkeypatch):
     """`measure` replaced: raises what ``failing`` says for a kind, else notes the run and gives no number."""
     noted, failing = [], {}
 
-    def measure(run, *, deadline=None, progress=True):
+    def measure(run, **_):
         noted.append(run)
         if run.kind in failing:
             raise failing[run.kind]
@@ -208,41 +205,83 @@ def test_ctrl_c_and_resume_equal_one_go(monkeypatch, tmp_path):
     assert metrics(*runs) == whole
 
 
-# processes
+# others at work
 
 
-def test_processes_agree_with_one_process(monkeypatch, tmp_path):
-    monkeypatch.undo()  # workers see all digits, so this process must too
-    runs = [accuracy(BASE), Run.of("nonsense", BASE), accuracy(OTHER), Run.of("accuracy", BASE, method="x")]
-    before, found = torch.get_num_threads(), []
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # as the workers: it decides the order of sums
-    for home, engine in (("here", None), ("there", runner.processes(2))):
-        monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / home))
-        outcome = execute_all(runs, engine=engine)
-        assert set(outcome.failed) == {runs[1], runs[3]} and "expected one of" in outcome.failed[runs[1]]
-        found.append(metrics(runs[0], runs[2]))
-    torch.set_num_threads(before)
-    assert found[0] == found[1] and found[0][0]["images"] == 20
+def test_a_run_that_another_process_computes_is_looked_at_after_the_others(measured, monkeypatch):
+    noted, _ = measured
+    runs, pauses = [Run.of("one"), Run.of("two"), Run.of("three")], []
+    with contextlib.ExitStack() as other:
+        other.enter_context(files.lock(records.path_of(runs[0])))
+
+        def done_meanwhile(seconds):
+            pauses.append(seconds)
+            records.write(runs[0], {"by": "the other"}, 1.0)
+            other.close()
+
+        monkeypatch.setattr(runner.time, "sleep", done_meanwhile)
+        assert execute_group(runs) == runner.Outcome()
+    assert noted == runs[1:] and metrics(runs[0]) == [{"by": "the other"}] and len(pauses) == 1
 
 
-def test_time_is_up_in_processes_too():
-    runs = [accuracy(BASE), accuracy(OTHER)]
-    outcome = execute_all(runs, until=time.time() - 1, engine=runner.processes(1))
-    assert set(outcome.left) == set(runs) and not outcome.failed
+def test_an_impatient_worker_gives_back_what_others_compute(measured):
+    noted, _ = measured
+    runs = [Run.of("one"), Run.of("two")]
+    with files.lock(records.path_of(runs[0])):
+        assert execute_group(runs, patient=False) == runner.Outcome(busy=runs[:1])
+    assert noted == runs[1:]
 
 
-def test_a_killed_process_is_explained_and_waited_for_by_nobody():
-    def kill():
-        while not list(paths.checkpoints().glob("resnet20*")):
-            time.sleep(0.05)
-        for child in runner.multiprocessing.active_children():
-            os.kill(child.pid, signal.SIGKILL)
+def test_a_network_that_another_process_trains_is_not_trained_twice(monkeypatch):
+    fitted = []
+    monkeypatch.setattr(trainings, "fit", lambda model, images, *, checkpoint, **_: fitted.append(checkpoint) or [])
+    runs = [Run.of("training", FINE), Run.of("training", OTHER)]
+    with files.lock(trainings.checkpoint_path(BASE)):  # the first stage of the first
+        assert execute_group(runs, patient=False).busy == runs[:1]
+    assert fitted == [trainings.checkpoint_path(OTHER)]
 
-    runs = [accuracy(dataclasses.replace(BASE, stages=(Stage("qcfs", 50, 0.05),)))]
-    threading.Thread(target=kill, daemon=True).start()
-    outcome = execute_all(runs, engine=runner.processes(2))
-    assert list(outcome.failed) == runs and "run again with fewer --workers" in outcome.failed[runs[0]]
-    assert trainings.history(runs[0].training)  # from which the next command goes on
+
+def test_what_others_compute_is_tried_again_on_an_engine():
+    runs, tries = [Run.of("one"), Run.of("two")], []
+
+    def submit(group, until):
+        tries.append(group)
+        future = runner.Future()
+        future.set_result(runner.Outcome(busy=group if len(tries) == 1 else []))
+        return future
+
+    with tqdm(disable=True) as bar:
+        runner._spread(submit, [runs], None, runner.Outcome(), bar)
+    assert tries == [runs, runs]
+
+
+# what no check foresees
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "not enough memory: run again with fewer --workers or on a larger machine"),
+        (
+            torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            "not enough memory on the GPU: run",
+        ),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "not enough memory: run",
+        ),
+        (OSError(24, "Too many open files"), "too few file descriptors (see ulimit -n): run"),
+        (RuntimeError("shape\nmismatch"), "RuntimeError: shape; run again with --workers 1 to see where"),
+    ],
+)
+def test_a_run_that_fails_does_not_stop_the_others(measured, capsys, error, reason):
+    noted, failing = measured
+    failing["bad"] = error
+    runs = [Run.of("first"), Run.of("bad"), Run.of("last")]
+    outcome = execute_group(runs, progress=True)
+    assert noted == runs and list(outcome.failed) == [runs[1]] and outcome.failed[runs[1]].startswith(reason)
+    assert "\n" not in outcome.failed[runs[1]]
+    assert ("Traceback" in capsys.readouterr().err) == reason.startswith("RuntimeError")
 
 
 def test_what_measures_time_runs_last_and_alone(measured):
@@ -269,7 +308,8 @@ def test_what_measures_time_runs_last_and_alone(measured):
         (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by; run again with --workers 1 to see where"),
         (
             runner.CancelledError(),
-            "the Dask scheduler has ended: start it again, then the same command goes on from what was written",
+            "the Dask scheduler or its last worker has ended: start it again, then the same command goes on from "
+            "what was written",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def computed(training: Training) -> dict[str, Any]:
 
 
 def train(
-    training: Training, *, deadline: float | None = None, progress: bool = True
+    training: Training, *, deadline: float | None = None, go_on: Callable[[], bool] | None = None, progress: bool = True
 ) -> tuple[nn.Module, list[dict[str, Any]], data.Splits]:
     """The trained network in evaluation mode, the history of all its stages, and the data.
 
@@ -70,12 +71,12 @@ def train(
     one goes on.
 
     Args:
-        deadline: see `fit`.
+        deadline, go_on: see `fit`.
 
     Raises:
         InputError: settings or data that do not fit, other images than ``training`` was declared on among them.
         StageDiverged: the loss of a stage became infinite or NaN.
-        OutOfTime: ``deadline``.
+        OutOfTime: ``deadline`` or ``go_on``.
         Busy: another process trains one of the stages.
     """
     for stage in chain(training):
@@ -87,7 +88,7 @@ def train(
             f"{training.dataset} has other images ({found}) than when this training was declared ({training.data}): "
             "run again, or name their folder by --data or CSQCFS_DATA"
         )
-    model, epochs = _stages(training, splits, deadline, progress)
+    model, epochs = _stages(training, splits, deadline=deadline, go_on=go_on, progress=progress)
     return model.eval(), epochs, splits
 
 
@@ -97,9 +98,7 @@ def initial_images(training: Training, images: ImageSet) -> torch.Tensor:
     return images.normalise(images.images[order[:CALIBRATION_IMAGES]])
 
 
-def _stages(
-    training: Training, splits: data.Splits, deadline: float | None, progress: bool
-) -> tuple[nn.Module, list[dict[str, Any]]]:
+def _stages(training: Training, splits: data.Splits, **how: Any) -> tuple[nn.Module, list[dict[str, Any]]]:
     before: list[dict[str, Any]] = []
     if training.parent is None and training.start is not None:
         model = _start(training, splits.train)
@@ -109,7 +108,7 @@ def _stages(
             channels = splits.train.images.shape[1]
             model = models.build(training.network, len(splits.train.classes), training.width, channels)
     else:
-        model, before = _stages(training.parent, splits, deadline, progress)
+        model, before = _stages(training.parent, splits, **how)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     model = _with_activation(model, training, splits.train)
     stage = training.stages[-1]
@@ -122,8 +121,7 @@ def _stages(
             recipe=training.recipe,
             val_set=splits.val if training.val else None,
             checkpoint=checkpoint_path(training),
-            deadline=deadline,
-            progress=progress,
+            **how,
         )
     except TrainingDiverged as error:
         raise StageDiverged(training, str(error)) from error

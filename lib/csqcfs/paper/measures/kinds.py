@@ -63,8 +63,11 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def measure(run: Run, *, deadline: float | None = None, progress: bool = True) -> dict[str, Any]:
+def measure(run: Run, **training: Any) -> dict[str, Any]:
     """Train what ``run`` needs, unless it is trained, and measure it.
+
+    Args:
+        training: keywords of `trainings.train`.
 
     Raises:
         InputError: an unknown kind or option, or as `trainings.train`.
@@ -73,5 +76,5 @@ def measure(run: Run, *, deadline: float | None = None, progress: bool = True) -
         raise InputError(f"kind {run.kind!r}: expected one of {', '.join(KINDS)}")
     if run.training is None:
         return KINDS[run.kind](**dict(run.options))
-    trained = Trained(*trainings.train(run.training, deadline=deadline, progress=progress))
+    trained = Trained(*trainings.train(run.training, **training))
     return KINDS[run.kind](trained, **dict(run.options))

@@ -2,7 +2,12 @@
 
 Start ``dask scheduler`` on one machine and, for each GPU, ``dask worker ADDRESS --nthreads 1`` in an environment
 that has csqcfs, then ``./run_all.sh --profile paper --dask ADDRESS``. All machines share CSQCFS_HOME and the data
-folder. A task whose worker is lost goes to another one, which continues from the last checkpoint.
+folder. A task whose worker is lost goes to another one, which continues from the last checkpoint; where none is
+left, the command ends and says so. Workers stop after an epoch when the command is gone, however that went.
+
+Dask runs whatever its scheduler is sent, so tcp:// is for networks where everybody who reaches the scheduler may run
+programs; elsewhere, tls:// with certificates (``dask scheduler --tls-ca-file ...``) and their paths in Dask's
+configuration, which `Client` reads.
 """
 
 from __future__ import annotations
@@ -11,8 +16,11 @@ import contextlib
 import logging
 import os
 import socket
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,6 +37,9 @@ SCHEMES = ("tcp", "tls")
 ANSWER = 10  # seconds in which a scheduler must answer
 JOIN = 30  # seconds in which a first worker must have joined
 RETRIES = 2  # of a task that fails for no reason of ours, as on a card without memory
+BEAT = 1.0  # seconds between two signs of life of the command
+PATIENCE = 8.0  # seconds without one after which a worker takes the command for gone
+ALONE = 15.0  # seconds without any worker after which the command gives up
 
 
 @contextlib.contextmanager
@@ -54,16 +65,95 @@ def workers(address: str) -> Iterator[runner.Submit]:
         ) from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told in one line
     home = paths.home().absolute()
-    lease = home / "fanout" / uuid.uuid4().hex
-    files.write_text(lease, "Workers go on while this file is here.\n")
     try:
-        _prepare_all(client, address, home, lease)
-        executor = client.get_executor(retries=RETRIES)
-        images = paths.data_root().absolute()
-        yield lambda group, until: executor.submit(execute_group, group, until, home, images, lease)
+        with leased(home) as lease:
+            _prepare_all(client, address, home, lease)
+            executor = client.get_executor(retries=RETRIES)
+            images = paths.data_root().absolute()
+            futures: list[Future] = []
+
+            def submit(group: list[Run], until: float | None) -> Future:
+                futures.append(executor.submit(execute_group, group, until, home, images, lease))
+                return futures[-1]
+
+            with _given_up(client, futures):
+                yield submit
     finally:
-        lease.unlink(missing_ok=True)
         client.close()
+
+
+@contextlib.contextmanager
+def leased(home: Path) -> Iterator[Path]:
+    """A file that changes every `BEAT` seconds while this process lives; it goes in the end."""
+    lease, ended = home / "fanout" / f".lease{files.MARK}{uuid.uuid4().hex}", threading.Event()
+    files.write_text(lease, "")
+
+    def beat() -> None:
+        number = 0
+        while not ended.wait(BEAT):
+            number += 1
+            with contextlib.suppress(OSError):
+                lease.write_text(f"{number}\n")  # not renamed over: a network folder remembers names for long
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        ended.set()
+        thread.join()
+        lease.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def watched(lease: Path) -> Iterator[Callable[[], bool]]:
+    """Whether the command behind ``lease`` is still there, as a function that may be asked at any time."""
+    gone, ended = threading.Event(), threading.Event()
+
+    def look() -> None:
+        last, since = "", time.monotonic()
+        while not gone.is_set() and not ended.wait(BEAT / 2):
+            with contextlib.suppress(OSError):
+                if not lease.exists():
+                    gone.set()
+                elif (now := lease.read_text()) != last:
+                    last, since = now, time.monotonic()
+            if time.monotonic() - since > PATIENCE:
+                gone.set()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield lambda: not gone.is_set()
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _given_up(client: Client, futures: list[Future]) -> Iterator[None]:
+    """Cancel ``futures`` once the cluster has been without workers for `ALONE` seconds."""
+    ended = threading.Event()
+
+    def look() -> None:
+        since = time.monotonic()
+        while not ended.wait(BEAT):
+            try:
+                if client.nthreads():
+                    since = time.monotonic()
+            except Exception:  # a scheduler that is gone cancels them itself
+                continue
+            if time.monotonic() - since > ALONE:
+                for future in futures:
+                    future.cancel()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(ANSWER)
 
 
 def _knock(address: str) -> None:
@@ -79,13 +169,13 @@ def _knock(address: str) -> None:
 
 
 def execute_group(group: list[Run], until: float | None, home: Path, images: Path, lease: Path) -> runner.Outcome:
-    """`runner.execute_group` on a worker, until ``lease`` is gone: then the command that waited has ended."""
+    """`runner.execute_group` on a worker, until the command behind ``lease`` is gone."""
     from distributed import get_worker
 
     if fault := prepare(home, lease, get_worker()):
         return runner.Outcome(dict.fromkeys(group, fault))
-    with paths.data_in(images):
-        return runner.execute_group(group, until, go_on=lease.exists)
+    with paths.data_in(images), watched(lease) as go_on:
+        return runner.execute_group(group, until, go_on=go_on, patient=False)
 
 
 def prepare(home: Path, lease: Path, dask_worker: Worker) -> str | None:

@@ -98,11 +98,16 @@ def commit() -> str:
         return "unknown"
 
 
+def path_of(run: Run) -> Path:
+    """Where this machine keeps the record of ``run``."""
+    return paths.run_records() / f"{run.name}.json"
+
+
 def write(run: Run, metrics: dict[str, Any], seconds: float) -> Path:
     """Write the record of ``run`` on this machine, whole or not at all."""
     origin = provenance(seconds, run.training, metrics.get("device"))
     content = {"settings": run.settings(), "metrics": metrics, "provenance": origin}
-    return write_text(paths.run_records() / f"{run.name}.json", json.dumps(content, indent=1) + "\n")
+    return write_text(path_of(run), json.dumps(content, indent=1) + "\n")
 
 
 def read(path: Path, run: Run | None = None) -> Record:
@@ -143,7 +148,7 @@ def here(run: Run) -> Record | None:
     Raises:
         InputError: the record is damaged.
     """
-    path = paths.run_records() / f"{run.name}.json"
+    path = path_of(run)
     return read(path, run) if path.exists() else None
 
 

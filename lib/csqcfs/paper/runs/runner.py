@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
+import dataclasses
 import signal
 import sys
-import threading
 import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-import torch
 from tqdm import tqdm
 
 from ... import data
-from ...engine import paths
-from ...engine.errors import InputError, NonpositiveThreshold, Unwritable
+from ...engine import files
+from ...engine.errors import Busy, InputError, NonpositiveThreshold, Unwritable, shortage
 from ...training.train import OutOfTime
 from ..experiments import trainings
 from ..experiments.configs import Run, Training
@@ -28,6 +27,7 @@ from ..measures.kinds import measure
 from . import estimate, records, results
 
 POLL = 1.0  # seconds between looks at the records that other processes write
+PAUSE = 2.0  # seconds before runs that another command computes are tried again
 
 # Starts `execute_group` for a group of runs and a time to stop at, elsewhere.
 Submit = Callable[[list[Run], float | None], Future]
@@ -40,10 +40,12 @@ class Outcome:
     Attributes:
         failed: for each run that failed the reason, in one line.
         left: runs that there was no time for.
+        busy: runs that another command is computing.
     """
 
     failed: dict[Run, str] = field(default_factory=dict)
     left: list[Run] = field(default_factory=list)
+    busy: list[Run] = field(default_factory=list)
 
     def fail(self, runs: Iterable[Run], reason: str) -> None:
         """Note that ``runs`` failed; a new reason is shown at once."""
@@ -57,22 +59,26 @@ def missing(runs: Iterable[Run]) -> list[Run]:
     return [run for run in dict.fromkeys(runs) if not records.is_done(run)]
 
 
-def execute(run: Run, deadline: float | None = None, progress: bool = True) -> str:
+def execute(
+    run: Run, deadline: float | None = None, go_on: Callable[[], bool] = lambda: True, progress: bool = True
+) -> str:
     """Compute one run and write its record, unless it is there; the name of the run. Safe to repeat.
 
     Raises:
         InputError: settings or data that do not fit.
         StageDiverged: as `trainings.train`.
-        OutOfTime: ``deadline``; the epochs done are in the checkpoint.
+        OutOfTime: ``deadline`` or ``go_on``, see `fit`; the epochs done are in the checkpoint.
+        Busy: another process computes it, or trains its network.
     """
     if not records.is_done(run):
-        begin = time.monotonic()
-        try:
-            metrics = measure(run, deadline=deadline, progress=progress)
-        except NonpositiveThreshold as error:
-            metrics = {"refused": str(error)}
-        if not records.is_done(run):  # another worker may have taken the run up where this one seemed lost
-            records.write(run, metrics, time.monotonic() - begin)
+        with files.lock(records.path_of(run)):
+            begin = time.monotonic()
+            try:
+                metrics = measure(run, deadline=deadline, go_on=go_on, progress=progress)
+            except NonpositiveThreshold as error:
+                metrics = {"refused": str(error)}
+            if not records.is_done(run):  # it may have been done just before the lock, or where locks do not work
+                records.write(run, metrics, time.monotonic() - begin)
     return run.name
 
 
@@ -83,33 +89,46 @@ def execute_group(
     progress: bool = False,
     tick: Callable[[], object] = lambda: None,
     go_on: Callable[[], bool] = lambda: True,
+    patient: bool = True,
 ) -> Outcome:
     """Compute runs in order. One that fails is noted, and so is, untried, every other that needs its training.
+
+    Runs that another process computes at the moment are looked at again after the others.
 
     Args:
         until: time to stop at, in seconds of ``time.time()``: unlike ``time.monotonic()`` it means the same in
             every process and on every machine.
         tick: called after each run.
-        go_on: asked before each run.
+        go_on: asked before each run and each epoch.
+        patient: wait where only runs are left that others compute; else they are given back.
 
     Raises:
         Unwritable: no further record or checkpoint can be written.
     """
     deadline = None if until is None else time.monotonic() + until - time.time()
-    outcome, diverged = Outcome(), dict[Training, str]()
-    for number, run in enumerate(group):
+    outcome, diverged, todo, busy = Outcome(), dict[Training, str](), deque(group), 0
+    while todo:
         if not go_on() or (deadline is not None and time.monotonic() >= deadline):
-            outcome.left.extend(group[number:])
             break
+        run = todo.popleft()
         try:
             cause = next((diverged[t] for t in trainings.chain(run.training) if t in diverged), None)
             if cause is None:
-                execute(run, deadline, progress)
+                execute(run, deadline, go_on, progress)
             else:
                 outcome.fail([run], cause)
         except OutOfTime:
-            outcome.left.extend(group[number:])
+            todo.appendleft(run)
             break
+        except Busy:
+            todo.append(run)
+            busy += 1
+            if busy == len(todo):
+                if not patient:
+                    return dataclasses.replace(outcome, busy=list(todo))
+                time.sleep(PAUSE)
+                busy = 0
+            continue
         except Unwritable:
             raise
         except InputError as error:
@@ -117,7 +136,13 @@ def execute_group(
         except trainings.StageDiverged as error:
             diverged[error.training] = str(error)
             outcome.fail([run], str(error))
+        except Exception as error:  # too little memory, or a defect in one kind of run
+            outcome.fail([run], explained(error))
+            if progress and shortage(error) is None:
+                tqdm.write(traceback.format_exc(), file=sys.stderr)
+        busy = 0
         tick()
+    outcome.left.extend(todo)
     return outcome
 
 
@@ -154,40 +179,6 @@ def by_first_stage(runs: Iterable[Run]) -> list[list[Run]]:
     return list(groups.values())
 
 
-@contextlib.contextmanager
-def processes(workers: int) -> Iterator[Submit]:
-    """An engine of processes on this machine, each with its share of the cores; they end with it."""
-    others = set(multiprocessing.active_children())
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (threads,))
-    try:
-        yield lambda *group: pool.submit(_in_process, *group)
-        pool.shutdown()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        started = set(multiprocessing.active_children()) - others
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.join(5)
-            process.kill()
-        raise
-
-
-def _start_worker(threads: int) -> None:
-    torch.set_num_threads(threads)
-    tqdm.set_lock(threading.RLock())  # tqdm's own is a semaphore of the system, which a sudden end would leak
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-
-def _in_process(*group) -> Outcome:
-    """`execute_group` in a worker; SIGTERM ends it once temporary files are gone, without torch's slow exit."""
-    try:
-        return execute_group(*group)
-    except SystemExit as ended:
-        os._exit(ended.code)
-
-
 def _readable(runs: list[Run]) -> tuple[list[Run], Outcome]:
     """The runs whose data set can be read, the others as failed; leaves decoded images for all processes.
 
@@ -212,10 +203,16 @@ def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcom
     Raises:
         Unwritable: as `execute_group`.
     """
-    unseen = {paths.run_records() / f"{run.name}.json" for group in groups for run in group}
-    with _interrupts_held():
-        pending = {submit(group, until): group for group in groups}
-    while pending:
+    unseen = {records.path_of(run) for group in groups for run in group}
+    pending: dict[Future, list[Run]] = {}
+    waiting = [(0.0, group) for group in groups]  # with the time from which they can be tried
+    while waiting or pending:
+        now = time.monotonic()
+        with _interrupts_held():
+            pending |= {submit(group, until): group for due, group in waiting if due <= now}
+        waiting = [(due, group) for due, group in waiting if due > now]
+        if not pending:
+            time.sleep(POLL)
         for future in wait(pending, POLL, FIRST_COMPLETED).done:
             group = pending.pop(future)
             try:
@@ -224,10 +221,16 @@ def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcom
                 raise
             except Exception as error:  # the engine's, of a lost worker, or a defect in one kind of run
                 result = Outcome()
-                outcome.fail(missing(group), _explained(error))
+                outcome.fail(missing(group), explained(error))
             for run, reason in result.failed.items():
                 outcome.fail([run], reason)
-            outcome.left.extend(result.left)
+            again = list(result.busy)
+            if until is None:  # then a worker stopped because it thought that we were gone
+                again += result.left
+            else:
+                outcome.left.extend(result.left)
+            if again:
+                waiting.append((time.monotonic() + PAUSE, again))
         appeared = {path for path in unseen if path.exists()}
         unseen -= appeared
         bar.update(len(appeared))
@@ -243,13 +246,19 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _explained(error: Exception) -> str:
+def explained(error: Exception) -> str:
+    """Why a run failed that no check had foreseen, in one line."""
     if isinstance(error, BrokenProcessPool):
         return (
             "a worker process was killed, probably for lack of memory: run again with fewer --workers, "
             "it goes on from the last finished epoch"
         )
     if isinstance(error, CancelledError):
-        return "the Dask scheduler has ended: start it again, then the same command goes on from what was written"
+        return (
+            "the Dask scheduler or its last worker has ended: start it again, then the same command goes on from "
+            "what was written"
+        )
+    if lacking := shortage(error):
+        return f"{lacking}: run again with fewer --workers or on a larger machine"
     reason = (str(error).strip().splitlines() or ["no reason given"])[0]
     return f"{type(error).__name__}: {reason}; run again with --workers 1 to see where"
