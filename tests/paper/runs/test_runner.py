@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import threading
 import time
 from concurrent.futures import Future
 
@@ -150,8 +151,9 @@ def test_the_deadline_reaches_the_training(monkeypatch):
     """``until`` is wall-clock time, `fit` counts on another clock."""
     seen = []
     monkeypatch.setattr(trainings, "fit", lambda model, images, *, deadline, **_: seen.append(deadline) or [])
+    begin = time.monotonic()
     execute_group([Run.of("training", BASE)], until=time.time() + 100)
-    assert seen[0] - time.monotonic() == pytest.approx(100, abs=5)
+    assert begin + 99 < seen[0] < time.monotonic() + 101
 
 
 def test_nothing_is_tried_when_nothing_can_be_written(measured):
