@@ -20,7 +20,7 @@ profile = "quick"
 seeds = None
 
 # %% tags=["nbval-check-output"]
-from csqcfs.paper.pages import costs, page
+from csqcfs.paper.pages import page, timing
 from csqcfs.paper.plots import costs as plots
 from IPython.display import Markdown
 
@@ -39,14 +39,14 @@ table6.found()
 # machine slows both. We report the median and the quartiles over rounds. What was timed here:
 
 # %% tags=["nbval-check-output"]
-Markdown(costs.timed(table6))
+Markdown(timing.timed(table6))
 
 # %% [markdown]
 # ## Ours beside the paper's
 
 # %% tags=["nbval-check-output"]
 caption = "Table 6. Training time, the paper's seconds of an epoch and our milliseconds of a step"
-table6.table(costs.table6_frame(table6), caption)
+table6.table(timing.table6_frame(table6), caption)
 
 # %% [markdown]
 # Each dot is a round.
@@ -67,7 +67,7 @@ speed = page.open("table6", "quick" if profile == "demo" else profile)
 speed.figure(plots.speed(speed), "Speed as a part of its target", "table6-speed")
 
 # %% tags=["nbval-check-output"]
-speed.table(costs.speed_frame(speed), "Speed of this library against PyTorch and SpikingJelly", "table6-speed")
+speed.table(timing.speed_frame(speed), "Speed of this library against PyTorch and SpikingJelly", "table6-speed")
 
 # %% [markdown]
 # ## What deviates

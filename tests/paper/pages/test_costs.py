@@ -9,9 +9,10 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.bench import epoch
 from csqcfs.paper.experiments import profiles, registry
-from csqcfs.paper.pages import costs, index, style
+from csqcfs.paper.pages import costs, index, style, timing
 from csqcfs.paper.pages.costs import Point, front
 from csqcfs.paper.plots import costs as plots
+from csqcfs.paper.runs.records import RUN, Record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,10 +42,17 @@ def counts(method: str, each: float = 100.0) -> dict:
 
 
 class Shown(SimpleNamespace):
-    """A page with the metrics of its rows."""
+    """A page with the metrics of its rows, of seeds 0, 1, ..."""
 
     def metrics(self, key):
         return self.rows.get(key, [])
+
+    def results(self, key):
+        return [
+            Record({"training": {"dataset": "digits", "seed": seed}}, metrics, {}, RUN)
+            for seed, metrics in enumerate(self.metrics(key))
+            if metrics
+        ]
 
 
 def shown(rows: dict) -> Shown:
@@ -92,6 +100,28 @@ def test_points_count_the_steps_before_the_first(latency):
     assert costs.points(latency, "vgg16", "qcfs") == []
 
 
+def test_seeds_meet_themselves_in_costs_and_differences(latency):
+    """The second seed of CS-QCFS has no counts, the first of Table 7's base was refused."""
+    key = ("resnet20", "csqcfs", "plain")
+    latency.rows[*key, "snn"] = [{"snn": [60.0] * 32}, {"snn": [90.0] * 32}]
+    assert {point.accuracy for point in costs.points(latency, "resnet20", "csqcfs")} == {60.0}
+    rows = {("resnet50", "qcfs"): [None, counts("plain", 100.0)], ("resnet50", "csqcfs"): [counts("plain", 500.0)] * 2}
+    rows["resnet50", "csqcfs"][1] = counts("plain", 110.0)
+    row = costs.ours7(shown(rows), "resnet50", "csqcfs", 4)
+    energy = {each: 4 * each * 0.9 + 1000 * 4.6 for each in (100, 110)}
+    assert row["more than QCFS (%)"] == [pytest.approx(100 * (energy[110] / energy[100] - 1))]
+
+
+def test_the_first_step_against_as_many_of_plain_has_an_interval(latency):
+    for rows in latency.rows.values():
+        if "snn" in rows[0]:
+            rows[0]["images"] = 1000
+    frame = costs.first_step_frame(latency)
+    gap = frame.loc[("ResNet-20", "COS"), costs.FIRST_STEP["gap"]]
+    assert gap.startswith(f"{51 + len('cos') - 58 - len('csqcfs'):+.2f} ± ")  # at T = 8, without bits here
+    assert frame.loc[("ResNet-20", "CS-QCFS"), costs.FIRST_STEP["gap"]] == ""
+
+
 def test_table7_beside_the_paper():
     page = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain", 110.0)]})
     frame = costs.table7_frame(page, T=4)
@@ -111,9 +141,9 @@ def test_every_figure_and_table_has_its_place_without_records():
         assert draw(empty) is None
     for table in (costs.front_frame, costs.first_step_frame, costs.conventions_frame, costs.matching_frame):
         assert len(table(empty)) == 0
-    assert costs.timed(empty) == "not run in this profile"
-    assert {source for *_, source in costs.table6_frame(empty).index} == {"paper"}
-    assert len(costs.speed_frame(empty)) == 0
+    assert timing.timed(empty) == "not run in this profile"
+    assert {source for *_, source in timing.table6_frame(empty).index} == {"paper"}
+    assert len(timing.speed_frame(empty)) == 0
 
 
 def test_figures_have_a_panel_for_each_cost(latency):
@@ -140,8 +170,8 @@ def test_the_benchmark_trains_the_three_networks():
     assert found["ratios"]["qcfs"] == [1, 1, 1] and found["seconds"]["relu"]["median"] > 0
     page = shown({(): [found]})
     assert len(plots.epoch_time(page).axes) == 1
-    assert costs.table6_frame(page).loc[("CS-QCFS", "ours (demo, n = 1)"), "step (ms)"]
-    assert costs.timed(page).startswith("ResNet-20, width 0.5, images 1x8x8, batch 4, float32, on cpu, 3 rounds")
+    assert timing.table6_frame(page).loc[("CS-QCFS", "ours (demo, n = 1)"), "step (ms)"]
+    assert timing.timed(page).startswith("ResNet-20, width 0.5, images 1x8x8, batch 4, float32, on cpu, 3 rounds")
     with pytest.raises(InputError, match="^dataset = 'mine': the time of an epoch is measured for digits, "):
         epoch.epoch_time(**size | {"dataset": "mine"})
 
@@ -193,6 +223,6 @@ def test_the_table_of_speed_is_drawn_as_parts_of_the_targets():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a / b, small", "b / a, small"]
     medians = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
     assert medians == pytest.approx([0.5, 2.0])
-    frame = costs.speed_frame(page)
+    frame = timing.speed_frame(page)
     assert frame["measured"].tolist() == ["0.6", "1.5", "not measured"]
     assert frame["target"].tolist() == ["≤ 1.2", "≥ 3", "≤ 1.2"] and frame["met"].tolist() == ["yes", "no", ""]

@@ -137,7 +137,7 @@ def test_latex_escapes():
 @given(texts | markup)
 def test_latex_leaves_no_bare_special(text):
     commands = r"\\text\w+\{\}|\$\^2\$|\$\\?[a-z-]+\$|\{[\[*]\}|\\[%&_#${}]|-\{\}-"
-    bare = re.sub(commands, "", latex(text))
+    bare = re.sub(commands, "x", latex(text))
     assert not set(bare) & set("%&_#${}~^\\") and "--" not in bare
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ... import methods
 from .. import published
-from ..bench import report
 from ..claims.costs import STEM_MACS, additions_per_synapse
 from ..experiments import rows
-from ..measures import energy
+from ..measures import compare, energy
+from ..names import NAMES
 from . import tables
 
 METHODS = rows.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
@@ -31,6 +31,7 @@ class Point(NamedTuple):
     millijoules: float
 
 
+KINDS = ("snn", "operations")
 COSTS: dict[str, Callable[[Point], float]] = {
     "latency": lambda point: point.latency,
     "operations": lambda point: point.ac,
@@ -39,20 +40,19 @@ COSTS: dict[str, Callable[[Point], float]] = {
 
 
 def points(page, network: str, method: str, times: Sequence[int] = published.TIMESTEPS) -> list[Point]:
-    """The points of one method on the page "latency"; none where it has no records."""
+    """The points of one method on the page "latency", over seeds with both measurements; none without such."""
     key = (network, *METHODS[method])
-    snn, counts = page.metrics((*key, "snn")), page.metrics((*key, "operations"))
-    if not snn or not counts:
-        return []
-    kind, sites = methods.of_record(counts[0]), counts[0]["sites"]
+    snn, counts = ({compare.seed(record): record.metrics for record in page.results((*key, kind))} for kind in KINDS)
+    seeds = sorted(snn.keys() & counts.keys())
     found = []
-    for T in times:
-        spent = [energy.snn(seed, T, presteps=True) for seed in counts]
+    for T in times if seeds else ():
+        spent = [energy.snn(counts[seed], T, presteps=True) for seed in seeds]
+        kind, sites = methods.of_record(counts[seeds[0]]), counts[seeds[0]]["sites"]
         found.append(
             Point(
                 method,
                 T,
-                statistics.fmean(seed["snn"][T - 1] for seed in snn),
+                statistics.fmean(snn[seed]["snn"][T - 1] for seed in seeds),
                 kind.steps(T),
                 kind.clock(T, sites),
                 statistics.fmean(one.ac for one in spent),
@@ -89,129 +89,59 @@ def front_frame(page) -> pd.DataFrame:
         candidates = [point for method in METHODS for point in points(page, network, method)]
         on = {name: front(candidates, cost) for name, cost in COSTS.items()}
         chosen = [point for point in candidates if any(point in members for members in on.values())]
-        for point in sorted(chosen, key=lambda point: (point.latency, point.ac)):
-            lines.append(
-                (
-                    tables.NAMES[network],
-                    tables.NAMES[point.method],
-                    str(point.T),
-                    point.accuracy,
-                    str(point.latency),
-                    str(point.clock),
-                    f"{point.ac / 1e6:.3f}",
-                    f"{1e3 * point.millijoules:.3f}",
-                    ", ".join(name for name, members in on.items() if point in members),
-                )
-            )
-    return pd.DataFrame(
-        lines,
-        columns=[
-            "Architecture",
-            "Method",
-            "T",
-            "accuracy (%)",
-            "steps of each layer",
-            "steps on one clock",
-            "additions (M)",
-            "energy (µJ)",
-            "on the front of",
-        ],
-    ).set_index(["Architecture", "Method"])
+        lines += [
+            {
+                "Architecture": NAMES[network],
+                "Method": NAMES[point.method],
+                "T": str(point.T),
+                "accuracy (%)": point.accuracy,
+                "steps of each layer": str(point.latency),
+                "steps on one clock": str(point.clock),
+                "additions (M)": f"{point.ac / 1e6:.3f}",
+                "energy (µJ)": f"{1e3 * point.millijoules:.3f}",
+                "on the front of": ", ".join(name for name, members in on.items() if point in members),
+            }
+            for point in sorted(chosen, key=lambda point: (point.latency, point.ac))
+        ]
+    return _labelled(lines, "Architecture", "Method")
+
+
+FIRST_STEP = {  # columns of `first_step_frame`
+    "steps": "steps of each layer",
+    "plain": "plain CS-QCFS in as many steps (%)",
+    "gap": "minus plain CS-QCFS in as many steps",
+}
 
 
 def first_step_frame(page) -> pd.DataFrame:
-    """What the column T = 1 really takes, and what plain CS-QCFS reaches in as many steps."""
+    """What the column T = 1 really takes, and what plain CS-QCFS reaches in as many steps; ± half of the interval."""
     lines = []
     for network in networks(page):
         plain = {point.T: point for point in points(page, network, "csqcfs", range(1, 33))}
         base = points(page, network, "qcfs", [1])
+        records = {name: page.results((network, *key, "snn")) for name, key in METHODS.items()}
         for method in METHODS:
             for point in points(page, network, method, [1]):
-                same = plain.get(point.latency)
+                same = plain.get(point.latency) if method != "csqcfs" else None
+                gap = same and compare.difference(records[method], records["csqcfs"], 1, point.latency)
                 lines.append(
-                    (
-                        tables.NAMES[network],
-                        tables.NAMES[method],
-                        point.accuracy,
-                        str(point.latency),
-                        str(point.clock),
-                        point.ac / base[0].ac if base else None,
-                        same.accuracy if same else None,
-                    )
+                    {
+                        "Architecture": NAMES[network],
+                        "Method": NAMES[method],
+                        "accuracy at T = 1 (%)": point.accuracy,
+                        FIRST_STEP["steps"]: str(point.latency),
+                        "steps on one clock": str(point.clock),
+                        "additions (QCFS = 1)": point.ac / base[0].ac if base else None,
+                        FIRST_STEP["plain"]: same.accuracy if same else None,
+                        FIRST_STEP["gap"]: gap.short() if gap else "",
+                    }
                 )
-    return pd.DataFrame(
-        lines,
-        columns=[
-            "Architecture",
-            "Method",
-            "accuracy at T = 1 (%)",
-            "steps of each layer",
-            "steps on one clock",
-            "additions (QCFS = 1)",
-            "plain CS-QCFS in as many steps (%)",
-        ],
-    ).set_index(["Architecture", "Method"])
+    return _labelled(lines, "Architecture", "Method")
 
 
-# Table 6
-
-SPEED_COLUMNS = ("what", "size", "measured", "quartiles", "target", "met")
-
-
-def speed_frame(page) -> pd.DataFrame:
-    """The lines of the table of speed; empty where the profile has not measured it."""
-    lines = []
-    for line in (line for metrics in page.metrics(("bench",)) for line in metrics["lines"]):
-        found = line["outcome"]
-        lines.append(
-            (
-                line["what"],
-                line["size"],
-                report.value(line) if found else "not measured",
-                f"{found['low']:.3g} to {found['high']:.3g}" if found and found["low"] != found["high"] else "",
-                f"{'≥' if line['above'] else '≤'} {line['target']:g}",
-                {True: "yes", False: "no", None: ""}[line["met"]],
-            )
-        )
-    return pd.DataFrame(lines, columns=SPEED_COLUMNS)
-
-
-TIME_COLUMNS = ("epoch (s)", "step (ms)", "more than QCFS (%)", "lower quartile (%)", "upper quartile (%)")
-
-
-def table6_frame(page) -> pd.DataFrame:
-    """The paper's seconds of an epoch, our milliseconds of a step, and both ratios."""
-    printed: dict[str, dict[str, float | None]] = {
-        name: {"epoch (s)": value} for name, value in published.TABLE6.items()
-    }
-    printed["csqcfs"]["more than QCFS (%)"] = published.TABLE6_INCREASE
-    ours: dict[str, dict[str, list[float]]] = {}
-    for metrics in page.metrics(()):
-        for name, ratio in metrics["against_qcfs"].items():
-            row = ours.setdefault(name, {"step (ms)": [1e3 * metrics["seconds"][name]["median"]]})
-            if name != "qcfs":
-                row |= dict(zip(TIME_COLUMNS[2:], ([100 * (ratio[key] - 1)] for key in ("median", "low", "high"))))
-    return tables.beside(
-        printed,
-        ours,
-        labels=("Activation",),
-        columns=TIME_COLUMNS,
-        profile=page.profile.name,
-        names=tables.NAMES | {"relu": "ReLU"},
-    )
-
-
-def timed(page) -> str:
-    """What was timed, in one sentence."""
-    return (
-        "; ".join(
-            f"{tables.NAMES[m['network']]}, width {m['width']:g}, images {'x'.join(map(str, m['image']))}, batch "
-            f"{m['batch_size']}, {m['precision']}{', compiled' if m['compiled'] else ''}, on {m['device']}, "
-            f"{m['rounds']} rounds of one step of each network"
-            for m in page.metrics(())
-        )
-        or "not run in this profile"
-    )
+def _labelled(lines: list[dict[str, object]], *labels: str) -> pd.DataFrame:
+    """A frame with some of its columns as labels; without lines one that is empty."""
+    return pd.DataFrame(lines).set_index(list(labels)) if lines else pd.DataFrame()
 
 
 # Table 7
@@ -220,43 +150,43 @@ MODELS = {"ann": "ANN", "qcfs": "SNN, QCFS", "csqcfs": "SNN, CS-QCFS"}
 COLUMNS = ("additions (M)", "MACs (M)", "energy (µJ)", "more than QCFS (%)")
 
 
-def counted(page, network: str, model: str, T: int, convention: str = energy.DEFAULT) -> list[energy.Operations]:
-    """Operations of one line of Table 7 for each seed; the ANN's are those of the network with QCFS."""
-    if model == "ann":
-        return [energy.ann(seed) for seed in page.metrics((network, "qcfs"))]
-    return [energy.snn(seed, T, convention) for seed in page.metrics((network, model))]
+def by_seed(page, network: str, end: str) -> dict[int, dict[str, Any]]:
+    """Counts of a row of Table 7."""
+    return {compare.seed(record): record.metrics for record in page.results((network, end))}
 
 
-def _row(found: Sequence[energy.Operations], base: Sequence[energy.Operations] = ()) -> dict[str, list[float]]:
+def ours7(page, network: str, model: str, T: int) -> dict[str, list[float]]:
+    """One line of Table 7 for each seed; the ANN's are those of the network with QCFS."""
+    found, base = by_seed(page, network, "csqcfs" if model == "csqcfs" else "qcfs"), by_seed(page, network, "qcfs")
+    spent = {seed: energy.ann(one) if model == "ann" else energy.snn(one, T) for seed, one in found.items()}
     row = {
-        "additions (M)": [one.ac / 1e6 for one in found],
-        "MACs (M)": [one.mac / 1e6 for one in found],
-        "energy (µJ)": [1e3 * one.millijoules for one in found],
+        "additions (M)": [one.ac / 1e6 for one in spent.values()],
+        "MACs (M)": [one.mac / 1e6 for one in spent.values()],
+        "energy (µJ)": [1e3 * one.millijoules for one in spent.values()],
     }
-    if base:
-        row["more than QCFS (%)"] = [100 * (one.millijoules / other.millijoules - 1) for one, other in zip(found, base)]
+    if model == "csqcfs" and (both := sorted(spent.keys() & base.keys())):
+        row["more than QCFS (%)"] = [
+            100 * (spent[seed].millijoules / energy.snn(base[seed], T).millijoules - 1) for seed in both
+        ]
     return row
 
 
 def table7_frame(page, T: int) -> pd.DataFrame:
     """The paper's table, whose T is not stated, and ours at ``T``, theta folded and the first layer once."""
     printed: dict[tuple, dict[str, float | None]] = {
-        ("resnet50", model): dict(zip(COLUMNS, (row.acs, row.macs, 1e3 * row.energy)))
+        ("resnet50", model): dict(zip(COLUMNS, (row.acs, row.macs, 1e3 * row.energy), strict=False))
         for model, row in published.TABLE7.items()
     }
     printed["resnet50", "csqcfs"]["more than QCFS (%)"] = published.TABLE7_INCREASE
-    ours = {}
-    for network in dict.fromkeys(network for network, _ in page.rows):
-        for model in MODELS:
-            base = counted(page, network, "qcfs", T) if model == "csqcfs" else ()
-            ours[network, model] = _row(counted(page, network, model, T), base)
+    networks = dict.fromkeys(network for network, _ in page.rows)
+    ours = {(network, model): ours7(page, network, model, T) for network in networks for model in MODELS}
     return tables.beside(
         printed,
         {key: row for key, row in ours.items() if row[COLUMNS[0]]},
         labels=("Architecture", "Model"),
         columns=COLUMNS,
         profile=page.profile.name,
-        names=tables.NAMES | MODELS,
+        names=NAMES | MODELS,
         digits=3,
     )
 
@@ -264,52 +194,34 @@ def table7_frame(page, T: int) -> pd.DataFrame:
 def conventions_frame(page, times: Sequence[int] = published.TIMESTEPS) -> pd.DataFrame:
     """Energy in % of the ANN's, by convention and T; below 100 the SNN saves energy."""
     lines = []
-    for network in dict.fromkeys(network for network, _ in page.rows):
-        for model in ("qcfs", "csqcfs"):
-            whole = [one.millijoules for one in counted(page, network, "ann", 1)]
-            for name, convention in energy.CONVENTIONS.items():
-                found = [counted(page, network, model, T, name) for T in times]
-                shares = [[100 * one.millijoules / ann for one, ann in zip(seeds, whole)] for seeds in found]
-                if whole and shares[0]:
-                    lines.append(
-                        (
-                            tables.NAMES[network],
-                            MODELS[model],
-                            convention.label,
-                            *(tables.cell(share, 1) for share in shares),
-                        )
-                    )
-    names = ["Architecture", "Model", "Convention"]
-    return pd.DataFrame(lines, columns=[*names, *(f"T = {T}" for T in times)]).set_index(names)
+    for network, model in page.rows:
+        for name, convention in energy.CONVENTIONS.items() if page.metrics((network, model)) else ():
+            line = {"Architecture": NAMES[network], "Model": MODELS[model], "Convention": convention.label}
+            for T in times:
+                shares = [
+                    100 * energy.snn(one, T, name).millijoules / energy.ann(one).millijoules
+                    for one in page.metrics((network, model))
+                ]
+                line[f"T = {T}"] = tables.cell(shares, 1)
+            lines.append(line)
+    return _labelled(lines, "Architecture", "Model", "Convention")
 
 
 def matching_frame(page) -> pd.DataFrame:
     """At which T our networks have the paper's additions per synapse, and the paper's MACs per step."""
     wanted, lines = additions_per_synapse(), []
-    for (network, model), printed in ((key, published.TABLE7[key[1]]) for key in page.rows):
-        found = page.metrics((network, model))
-        if not found:
-            continue
-        times = [energy.matching_time(seed, wanted[model]) for seed in found]
-        own = [energy.additions_per_synapse(seed, 1) for seed in found]
-        lines.append(
-            (
-                tables.NAMES[network],
-                MODELS[model],
-                f"{wanted[model]:.4f}",
-                tables.cell(own, 4),
-                tables.cell(times) if None not in times else "more than 32",
-                f"{printed.macs / STEM_MACS:.2f}",
+    for network, model in page.rows:
+        if found := page.metrics((network, model)):
+            times = [energy.matching_time(seed, wanted[model]) for seed in found]
+            own = [energy.additions_per_synapse(seed, 1) for seed in found]
+            lines.append(
+                {
+                    "Architecture": NAMES[network],
+                    "Model": MODELS[model],
+                    "additions per synapse, paper": f"{wanted[model]:.4f}",
+                    "ours at T = 1": tables.cell(own, 4),
+                    "T at which ours reach the paper's": tables.cell(times) if None not in times else "more than 32",
+                    "T that the paper's MACs imply": f"{published.TABLE7[model].macs / STEM_MACS:.2f}",
+                }
             )
-        )
-    return pd.DataFrame(
-        lines,
-        columns=[
-            "Architecture",
-            "Model",
-            "additions per synapse, paper",
-            "ours at T = 1",
-            "T at which ours reach the paper's",
-            "T that the paper's MACs imply",
-        ],
-    ).set_index(["Architecture", "Model"])
+    return _labelled(lines, "Architecture", "Model")

@@ -46,7 +46,7 @@ def markdown(text: str) -> str:
 
 def minus(text: str) -> str:
     """A hyphen before a number that is a sign becomes a minus."""
-    return re.sub(r"(?<![\w.)\]}\-−/:])-(?=\.?\d)", "−", text)
+    return re.sub(r"(?<![\w.)\]}\-−/:`])-(?=\.?\d)", "−", text)
 
 
 _LATEX = str.maketrans(

@@ -22,7 +22,7 @@ from ..experiments import registry
 from ..measures import energy
 from ..names import NAMES
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import costs, playground, said, style, tables
+from . import costs, formats, playground, said, style, tables
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -36,7 +36,7 @@ def show(shown: Page):
     if shown.rows and not any(shown.results(key) for key in shown.rows):
         sentences = [f"Nothing yet: the profile has no record of this; `{shown.command}` makes them."]
     text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
-    return Markdown(f"**Found** ({shown.source}). {said.minus(text)}")
+    return Markdown(f"**Found** ({formats.markdown(shown.source)}). {formats.minus(text)}")
 
 
 def verdicts(shown: Page) -> list[str]:

@@ -42,4 +42,5 @@ def gains(
                 cells = [gap.short() if gap else "" for gap in found]
                 lines.append((*(here.get(part, part) for part in place), what, source, *cells))
     index = [*labels, "Difference", "Source"]
-    return pd.DataFrame(lines, columns=[*index, *tables.ACCURACY], dtype=str).set_index(index)
+    frame = pd.DataFrame(lines, columns=[*index, *tables.ACCURACY], dtype=str)
+    return frame.drop_duplicates().set_index(index)  # one data set may stand in for two

@@ -23,6 +23,7 @@ from ..names import NAMES
 from ..runs import records
 from ..runs.records import Record
 from . import style, tables
+from .formats import markdown
 
 
 class Page:
@@ -103,7 +104,7 @@ class Page:
             return self._nothing(caption, name, ("md", "csv", "tex"))
         caption = f"{caption} ({self.source})"
         tables.write(frame, self.folder, name, caption, self.note(), digits)
-        return Markdown(f"**{caption}**\n\n{tables.to_markdown(frame, digits)}")
+        return Markdown(f"**{markdown(caption)}**\n\n{tables.to_markdown(frame, digits)}")
 
     def figure(self, fig: Figure | None, caption: str, name: str | None = None):
         """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it above its caption."""
@@ -118,7 +119,7 @@ class Page:
         width = int(fig.get_figwidth() * 100)
         plt.close(fig)
         display(Image(data=files[0].read_bytes(), format="png", width=width, alt=caption))
-        return Markdown(f"*{caption}*")
+        return Markdown(f"*{markdown(caption)}*")
 
     def _nothing(self, caption: str, name: str, kinds: Sequence[str]):
         """A sentence in place of a figure or table without records, whose files of an earlier run would be wrong."""
@@ -126,14 +127,14 @@ class Page:
 
         for kind in kinds:
             (self.folder / f"{name}.{kind}").unlink(missing_ok=True)
-        return Markdown(f"*{caption}*: the profile {self.profile.name} has no record of this.")
+        return Markdown(f"*{markdown(caption)}*: the profile {self.profile.name} has no record of this.")
 
     def provenance(self):
         """For the end of a notebook: where the numbers come from, and links to the previous and the next one."""
         from IPython.display import Markdown
 
         lines = [f"profile {self.profile.name}: {self.profile.summary}"] if self.rows else []
-        return Markdown("\n\n".join(["  \n".join([*lines, *self.note().splitlines()]), self.links()]))
+        return Markdown("\n\n".join(["  \n".join(map(markdown, [*lines, *self.note().splitlines()])), self.links()]))
 
     def links(self) -> str:
         """Previous notebook, index and next one, as Markdown."""

@@ -42,7 +42,8 @@ def artefact_map() -> str:
 def results() -> str:
     """Tables 1 and 2 of the quick profile on a screen's width: means over seeds, and what they say."""
     lines, rests_on = [], []
-    first_step = costs.first_step_frame(page.open("latency", "quick"))["steps of each layer"].to_dict()
+    frame = costs.first_step_frame(page.open("latency", "quick"))
+    first_step = {} if frame.empty else frame[costs.FIRST_STEP["steps"]].to_dict()
     for id in ("table1", "table2"):
         shown = page.open(id, "quick")
         for key in shown.rows:
@@ -60,7 +61,7 @@ def results() -> str:
     text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
     return (
         f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
-        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n{said.minus(' '.join(text))}"
+        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n{formats.minus(' '.join(text))}"
     )
 
 

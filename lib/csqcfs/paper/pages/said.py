@@ -6,7 +6,6 @@ The intervals are those of `measures.compare`: 95 %, image by image where the re
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -84,8 +83,3 @@ def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead
         if found:
             sentences.append(f"{METHOD[first]} against {METHOD[second]} {lead}: {summed_up(found)}.")
     return sentences
-
-
-def minus(text: str) -> str:
-    """Signs of numbers as minus signs; hyphens stay."""
-    return re.sub(r"(?<![\w`-])-(?=\d)", "−", text)

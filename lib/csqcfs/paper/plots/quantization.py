@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import published
+from .. import names, published
 from ..measures import compare
 from ..names import NAMES
 from ..pages import style, tables
@@ -111,41 +111,45 @@ def figure4_table(page) -> pd.DataFrame:
     """The numbers of Fig. 4; differences are ours to judge by, since the paper prints none."""
     lines = []
     for (dataset, network), ends in networks(page).items():
-        relu = _values(ends.get("relu", {}).get(None))
+        relu = ends.get("relu", {}).get(None)
         for L in sorted({L for end, curve in ends.items() if end != "relu" for L in curve}):
-            qcfs, ours = (_values(ends.get(end, {}).get(L)) for end in ("qcfs", "csqcfs"))
+            qcfs, ours = (ends.get(end, {}).get(L) for end in ("qcfs", "csqcfs"))
             lines.append(
                 (
-                    NAMES[dataset],
+                    names.dataset(dataset, page.profile),
                     NAMES[network],
                     str(L),
-                    *map(tables.cell, (relu, qcfs, ours)),
+                    *map(tables.cell, map(_values, (relu, qcfs, ours))),
                     _gap(ours, qcfs),
                     _gap(ours, relu),
                 )
             )
     columns = ["ReLU", "QCFS", "CS-QCFS", "CS-QCFS − QCFS", "CS-QCFS − ReLU"]
-    return pd.DataFrame(lines, columns=["Dataset", "Architecture", "L", *columns]).set_index(
-        ["Dataset", "Architecture", "L"]
-    )
+    labels = ["Dataset", "Architecture", "L"]
+    return pd.DataFrame(lines, columns=[*labels, *columns]).drop_duplicates().set_index(labels)
 
 
-def _gap(one: Sequence[float] | None, other: Sequence[float] | None) -> str:
-    """Difference of means with its sign, empty where one is missing."""
-    return f"{np.mean(one) - np.mean(other):+.2f}" if one and other else ""
+def _gap(
+    one: Sequence[Record] | None,
+    other: Sequence[Record] | None,
+    column: compare.Column = "ann",
+    at: compare.Column = "ann",
+) -> str:
+    """Difference of accuracies, ± half of its interval; empty where one is missing."""
+    found = compare.difference(one, other, column, at) if one and other else None
+    return found.short() if found else ""
 
 
 def figure5_table(page) -> pd.DataFrame:
-    """What the paper reads off Fig. 5: accuracy within 4 steps, the best at any, and its distance to the ANN."""
+    """What the paper reads off Fig. 5: accuracy within 4 steps, the best mean at any T, and its distance to the ANN."""
     lines = []
     for (dataset, network), curves in spiking(page).items():
         for L, records in sorted(curves.items()):
             ann, *early = (_values(records, column) for column in ("ann", 1, 2, 4))
-            best = [max(record.metrics["snn"][t - 1] for t in published.TIMESTEPS) for record in records]
-            lines.append(
-                (NAMES[dataset], NAMES[network], str(L), *map(tables.cell, (ann, *early, best)), _gap(best, ann))
-            )
+            best = max(published.TIMESTEPS, key=lambda T, found=records: np.mean(_values(found, T)))
+            cells = map(tables.cell, (ann, *early, _values(records, best)))
+            place = names.dataset(dataset, page.profile), NAMES[network], str(L)
+            lines.append((*place, *cells, _gap(records, records, best, "ann")))
     columns = ["ANN", "T = 1", "T = 2", "T = 4", "best T", "best T − ANN"]
-    return pd.DataFrame(lines, columns=["Dataset", "Architecture", "L", *columns]).set_index(
-        ["Dataset", "Architecture", "L"]
-    )
+    labels = ["Dataset", "Architecture", "L"]
+    return pd.DataFrame(lines, columns=[*labels, *columns]).drop_duplicates().set_index(labels)

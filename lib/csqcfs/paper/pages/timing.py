@@ -1,0 +1,62 @@
+"""Table 6 and the table of speed: what a step of training takes, and the project's targets of speed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .. import published
+from ..bench import report
+from ..names import NAMES
+from . import tables
+
+SPEED_COLUMNS = ("what", "size", "measured", "quartiles", "target", "met")
+
+
+def speed_frame(page) -> pd.DataFrame:
+    """The lines of the table of speed; empty where the profile has not measured it."""
+    lines = []
+    for line in (line for metrics in page.metrics(("bench",)) for line in metrics["lines"]):
+        found = line["outcome"]
+        lines.append(
+            (
+                line["what"],
+                line["size"],
+                report.value(line) if found else "not measured",
+                f"{found['low']:.3g} to {found['high']:.3g}" if found and found["low"] != found["high"] else "",
+                f"{'≥' if line['above'] else '≤'} {line['target']:g}",
+                {True: "yes", False: "no", None: ""}[line["met"]],
+            )
+        )
+    return pd.DataFrame(lines, columns=SPEED_COLUMNS)
+
+
+QUARTILES = ("median", "low", "high")
+TIME_COLUMNS = ("epoch (s)", "step (ms)", "more than QCFS (%)", "lower quartile (%)", "upper quartile (%)")
+
+
+def table6_frame(page) -> pd.DataFrame:
+    """The paper's seconds of an epoch, our milliseconds of a step, and both ratios."""
+    printed: dict[str, dict[str, float | None]] = {
+        name: {"epoch (s)": value} for name, value in published.TABLE6.items()
+    }
+    printed["csqcfs"]["more than QCFS (%)"] = published.TABLE6_INCREASE
+    ours: dict[str, dict[str, list[float]]] = {}
+    for metrics in page.metrics(()):
+        for name, ratio in metrics["against_qcfs"].items():
+            row = ours.setdefault(name, {"step (ms)": [1e3 * metrics["seconds"][name]["median"]]})
+            if name != "qcfs":
+                row |= dict(zip(TIME_COLUMNS[2:], ([100 * (ratio[key] - 1)] for key in QUARTILES), strict=True))
+    return tables.beside(printed, ours, labels=("Activation",), columns=TIME_COLUMNS, profile=page.profile.name)
+
+
+def timed(page) -> str:
+    """What was timed, in one sentence."""
+    return (
+        "; ".join(
+            f"{NAMES[m['network']]}, width {m['width']:g}, images {'x'.join(map(str, m['image']))}, batch "
+            f"{m['batch_size']}, {m['precision']}{', compiled' if m['compiled'] else ''}, on {m['device']}, "
+            f"{m['rounds']} rounds of one step of each network"
+            for m in page.metrics(())
+        )
+        or "not run in this profile"
+    )
