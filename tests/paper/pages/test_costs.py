@@ -182,12 +182,7 @@ def test_table_6_times_a_step_of_the_profiles_own_training(name):
     (run,) = registry.get("table6").rows(profile, profile.seeds)[()]
     size = epoch.Size(**dict(run.options))
     training = profile.training("cifar100", size.network)
-    assert (size.batch_size, size.precision, size.compiled, size.width) == (
-        training.batch_size,
-        training.precision,
-        training.compiled,
-        training.width,
-    )
+    assert (size.batch_size, size.precision, size.width) == (training.batch_size, training.precision, training.width)
     assert size.network == ("resnet50" if "resnet50" in profile.networks else "resnet20")
     assert size.dataset == training.dataset
 
