@@ -186,6 +186,12 @@ ARTEFACTS = (
         "Playground",
         "How do threshold, L, T, input and initial membrane potential play together?",
     ),
+    Artefact(
+        "your_network",
+        BEYOND,
+        "Your own network in five minutes",
+        "How does a trained ReLU network of your own become a spiking one, and what is each step worth?",
+    ),
     Artefact("claims", BEYOND, "Claims ledger", "Which claims of the paper hold on our records?", _everything),
 )
 IDS = tuple(artefact.id for artefact in ARTEFACTS)

@@ -276,6 +276,10 @@ def play(shown) -> list[str]:
     ]
 
 
+def your_network(shown) -> list[str]:
+    return ["This page reads no records: it trains a small network of its own on handwritten digits, in seconds."]
+
+
 SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "figure1": figure1,
     "figure2": figure2,
@@ -298,4 +302,5 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "audit": audit_page,
     "claims": claims,
     "playground": play,
+    "your_network": your_network,
 }
