@@ -18,7 +18,7 @@ from ..engine import layers, probe, traced
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import refuse_hooks
-from ..engine.spiking import unfolded
+from .spiking import unfolded
 
 ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
     "qcfs": QCFS,
@@ -46,7 +46,7 @@ def trace(model: nn.Module, example: Tensor | tuple[Tensor, ...] | None = None) 
     Raises:
         InputError: Python that torch.fx cannot follow, or values changed in place where the graph does not see it.
     """
-    return traced.trace(model, traced.checked_example(example))
+    return traced.trace(model, traced.checked_example(example), (ThresholdActivation,))
 
 
 def quantize_activations(
@@ -79,7 +79,7 @@ def quantize_activations(
             cannot be traced; a hook on a module that is replaced.
     """
     inputs = traced.checked_example(example)
-    graph, name = traced.trace(model, inputs), type(opened(model)).__name__
+    graph, name = trace(model, inputs), type(opened(model)).__name__
     if quantized := sites(graph):
         raise InputError(
             f"{next(iter(quantized))} of {name} is quantized already: expected a "

@@ -19,11 +19,11 @@ from ..engine.copies import opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import folded
 from ..engine.simulation import IF, Observer, Simulation, in_order
-from ..engine.spiking import unfolded
-from ..engine.traced import checked_example, reason, trace
+from ..engine.traced import checked_example, reason
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
+from .spiking import unfolded
 
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
@@ -59,7 +59,7 @@ def convert(
     method = build(method, settings)
     inputs = checked_example(example)
     name = getattr(model, "meta", {}).get("name", type(opened(model)).__name__)
-    graph = model if isinstance(model, fx.GraphModule) else trace(model, inputs)
+    graph = model if isinstance(model, fx.GraphModule) else quantize.trace(model, inputs)
     found = quantize.sites(graph)
     if not found:
         raise InputError(f"{name} has no quantized activation; call quantize_activations first")

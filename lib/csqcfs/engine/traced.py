@@ -54,7 +54,7 @@ def images_like(example: tuple[Tensor, ...], number: int, seed: int = 0) -> tupl
     return tuple(x.to(e.device) for x, e in zip(inputs, example))
 
 
-def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None) -> fx.GraphModule:
+def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tuple[type, ...] = ()) -> fx.GraphModule:
     """A traced copy of ``model`` in its modes; `images_like` inputs give the same through both, if there is an example.
 
     Raises:
@@ -65,7 +65,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None) -> fx.Gra
     model = opened(model)
     name = type(model).__name__
     eager = None if example is None else _running(model, example)
-    root, tracer = copied(model).eval(), Tracer(example)
+    root, tracer = copied(model).eval(), Tracer(example, whole)
     try:
         graph = tracer.trace(root)
         if tracer.rank_read:

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from ..activations import ThresholdActivation
 from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, value_of
 
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
@@ -29,10 +28,11 @@ _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx
 
 
 class Tracer(fx.Tracer):
-    """Follows ``forward`` on proxies, with the values of ``example`` where one is given."""
+    """Follows ``forward`` on proxies, with the values of ``example`` where one is given; ``whole`` types stay whole."""
 
-    def __init__(self, example: tuple | None):
+    def __init__(self, example: tuple | None, whole: tuple[type, ...]):
         super().__init__()
+        self.whole = whole
         self.example, self.proxy_buffer_attributes = example, True
         self.live: weakref.WeakSet[Shadow] = weakref.WeakSet()
         self.running, self.rank_read = False, False
@@ -69,7 +69,7 @@ class Tracer(fx.Tracer):
         return root_fn, proxies
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, ThresholdActivation) or super().is_leaf_module(module, name)
+        return isinstance(module, self.whole) or super().is_leaf_module(module, name)
 
     def call_module(self, module: nn.Module, forward: Any, args: tuple, kwargs: dict) -> Any:
         if self.running:

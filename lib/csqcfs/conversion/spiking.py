@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, fx
 
 from ..activations import ThresholdActivation
-from . import layers
-from .copies import duplicate
-from .errors import InputError
-from .folding import refuse_hooks
-from .simulation import IF, dependence
-from .traced import reason
+from ..engine import layers
+from ..engine.copies import duplicate
+from ..engine.errors import InputError
+from ..engine.folding import refuse_hooks
+from ..engine.simulation import IF, dependence
+from ..engine.traced import reason
 
 
 def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> fx.GraphModule:
