@@ -47,4 +47,7 @@ def build(name: str, num_classes: int = 10, width: float = 1.0, in_channels: int
     def scaled(channels: int) -> int:
         return max(4, round(channels * width))
 
-    return NETWORKS[name](scaled, num_classes, in_channels)
+    model = NETWORKS[name](scaled, num_classes, in_channels)
+    # what `save` writes, so that `load` builds it again
+    model.meta = {"built": {"name": name, "num_classes": num_classes, "width": width, "in_channels": in_channels}}
+    return model
