@@ -200,3 +200,19 @@ def test_bad_input_is_one_line(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((5, 3, 32, 32), A.Augment()),
+        ((5, 1, 32, 32), A.Augment(autoaugment=False)),
+        ((5, 1, 8, 8), A.Augment(autoaugment=False, cutout=4)),
+        ((3, 224, 224), A.Augment()),
+    ],
+)
+def test_the_default_fits_the_images(shape, expected):
+    assert A.Augment.fitting(shape) == expected
+    images = torch.zeros(shape[-3:], dtype=torch.uint8).expand(4, *shape[-3:]).clone()
+    if shape[-1] < 100:
+        assert expected(images, torch.Generator(), [0] * shape[-3]).shape == images.shape

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -203,6 +204,23 @@ def test_many_threads_take_turns(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     assert sorted(turns) == [0, 1, 2, 3] and max(most) == 1 and not list(tmp_path.iterdir())
+
+
+def test_waiting_for_a_turn(tmp_path):
+    begun, order = threading.Event(), []
+
+    def second() -> None:
+        begun.set()
+        with files.lock(tmp_path / "net", wait=True):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with files.lock(tmp_path / "net"):
+            done = pool.submit(second)
+            assert begun.wait(60)
+            order.append("first")
+        done.result(60)
+    assert order == ["first", "second"]
 
 
 def test_without_locks_nobody_is_refused(tmp_path, monkeypatch):

@@ -193,6 +193,12 @@ class Augment:
             if not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} = {value!r}: expected a whole number of pixels; 0 turns it off")
 
+    @classmethod
+    def fitting(cls, shape: Sequence[int]) -> Augment:
+        """The default for images [..., C, H, W]: AutoAugment on colours alone, a hole of half the side at most."""
+        channels, height, width = shape[-3:]
+        return cls(autoaugment=channels == 3, cutout=min(cls.cutout, height // 2, width // 2))
+
     def __call__(self, images: Tensor, generator: torch.Generator, fill: Sequence[int]) -> Tensor:
         """Augmented copies of ``images`` (uint8 [B, C, H, W]), same shape.
 

@@ -65,13 +65,16 @@ def require_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path | str) -> Iterator[None]:
+def lock(path: Path | str, wait: bool = False) -> Iterator[None]:
     """Be the only writer of ``path`` within: among all processes, and on a shared folder all machines.
 
     The lock is the operating system's and ends with its process, however that ends.
 
+    Args:
+        wait: until another one that holds it is done.
+
     Raises:
-        Busy: another one holds it.
+        Busy: another one holds it, without ``wait``.
         Unwritable: the folder cannot be made or written to.
     """
     path = Path(path)
@@ -82,6 +85,9 @@ def lock(path: Path | str) -> Iterator[None]:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
             if not _flock(handle):
                 os.close(handle)
+                if wait:
+                    time.sleep(0.2)
+                    continue
                 raise Busy(f"{path} is being made by another process: wait for it, or name another file")
             if _is(file, handle):
                 break

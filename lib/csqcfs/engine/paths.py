@@ -92,7 +92,15 @@ def notebooks() -> Path:
 def figures(profile: str) -> Path:
     """Figures, tables and executed notebooks of one profile."""
     named = os.environ.get("CSQCFS_FIGURES")
+    if not named and not in_repository():
+        raise InputError("CSQCFS_FIGURES is not set: expected a folder for figures, as there is no repository around")
     return (of_user(named) if named else REPOSITORY / "paper_figures") / profile
+
+
+def written(profile: str) -> list[Path]:
+    """Every folder that a run writes files into."""
+    own = [home() / "fanout", home() / "stamps" / profile, image_cache(), checkpoints(), run_records()]
+    return [*own, figures(profile), figures(profile) / "notebooks"]
 
 
 def reference_records(profile: str) -> Path:

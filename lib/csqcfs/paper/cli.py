@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..engine import paths
-from ..engine.errors import InputError
+from ..engine.errors import InputError, shortage
 from .experiments import profiles, registry
 
 DONE, FAILED, REFUSED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 130
@@ -66,7 +66,9 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="spread the runs over workers of this Dask scheduler, one GPU each; all machines must share CSQCFS_HOME",
+        help="spread the runs over the workers of this Dask scheduler, one GPU each; all machines must share "
+        "CSQCFS_HOME. Dask runs what it is sent: whoever reaches a tcp:// scheduler can run code on all of them, so "
+        "use tls:// where others are in the network",
     )
     command.add_argument(
         "--hours", type=float, metavar="H", help="stop computing at the last checkpoint before H hours have passed"
@@ -121,6 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+        if (lacking := shortage(error)) is None:
+            raise
+        print(f"error: {lacking}: try again with more of it, or with fewer --workers", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)

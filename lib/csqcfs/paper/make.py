@@ -26,6 +26,7 @@ def main(options: argparse.Namespace) -> int:
     artefacts = [registry.get(id) for id in options.only or registry.IDS]
     for folder in (paths.home(), paths.figures(profile.name)):
         files.require_writable(folder)
+    files.remove_leftovers(paths.written(profile.name))
     seeds = profile.seeds if options.seeds is None else tuple(range(options.seeds))
     runs = list(dict.fromkeys(run for artefact in artefacts for run in artefact.runs(profile, seeds)))
     todo = runner.missing(runs)

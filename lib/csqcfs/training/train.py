@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from .. import data
 from ..conversion.quantize import sites
+from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, unknown
 from ..engine.files import lock
@@ -77,8 +78,8 @@ def fit(
         go_on: asked before each epoch; False ends the training as ``deadline`` does.
         device: the model's own by default.
         settings: single ones, instead of those of ``recipe``: epochs=10, lr=0.1, batch_size=128, momentum=0.9,
-            weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment(), seed=0,
-            precision="float32".
+            weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment() as far as it fits the
+            images, seed=0, precision="float32".
 
     Returns:
         For each epoch a dict of epoch (from 1), lr (of its last step), loss (mean), accuracy (training, %),
@@ -93,8 +94,10 @@ def fit(
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
-    recipe = dataclasses.replace(recipe or Recipe(), **settings)
     images = train_set if isinstance(train_set, ImageSet) else ImageSet.from_dataset(train_set)
+    if recipe is None:
+        settings = {"augment": Augment.fitting(images.images.shape), **settings}
+    recipe = dataclasses.replace(recipe or Recipe(), **settings)
     if val_set is not None and not isinstance(val_set, ImageSet):
         val_set = dataclasses.replace(ImageSet.from_dataset(val_set), mean=images.mean, std=images.std)
     model.to(device=device or device_of(model))

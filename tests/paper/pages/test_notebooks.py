@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import nbformat
 import pytest
 from csqcfs.engine import paths
@@ -64,3 +66,10 @@ def test_outputs_of_one_artefact_only(place, tmp_path):
     for name in ("figure1.png", "figure1-errors.svg", "figure10.png", "figure1.json"):
         (folder / name).write_text("")
     assert [path.name for path in notebooks.outputs(ARTEFACT, DEMO)] == ["figure1-errors.svg", "figure1.png"]
+
+
+def test_two_equal_commands_make_a_page_once(place, tmp_path):
+    place(f"with open({str(tmp_path / 'made')!r}, 'a') as file: file.write('x')")
+    with ThreadPoolExecutor(2) as pool:
+        pages = list(pool.map(lambda _: notebooks.render(ARTEFACT, DEMO, (0,)), range(2)))
+    assert (tmp_path / "made").read_text() == "x" and sorted(page.fresh for page in pages) == [False, True]

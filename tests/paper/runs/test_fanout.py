@@ -61,7 +61,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(cluster, home, tmp_path, mo
 
     def kill():
         while not all(seconds(training) for training in FIRST):  # both workers have begun
-            if ended.wait(0.02):
+            if ended.wait(0.2):
                 return
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
         before.extend(seconds(training) for training in FIRST)

@@ -122,6 +122,18 @@ def test_commit_of_a_checkout_and_outside_one():
     assert records.commit() == clean + "+"
 
 
+def test_the_commit_is_never_that_of_another_project(tmp_path):
+    """Installed into an environment that lies in somebody's repository."""
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    (tmp_path / "file").write_text("")
+    author = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for words in (["add", "file"], [*author, "commit", "-qm", "t"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True)
+    paths.REPOSITORY.mkdir()
+    records.commit.cache_clear()
+    assert records.commit() == "unknown"
+
+
 def test_references_are_found_but_do_not_count_as_done():
     path = as_reference(records.write(RUN, METRICS, 1.0))
     record = records.find(RUN, "demo")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ...engine import paths
 from ...engine.errors import InputError
-from ...engine.files import atomic_write, write_text
+from ...engine.files import atomic_write, lock, write_text
 from ..experiments.configs import digest_of
 from ..experiments.profiles import Profile
 from ..experiments.registry import Artefact
@@ -90,6 +90,13 @@ def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> Exec
     begin = time.monotonic()
     if not source(artefact).is_file():
         raise InputError(f"no notebook {source(artefact)}: expected one for {artefact.id}; restore it with git")
+    with lock(stamp, wait=True):  # an equal command beside this one makes each page once
+        return _render(artefact, profile, seeds, target, stamp, begin)
+
+
+def _render(
+    artefact: Artefact, profile: Profile, seeds: tuple[int, ...], target: Path, stamp: Path, begin: float
+) -> Executed:
     state = _state(artefact, profile, seeds)
     if (made := _made(stamp, state)) is not None:
         return Executed(artefact, [path for path in made if path != target], time.monotonic() - begin, False)

@@ -84,7 +84,7 @@ def _processor() -> str:
 
 @functools.cache
 def commit() -> str:
-    """Commit of the code, with + where files differ from it; "unknown" outside a git checkout."""
+    """Commit of the code, with + where files differ from it; "unknown" outside a git checkout of its own."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -92,6 +92,8 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != paths.REPOSITORY.resolve():
+            return "unknown"  # installed into a folder of somebody else's repository
         changed = git("status", "--porcelain", "--untracked-files=no", "--", "lib")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
