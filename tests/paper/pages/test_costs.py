@@ -128,7 +128,7 @@ def test_table7_beside_the_paper():
     ours = frame.loc[("ResNet-50", "SNN, CS-QCFS", "ours (demo, n = 1)")]
     energy = {each: 4 * each * 0.9 + 1000 * 4.6 for each in (100, 110)}
     assert ours["more than QCFS (%)"] == f"{100 * (energy[110] / energy[100] - 1):.3f}"
-    assert frame.loc[("ResNet-50", "ANN", "paper"), "energy (µJ)"] == "6026.000"
+    assert frame.loc[("ResNet-50", "ANN", "paper"), "energy (mJ)"] == "6.02600"
     shares = costs.conventions_frame(page)
     assert shares["T = 1"].iloc[0] == f"{100 * (90 + 4600) / 9200:.1f}"
     wanted = published.TABLE7["qcfs"].acs / (1310 - 1.769472)
