@@ -26,6 +26,8 @@ METHODS = {
     "sqcfs": "S-QCFS",
     "cqcfs": "C-QCFS",
     "csqcfs": "CS-QCFS",
+    "ctqcfs": "CT-QCFS",
+    "ceqcfs": "CE-QCFS",
     "qcfs-2": "QCFS, two stages",
     "ann": "ANN",
     **{kind.name: kind.label for kind in methods.METHODS.values()},

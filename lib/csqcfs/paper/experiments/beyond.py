@@ -15,6 +15,7 @@ from .rows import Rows
 
 T = 8
 LEVELS = (1, 2, 3, 4)
+RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
 # Second stages: (activation, weight decay of the thresholds or None for that of the weights)
 STAGES = {
     "csqcfs": ("csqcfs", None),
@@ -46,13 +47,44 @@ def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
 
 
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (network, L, method): CS-QCFS trained at each L, and what it starts from: calibrated alone."""
+    """Keys (network, L, method): CS-QCFS trained at each L, and what it starts from: calibrated alone.
+
+    The method "sure" is that of plain neurons which stop for an image once its answer is certain.
+    """
     if profile.start is None:
         return {}
     rows = {}
     for L in LEVELS:
         rows["csqcfs", L, "plain"] = _snn(profile, seeds, "csqcfs", "plain", L=L)
         rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0)
+    for key, end, changes in (
+        (("start", 4), "qcfs", {"epochs": 0}),
+        (("csqcfs", 4), "csqcfs", {}),
+        (("ctqcfs", 4), "ctqcfs", {}),
+        (("csqcfs", 2), "csqcfs", {"L": 2}),
+    ):
+        trained = [profile.tuning(end, seed=seed, **changes) for seed in seeds[:1]]
+        rows[*key, "sure"] = [Run.of("certainty", one, method="plain", T=T) for one in trained]
     counted = {("csqcfs", 4, "cos"): ("csqcfs", {}), ("start", 4, "srp"): ("qcfs", {"epochs": 0})}
     counted["start", 4, "cos"] = ("qcfs", {"epochs": 0})
     return rows | {key: _snn(profile, seeds, end, key[2], **changes) for key, (end, changes) in counted.items()}
+
+
+def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (network, method or rule of calibration, "snn" or "operations"); all methods on the network that stage 2
+    starts from, and the rules that place thresholds without training.
+    """
+    from ...methods import METHODS  # takes torch, which a list of what there is need not wait for
+
+    if profile.start is None:
+        return {}
+    start = profile.tuning("qcfs", epochs=0)
+    rows = {}
+    for method in METHODS:
+        rows["start", method, "snn"] = [Run.of("accuracy", start, method=method, T=T)]
+        rows["start", method, "operations"] = [Run.of("operations", start, method=method, T=T)]
+    for rule in RULES:
+        rows["start", rule, "snn"] = [Run.of("accuracy", start, method="plain", T=T, rule=rule)]
+    for end in ("csqcfs", "cqcfs"):
+        rows[end, "plain", "snn"] = _snn(profile, seeds, end, "plain")
+    return rows

@@ -179,6 +179,13 @@ ARTEFACTS = (
         "How accurate is a network that takes one time-step, trained for it?",
         beyond.honest_first_step,
     ),
+    Artefact(
+        "since_the_paper",
+        BEYOND,
+        "Since the paper",
+        "Where do newer methods stand on the same network, by the same clock?",
+        beyond.since_the_paper,
+    ),
     Artefact("audit", BEYOND, "Audit of the paper", "Do the paper's own numbers and equations agree with each other?"),
     Artefact(
         "playground",

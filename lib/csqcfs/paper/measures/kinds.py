@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...conversion import quantize
+from ...conversion.calibration import calibrate
 from ...conversion.snn import convert
 from ...engine.errors import InputError
 from ...training.evaluation import correct, correct_snn
@@ -13,6 +14,7 @@ from ..bench.epoch import epoch_time
 from ..bench.report import bench
 from ..experiments import trainings
 from ..experiments.configs import Run
+from .certainty import certainty
 from .channels import channels
 from .conversion_error import conversion_error
 from .operations import operations
@@ -28,13 +30,21 @@ def training(trained: Trained) -> dict[str, Any]:
 
 
 def accuracy(
-    trained: Trained, method: str, images: int | None = None, allow_nonpositive: bool = False, T: int = T_MAX
+    trained: Trained,
+    method: str,
+    images: int | None = None,
+    allow_nonpositive: bool = False,
+    T: int = T_MAX,
+    rule: str | None = None,
 ) -> dict[str, Any]:
     """Accuracy in % of the ANN and of its SNN at 1..``T``, on the same test images, and the thresholds.
 
+    ``rule`` first places the thresholds anew from training images, one for each channel, see `calibration`.
     "right" says which images were right, in their order, so that methods can be compared image by image.
     """
     test = sample(trained.splits.test, images)
+    if rule is not None:
+        trained = trained._replace(model=calibrate(trained.model, trained.splits.train, per_channel=True, rule=rule))
     snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
     thresholds = {
         name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
@@ -60,6 +70,7 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     "spikes": spikes,
     "epoch_time": epoch_time,
     "bench": bench,
+    "certainty": certainty,
 }
 
 

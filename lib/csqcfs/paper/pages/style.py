@@ -79,6 +79,8 @@ METHODS = {
     "sqcfs": Method("S-QCFS", "#56B4E9", "<"),
     "cqcfs": Method("C-QCFS", "#661100", ">"),
     "csqcfs": Method("CS-QCFS", "#E69F00", "D"),
+    "ctqcfs": Method("CT-QCFS", "#AE5447", "d"),
+    "ceqcfs": Method("CE-QCFS", "#614CCC", "H"),
     **{m.name: Method(m.label, m.colour, m.marker) for m in methods.METHODS.values() if m is not methods.Plain},
     "ours": Method("CS-QCFS + offset", "#D55E00", "P"),
     "paper": Method("paper", "#666666", "x", "--"),

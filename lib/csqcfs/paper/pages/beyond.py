@@ -1,0 +1,249 @@
+"""Tables and findings of what goes beyond the paper: second stages, quantization steps, and methods since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ... import methods
+from ..experiments import beyond
+from ..measures import compare
+from ..names import NAMES
+from ..runs.records import Record
+from . import said, tables
+
+TIMES = (1, 2, 4, 8)
+STAGES = {  # rows of the page "softplus", and how tables and figures call them
+    "start": "QCFS, the start",
+    "qcfs-2": "QCFS, two stages",
+    "csqcfs": "CS-QCFS, as printed",
+    "csqcfs, no decay": "CS-QCFS, λ without decay",
+    "ctqcfs": "CT-QCFS, step on θ",
+    "ceqcfs": "CE-QCFS, Exp",
+    "cqcfs": "C-QCFS",
+    "cqcfs, no decay": "C-QCFS, without decay",
+}
+RULES = {rule: f"plain, thresholds by {rule!r}" for rule in beyond.RULES}
+NETWORKS = {"csqcfs": "CS-QCFS", "start": "QCFS of L = 4, calibrated"}
+
+
+def levels(records: Sequence[Record]) -> tuple[float, float]:
+    """Mean over layers of the mean threshold, and the least threshold; means over seeds."""
+    layers = [list(record.metrics["thresholds"].values()) for record in records]
+    means = [np.mean([np.mean(theta) for theta in seed]) for seed in layers]
+    return float(np.mean(means)), float(np.mean([min(map(min, seed)) for seed in layers]))
+
+
+def cell(records: Sequence[Record], column: compare.Column) -> str:
+    """Mean over seeds with half of the 95 % interval."""
+    found = compare.contrast((1.0, records, column))
+    return "" if found is None else found.short().lstrip("+")
+
+
+def softplus_frame(page) -> pd.DataFrame:
+    """Accuracy (%) and thresholds of each second stage; stages without a record are absent."""
+    lines = []
+    for name, label in STAGES.items():
+        if plain := page.results((name, "plain")):
+            low, least = levels(plain)
+            offset = cell(page.results((name, "cos")), 1) if page.results((name, "cos")) else ""
+            accuracies = [cell(plain, column) for column in ("ann", *TIMES)]
+            lines.append((label, str(len(plain)), *accuracies, offset, f"{low:.3f}", f"{least:.3f}"))
+    plain = [f"T = {T}" for T in TIMES]
+    columns = ["Second stage", "n", "ANN", *plain, "offset spikes, T = 1", "mean θ", "least θ"]
+    return pd.DataFrame(lines, columns=columns).set_index("Second stage")
+
+
+def softplus_gains(page) -> pd.DataFrame:
+    """Each second stage minus CS-QCFS as printed, in points, with half of the 95 % interval."""
+    lines = []
+    for name, label in STAGES.items():
+        found = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in ("ann", *TIMES)]
+        if name != "csqcfs" and all(found):
+            lines.append((label, *(one.short() for one in found)))
+    columns = ["minus CS-QCFS as printed", "ANN", *(f"T = {T}" for T in TIMES)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
+def softplus(page) -> list[str]:
+    """Which explanation survives, decay, damping or level, each by the stage that takes it away."""
+    sentences = []
+    for name, what in (
+        ("csqcfs, no decay", "Without weight decay on λ, CS-QCFS"),
+        ("ctqcfs", "With the step on θ, CS-QCFS"),
+        ("ceqcfs", "With Exp in place of Softplus it"),
+        ("cqcfs", "C-QCFS, without Softplus,"),
+    ):
+        found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
+        if found is not None:
+            mine, printed = (levels(page.results((key, "plain")))[0] for key in (name, "csqcfs"))
+            rests = said.rests_on(page.results((name, "plain")), found.seeds)
+            sentences.append(
+                f"{what} is {said.verdict(found)} at plain T = 1, {found} points ({rests}), at a mean threshold of "
+                f"{mine:.2f} instead of {printed:.2f}."
+            )
+    return sentences
+
+
+class Answer(NamedTuple):
+    """One method after ``T`` steps, with all that it takes."""
+
+    name: str
+    T: int
+    accuracy: float
+    clock: int
+    additions: float = 0.0
+    bits: float = 0.0
+
+
+def first_step_frame(page) -> pd.DataFrame:
+    """Accuracy (%) of plain SNNs by L; rows without a record are absent."""
+    lines = []
+    for network, label in NETWORKS.items():
+        for L in beyond.LEVELS:
+            if found := page.results((network, L, "plain")):
+                lines.append((label, str(L), str(len(found)), *(cell(found, column) for column in ("ann", *TIMES))))
+    columns = ["Network", "L", "n", "ANN", *(f"T = {T}" for T in TIMES)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def answers(page) -> dict[str, list[Answer]]:
+    """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once."""
+    found: dict[str, list[Answer]] = {}
+    for (network, L, method), _ in page.rows.items():
+        if method == "sure" or (network == "start" and method == "plain" and L != 4):
+            continue
+        if records := page.results((network, L, method)):
+            kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})
+            sites = len(records[0].metrics["thresholds"])
+            name = f"{NETWORKS[network].split()[0].rstrip(',')}, L = {L}" + (
+                "" if method == "plain" else f", {NAMES[method]}"
+            )
+            curve = np.mean([record.metrics["snn"] for record in records], 0)
+            found[name] = [Answer(name, T, float(a), kind.clock(T, sites)) for T, a in enumerate(curve, 1)]
+    return found
+
+
+def best_frame(page) -> pd.DataFrame:
+    """The most accurate answer within so many steps on the clock."""
+    every = [answer for curve in answers(page).values() for answer in curve]
+    lines = []
+    for clock in (1, 2, 4, 8, 12, 84):
+        if within := [answer for answer in every if answer.clock <= clock]:
+            best = max(within, key=lambda answer: answer.accuracy)
+            lines.append((str(clock), best.name, str(best.T), f"{best.accuracy:.2f}"))
+    columns = ["steps on the clock, at most", "network", "its T", "accuracy (%)"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
+def sure(page) -> dict[tuple, dict]:
+    """Records of stopping when sure, by row key."""
+    found = {key: page.metrics(key) for key in page.rows if key[2] == "sure"}
+    return {key: metrics[0] for key, metrics in found.items() if metrics}
+
+
+def sure_frame(page) -> pd.DataFrame:
+    """What stopping saves at the margin that the validation images choose."""
+    lines = []
+    for (network, L, _), found in sure(page).items():
+        test, place = found["test"], found["chosen"]
+        name = NAMES.get(network, NETWORKS.get(network, network).split()[0])
+        whole = (f"{test['accuracy'][-1]:.2f}", f"{found['margins'][place]:.2f}")
+        lines.append((name, str(L), *whole, f"{test['accuracy'][place]:.2f}", f"{test['steps'][place]:.2f}"))
+    columns = ["Network", "L", f"all {beyond.T} steps (%)", "margin", "stopping (%)", "mean steps"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def honest_first_step(page) -> list[str]:
+    """What one step reaches, and what it is compared with."""
+    sentences = []
+    if one := page.results(("csqcfs", 1, "plain")):
+        sentences.append(
+            f"Trained at L = 1, one honest step reaches {cell(one, 1)} % (its ANN {cell(one, 'ann')} %; "
+            f"{said.rests_on(one)})."
+        )
+        gap = said.compared(page, ("csqcfs", 1, "plain"), ("csqcfs", 4, "plain"), 1)
+        if gap is not None:
+            sentences.append(f"Against CS-QCFS at L = 4 it is {said.verdict(gap)} at T = 1, {gap} points.")
+    for L in beyond.LEVELS[1:]:
+        records = page.results(("csqcfs", L, "plain"))
+        gap = compare.difference(records, one, L, 1) if records and one else None
+        if gap is not None:
+            sentences.append(f"The network of L = {L} after {L} steps is {gap} points from it.")
+    for (network, L, _), found in sure(page).items():
+        if network == "csqcfs" and L == 4:
+            test, place = found["test"], found["chosen"]
+            sentences.append(
+                f"Stopping when sure, CS-QCFS at L = 4 takes {test['steps'][place]:.2f} of {found['T']} steps on "
+                f"average for {test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %."
+            )
+    return sentences
+
+
+def since(page) -> dict[str, list[Answer]]:
+    """Every method of the page "since_the_paper" with operations, at T = 1..8; costs include the steps before T."""
+    found = {}
+    for method in methods.METHODS:
+        records, counts = (page.metrics(("start", method, kind)) for kind in ("snn", "operations"))
+        if not records or not counts:
+            continue
+        one, kind = counts[0], methods.of_record(counts[0])
+        layers = [layer for layer in one["layers"] if layer["kind"] != "analog"]
+        found[method] = []
+        for T in range(1, one["T"] + 1):
+            run = kind.length(T) - 1
+            additions = one["additions"] * sum(layer["ac"][run] + layer["pre"] for layer in layers)
+            moved = one["bits"][run] + one["bits_pre"]
+            accuracy = records[0]["snn"][T - 1]
+            found[method].append(Answer(method, T, accuracy, kind.clock(T, one["sites"]), additions, moved))
+    return found
+
+
+def since_frame(page) -> pd.DataFrame:
+    """Each method at T = 1, 2, 4, 8, with what T = 1 takes."""
+    lines = []
+    for method, curve in since(page).items():
+        kind, first = methods.METHODS[method], curve[0]
+        accuracies = [cell(page.results(("start", method, "snn")), T) for T in TIMES]
+        price = (str(first.clock), f"{first.additions / 1e6:.2f}", f"{first.bits / 1e3:.1f}")
+        lines.append((kind.label, kind.source, *accuracies, *price))
+    columns = ["Method", "source", *(f"T = {T}" for T in TIMES)]
+    columns += ["T = 1: steps on one clock", "additions (M)", "kilobits"]
+    return pd.DataFrame(lines, columns=columns).set_index("Method")
+
+
+def rules_frame(page) -> pd.DataFrame:
+    """Thresholds without training, and channel-wise ones with it; plain neurons."""
+    rows = {("start", "plain", "snn"): "QCFS, as trained", **{("start", rule, "snn"): RULES[rule] for rule in RULES}}
+    rows |= {(end, "plain", "snn"): f"{NAMES[end]}, second stage" for end in ("cqcfs", "csqcfs")}
+    lines = []
+    for key, label in rows.items():
+        if found := page.results(key):
+            lines.append((label, str(len(found)), *(cell(found, column) for column in ("ann", *TIMES))))
+    columns = ["Thresholds", "n", "ANN", *(f"T = {T}" for T in TIMES)]
+    return pd.DataFrame(lines, columns=columns).set_index("Thresholds")
+
+
+def since_the_paper(page) -> list[str]:
+    """What is most accurate by the clock, by additions and by bits moved, at the first answer of each method."""
+    found = since(page)
+    sentences = []
+    if "plain" in found and "graded" in found:
+        plain, graded = found["plain"][0], found["graded"][0]
+        sentences.append(
+            f"One step of graded spikes reaches {graded.accuracy:.2f} % where one of plain spikes reaches "
+            f"{plain.accuracy:.2f} %, for {graded.bits / plain.bits:.1f} times the bits and at most "
+            f"{graded.additions / plain.additions:.1f} times the additions."
+        )
+    for name in ("signed", "parallel"):
+        gap = said.compared(page, ("start", name, "snn"), ("start", "plain", "snn"), 8) if name in found else None
+        if gap is not None:
+            clock = found[name][7].clock
+            sentences.append(
+                f"{tables.NAMES[name].capitalize()} spikes are {said.verdict(gap)} of plain ones at T = 8, {gap} "
+                f"points, and answer after {clock} steps on one clock."
+            )
+    return sentences

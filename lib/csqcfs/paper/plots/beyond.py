@@ -1,0 +1,140 @@
+"""Figures of what goes beyond the paper: second stages, the honest first step, methods on three axes."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from ..experiments import beyond
+from ..names import NAMES
+from ..pages import beyond as page_of
+from ..pages import style
+from . import shared
+
+STEPS = (1, 2, 4, 8)
+LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
+OF_LEVEL = ("#D55E00", "#E69F00", "#009E73", "#0072B2")  # L = 1, 2, 3, 4
+
+
+def _look(name: str) -> tuple[style.Method, str]:
+    """How a second stage is drawn: its activation's colour and marker; what differs in decay is dashed."""
+    key, line = LOOK.get(name, (name, "-"))
+    return style.METHODS[key], line
+
+
+def second_stages(page) -> Figure | None:
+    """(a) plain accuracy over time of each second stage; (b) its first step against the level of its thresholds."""
+    found = {name: records for name in page_of.STAGES if (records := page.results((name, "plain")))}
+    if not found:
+        return None
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
+    for name, records in found.items():
+        look, line = _look(name)
+        label = page_of.STAGES[name]
+        rows = [(records, T) for T in STEPS]
+        shared.band(left, STEPS, rows, look.colour, marker=look.marker, linestyle=line, label=label)
+        mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
+        shared.point(right, page_of.levels(records)[0], records, 1, look.colour, **mark)
+    shared.log2_axis(left, STEPS, "time-step T")
+    left.set_ylabel("accuracy (%), plain neurons")
+    right.set_xlabel("mean threshold over layers")
+    right.set_ylabel("accuracy at T = 1 (%)")
+    style.letters((left, right), ("over time", "the first step and the level"))
+    for ax in (left, right):
+        ax.grid(axis="y")
+    style.legend(fig)
+    return fig
+
+
+def first_steps(page) -> Figure | None:
+    """(a) plain accuracy over T of networks trained at each L; (b) all on one clock, with hidden steps counted."""
+    if not any(page.results((network, L, "plain")) for network in page_of.NETWORKS for L in beyond.LEVELS):
+        return None
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
+    for L, colour in zip(beyond.LEVELS, OF_LEVEL, strict=True):
+        for network, line in (("csqcfs", "-"), ("start", ":")):
+            if records := page.results((network, L, "plain")):
+                name = {"csqcfs": "CS-QCFS", "start": "start"}[network]
+                rows = [(records, T) for T in range(1, beyond.T + 1)]
+                look = {"linestyle": line, "marker": "D" if line == "-" else None, "label": f"L = {L}, {name}"}
+                shared.band(left, range(1, beyond.T + 1), rows, colour, **look)
+    for name, curve in page_of.answers(page).items():
+        method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
+        L = int(name.partition("L = ")[2][0])
+        colour = OF_LEVEL[L - 1] if method is None else style.METHODS["ours" if "CS-" in name else method].colour
+        x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
+        marker = "D" if method is None else style.METHODS[method].marker
+        if name.startswith("QCFS") and method is None:
+            marker, colour = "o", style.METHODS["qcfs"].colour
+        right.plot(x, y, color=colour, marker=marker, label=None if method is None else f"{name}, hidden steps counted")
+    shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
+    shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock")
+    left.set_ylabel("accuracy (%)")
+    style.letters((left, right), ("trained for few steps", "what an answer takes"))
+    for ax in (left, right):
+        ax.grid(axis="y")
+    style.legend(fig)
+    return fig
+
+
+def when_sure(page) -> Figure | None:
+    """Accuracy over mean steps: of all images alike (thin), and stopping when sure, each margin a point of a line."""
+    found = page_of.sure(page)
+    if not found:
+        return None
+    fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))
+    for (network, L, _), one in found.items():
+        look = style.METHODS["qcfs" if network == "start" else network]
+        name, line = f"{look.label}, L = {L}", "-" if L == 4 else "--"
+        curve = page.results((network, L, "plain"))
+        if curve:
+            steps = range(1, beyond.T + 1)
+            accuracies = [shared.interval(curve, T)[0] for T in steps]
+            ax.plot(steps, accuracies, color=look.colour, linewidth=0.7, marker=".", linestyle=line, alpha=0.7)
+        ax.plot(one["test"]["steps"], one["test"]["accuracy"], color=look.colour, linestyle=line, label=name)
+        place = one["chosen"]
+        chosen = one["test"]["steps"][place], one["test"]["accuracy"][place]
+        ax.plot(*chosen, color=look.colour, marker=look.marker, markersize=7, markeredgecolor="black")
+    shared.log2_axis(ax, STEPS, "steps, mean over images")
+    ax.set_ylabel("accuracy (%)")
+    ax.grid(axis="y")
+    style.legend(fig)
+    return fig
+
+
+COSTS = {
+    "steps on one clock": lambda answer: answer.clock,
+    "additions per image (M)": lambda answer: answer.additions / 1e6,
+    "kilobits per image": lambda answer: answer.bits / 1e3,
+}
+
+
+def methods(page) -> Figure | None:
+    """Accuracy of every method on one network against its clock, its additions and the bits of its spikes."""
+    found = page_of.since(page)
+    if not found:
+        return None
+    fig, axes = plt.subplots(1, 3, figsize=(style.PAGE, 3.2), sharey=True)
+    for ax, (label, cost) in zip(axes, COSTS.items(), strict=True):
+        for method, curve in found.items():
+            look = style.METHODS["qcfs" if method == "plain" else method]
+            name = "plain (QCFS)" if method == "plain" else look.label
+            shown = [answer for answer in curve if answer.T in STEPS]
+            x, y = [cost(answer) for answer in shown], [answer.accuracy for answer in shown]
+            ax.plot(x, y, color=look.colour, marker=look.marker, label=name)
+        _log_axis(ax, label)
+    axes[0].set_ylabel("accuracy (%)")
+    style.letters(axes, ("time", "arithmetic", "communication"))
+    style.legend(fig)
+    return fig
+
+
+def _log_axis(ax: Axes, label: str) -> None:
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+    ax.set_xlabel(label)
+    ax.grid(axis="y")

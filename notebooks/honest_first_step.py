@@ -1,0 +1,80 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     cell_metadata_filter: tags,-all
+#     notebook_metadata_filter: jupytext,kernelspec,-all
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The honest first step
+#
+# How accurate is a network that takes one time-step, trained for it?
+
+# %% tags=["parameters"]
+profile = "quick"
+seeds = None
+
+# %% tags=["nbval-check-output"]
+from csqcfs.paper.pages import beyond, page
+from csqcfs.paper.plots import beyond as plots
+
+honest = page.open("honest_first_step", profile, seeds)
+honest.found()
+
+# %% [markdown]
+# The paper's T = 1 has hidden steps ([What T = 1 costs](latency.ipynb)). Without them, T = 1 of a network trained at L = 4 is far from its ANN. But at
+# L = T = 1 a neuron spikes iff z ≥ θ/2, in every layer, and the activation is the same step: conversion is **exact**,
+# with no hidden step and no unevenness. The paper's Fig. 5 begins at L = 2. What is lost is what one bit cannot say.
+#
+# Here one network that ships with the package (QCFS, L = 4) is set to L = 1, 2, 3 and 4, its thresholds are calibrated
+# anew on 512 training images, and it is trained on with CS-QCFS for 4 epochs.
+
+# %%
+fig = plots.first_steps(honest)
+honest.figure(fig, "Networks trained for few steps, and every answer by the steps that it takes; bands: 95 % intervals")
+
+# %% tags=["nbval-check-output"]
+honest.table(beyond.first_step_frame(honest), "Accuracy (%) of plain SNNs by L")
+
+# %% [markdown]
+# ## The best within so many steps
+#
+# On one clock where all layers work at once. COS and "Ours" (CS-QCFS with offset spikes) hold every layer back for ρ = 4
+# steps, SRP the network for τ = 4.
+
+# %% tags=["nbval-check-output"]
+honest.table(beyond.best_frame(honest), "The most accurate answer within so many steps", "honest_first_step-best")
+
+# %% [markdown]
+# ## Answer when sure
+#
+# A plain SNN has an answer at every step. It can stop for an image once its answer leaves no doubt, here once its
+# softmax probability is ahead of the next by a margin, the smallest that lacks at most 0.5 points on the validation images.
+# Each image then takes its own number of steps. SRP and COS cannot save their hidden steps on an easy image.
+
+# %%
+fig = plots.when_sure(honest)
+caption = "Stopping when sure (lines over all margins, the chosen one marked) and all images alike (thin, with dots)"
+honest.figure(fig, caption, "honest_first_step-sure")
+
+# %% tags=["nbval-check-output"]
+honest.table(beyond.sure_frame(honest), "What stopping saves", "honest_first_step-sure")
+
+# %% [markdown]
+# ## What deviates
+#
+# - 4 epochs (one-cycle, rate 0.04); a full schedule from the calibrated ReLU network should reach more at every L.
+# - The margin is chosen on images that the start network may have been trained on, where networks are surer than on others.
+# - At L = 1 further steps have little to add: the network was trained for one.
+#
+# ## Where to go next
+#
+# [Since the paper](since_the_paper.ipynb) has graded spikes, whose one step is exact at every L; [What Softplus costs](softplus.ipynb) compares thresholds.
+
+# %%
+honest.provenance()

@@ -1,0 +1,155 @@
+"""Tables, figures and findings of what goes beyond the paper, on records made up by hand."""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from csqcfs import methods
+from csqcfs.paper.experiments import beyond as rows
+from csqcfs.paper.measures.right import kept, percent
+from csqcfs.paper.pages import beyond, found, page
+from csqcfs.paper.plots import beyond as plots
+from csqcfs.paper.runs import records
+
+IMAGES = 400
+
+
+def right(share: float, seed: int) -> np.ndarray:
+    """Which images are right, the same ones for a lower share and some more for a higher."""
+    order = np.random.default_rng(seed).permutation(IMAGES)
+    return order < round(share * IMAGES)
+
+
+def accuracy(method: str, first: float, last: float = 0.88, ann: float = 0.87, theta: float = 1.0, T: int = 8) -> dict:
+    curve = np.stack([right(first + (last - first) * (1 - 0.6**t), t) for t in range(T)])
+    whole = right(ann, 99)
+    return {
+        "images": IMAGES,
+        "ann": percent(whole),
+        "snn": [percent(one) for one in curve],
+        "right": kept(whole, curve),
+        "presteps": methods.METHODS[method]().presteps,
+        "thresholds": {"a": [theta, theta], "b": [1.2 * theta, 0.4 * theta]},
+    }
+
+
+def operations(method: str) -> dict:
+    kind = methods.METHODS[method]()
+    layer = {"name": "conv", "kind": "spikes", "macs": 5e6, "ac": [1e6 * t for t in range(1, 9)], "pre": 4e6}
+    layer["pre"] *= kind.presteps > 0
+    stem = {"name": "stem", "kind": "analog", "macs": 1e6}
+    counted = {"method": method, "presteps": kind.presteps, "T": 8, "images": 4, "sites": 19, "neurons": 10}
+    bits = [1e4 * kind.bits(4) * t for t in range(1, 9)]
+    more = {"bits": bits, "bits_pre": 4e4 * (method == "srp"), "additions": kind.additions(4)}
+    return counted | {"layers": [stem, layer]} | more
+
+
+def certainty() -> dict:
+    curve = {"steps": [1 + 7 * n / 50 for n in range(51)], "accuracy": [60 + 28 * min(1, n / 30) for n in range(51)]}
+    parts = {"val": curve | {"images": 100}, "test": curve | {"images": IMAGES}}
+    return {"T": 8, "presteps": 0, "margins": [n / 50 for n in range(51)], "chosen": 29, "taken": [50] * 8} | parts
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def measured(home):
+    """Records of every run of the three pages."""
+    firsts = {"csqcfs": 0.53, "cqcfs": 0.6, "csqcfs, no decay": 0.54, "ctqcfs": 0.58, "ceqcfs": 0.52, "start": 0.5}
+    for name, method in (quick := page.open("softplus", "quick")).rows:
+        (run,) = quick.rows[name, method]
+        first = 0.86 if method == "cos" else firsts.get(name, 0.49)
+        records.write(run, accuracy(method, first, theta=1.8 - 1.4 * first), 1.0)
+    for key, (run,) in page.open("honest_first_step", "quick").rows.items():
+        network, L, method = key
+        if method == "sure":
+            records.write(run, certainty(), 1.0)
+        elif not records.is_done(run):
+            first = {"cos": 0.85, "srp": 0.8}.get(method, 0.9 - 0.1 * L if network == "csqcfs" else 0.3 + 0.05 * L)
+            records.write(run, accuracy(method, first, last=0.75 + 0.03 * L, ann=0.75 + 0.03 * L), 1.0)
+    for (_, method, kind), (run,) in page.open("since_the_paper", "quick").rows.items():
+        if kind == "operations":
+            records.write(run, operations(method), 1.0)
+        elif not records.is_done(run):
+            first = {"cos": 0.85, "srp": 0.8, "graded": 0.88, "floor": 0.2, "ceil": 0.15}.get(method, 0.5)
+            records.write(run, accuracy(method if method in methods.METHODS else "plain", first), 1.0)
+
+
+def test_without_records_there_is_nothing(home):
+    for id in ("softplus", "honest_first_step", "since_the_paper"):
+        assert page.open(id, "demo").rows == {}
+        empty = page.open(id, "quick")
+        assert "Nothing yet" in found.show(empty).data
+    frames = (beyond.softplus_frame, beyond.softplus_gains, beyond.first_step_frame, beyond.best_frame)
+    assert all(frame(empty).empty for frame in (beyond.since_frame, beyond.rules_frame))
+    assert all(frame(page.open("softplus", "quick")).empty for frame in frames[:2])
+    assert all(frame(page.open("honest_first_step", "quick")).empty for frame in (*frames[2:], beyond.sure_frame))
+    assert plots.second_stages(page.open("softplus", "quick")) is None and plots.methods(empty) is None
+    honest = page.open("honest_first_step", "quick")
+    assert plots.first_steps(honest) is None and plots.when_sure(honest) is None
+
+
+def test_second_stages_are_compared_image_by_image(measured):
+    shown = page.open("softplus", "quick")
+    frame = beyond.softplus_frame(shown)
+    assert list(frame.index) == list(beyond.STAGES.values())
+    assert frame.loc["C-QCFS", "T = 1"].startswith("60.00 ± ") and set(frame["n"]) == {"1"}
+    assert frame.loc["CT-QCFS, step on θ", "mean θ"] == f"{(1 + 0.8) / 2 * (1.8 - 1.4 * 0.58):.3f}"
+    gains = beyond.softplus_gains(shown)
+    assert gains.loc["C-QCFS", "T = 1"].startswith("+7.00 ± ") and "CS-QCFS, as printed" not in gains.index
+    sentences = " ".join(beyond.softplus(shown))
+    assert "With the step on θ, CS-QCFS is ahead at plain T = 1, +5.00 (" in sentences and "n = 1 seed" in sentences
+    assert len(plots.second_stages(shown).axes) == 2
+
+
+def test_a_stage_that_was_not_run_is_absent(measured):
+    shown = page.open("softplus", "quick")
+    shown.records["ceqcfs", "plain"] = []
+    assert beyond.STAGES["ceqcfs"] not in beyond.softplus_frame(shown).index
+    assert beyond.STAGES["ceqcfs"] not in beyond.softplus_gains(shown).index
+    assert not any("Exp" in sentence for sentence in beyond.softplus(shown))
+
+
+def test_hidden_steps_are_counted_on_the_clock(measured):
+    shown = page.open("honest_first_step", "quick")
+    answers = beyond.answers(shown)
+    assert [one.clock for one in answers["CS-QCFS, L = 1"]] == list(range(1, 9))
+    sites = len(accuracy("plain", 0.5)["thresholds"])
+    assert answers["CS-QCFS, L = 4, COS"][0].clock == 4 * sites + 1 and answers["QCFS, L = 4, SRP"][0].clock == 5
+    best = beyond.best_frame(shown)
+    assert best.loc["1", "network"] == "CS-QCFS, L = 1" and best.loc["1", "accuracy (%)"] == "80.00"
+    accuracies = best["accuracy (%)"].astype(float)
+    assert accuracies.is_monotonic_increasing
+    frame = beyond.first_step_frame(shown)
+    assert len(frame) == 8 and frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
+    sure = beyond.sure_frame(shown)
+    assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
+    text = " ".join(beyond.honest_first_step(shown))
+    assert "one honest step reaches 80.00 ±" in text and "takes 5.06 of 8 steps" in text
+    assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
+
+
+def test_every_method_stands_on_three_axes(measured):
+    shown = page.open("since_the_paper", "quick")
+    points = beyond.since(shown)
+    assert list(points) == list(methods.METHODS)
+    assert points["cos"][0].clock == 77 and points["parallel"][1].clock == 2 + 18 and points["plain"][0].clock == 1
+    assert points["plain"][0].additions == 1e6 and points["graded"][0].additions == 3e6
+    assert points["cos"][0].additions == 4e6 + 4e6  # rho of its own steps, and those that it looks at
+    assert points["srp"][0].bits == 1e4 + 4e4 and points["signed"][1].bits == 2 * 2e4
+    frame = beyond.since_frame(shown)
+    assert frame.loc["COS", "T = 1: steps on one clock"] == "77" and len(frame) == len(methods.METHODS)
+    assert len(beyond.rules_frame(shown)) == 1 + len(rows.RULES) + 2
+    assert len(plots.methods(shown).axes) == 3
+    assert "for 3.0 times the bits and at most 3.0 times the additions" in " ".join(beyond.since_the_paper(shown))
