@@ -242,7 +242,7 @@ def conversion_error(shown) -> list[str]:
     if sentences:
         both = frame["SNN − ANN"].unstack("Activation")
         gaps = both["CS-QCFS"] - both["QCFS"]
-        sentences.append(f"With QCFS it is {-gaps.max():+.1f} to {-gaps.min():+.1f} % of θ more, over T.")
+        sentences.append(f"CS-QCFS minus QCFS in that: {gaps.min():+.1f} to {gaps.max():+.1f} % of θ, over T.")
     return sentences
 
 
