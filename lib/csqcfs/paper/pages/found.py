@@ -22,7 +22,7 @@ from ..experiments import registry
 from ..measures import energy
 from ..names import NAMES
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import costs, formats, playground, said, style, tables
+from . import beyond, costs, formats, playground, said, style, tables
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -302,5 +302,8 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "audit": audit_page,
     "claims": claims,
     "playground": play,
+    "softplus": beyond.softplus,
+    "honest_first_step": beyond.honest_first_step,
+    "since_the_paper": beyond.since_the_paper,
     "your_network": your_network,
 }
