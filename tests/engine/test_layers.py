@@ -1,10 +1,14 @@
-"""What counts as linear between two layers of neurons, checked against what linear means."""
+"""What may stand between two layers of neurons, which is measured, and what is replaced, which goes by name."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from csqcfs import InputError, quantize_activations
 from csqcfs.engine import layers
+from csqcfs.engine.traced import trace
 from torch import fx, nn
 from torch.nn import functional as F
 
@@ -27,7 +31,7 @@ AFFINE = {
     "scaled by a parameter": lambda m, x: x * m.scale / m.scale,
     "method": lambda m, x: x.mul(2).div(3).add(1).neg(),
     "in place": lambda m, x: (x + 0).mul_(2).add_(1),
-    "reshaped": lambda m, x: torch.cat([x.flatten(1), x.reshape(4, -1)], 1),
+    "reshaped": lambda m, x: torch.cat([x.flatten(1), x.reshape(len(x), -1)], 1),
     "view by size": lambda m, x: x.view(x.size(0), -1),
     "mean": lambda m, x: x.mean((2, 3)).unsqueeze(1),
     "upsampled": lambda m, x: F.interpolate(F.pad(x, (1, 1)), scale_factor=2, mode="bilinear"),
@@ -45,38 +49,50 @@ NONLINEAR = {
     "maximum": lambda m, x: torch.maximum(x, -x),
     "exp": lambda m, x: x.exp(),
     "softmax": lambda m, x: F.softmax(x, 1),
-    "clamp": lambda m, x: x.clamp(0, 1),
+    "clamp": lambda m, x: x.clamp(-1, 1),
     "sigmoid": lambda m, x: torch.sigmoid(x),
 }
 
 
-def network(forward) -> fx.GraphModule:
+def images() -> torch.Tensor:
+    return torch.randn(4, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def behind_a_relu(forward) -> nn.Module:
+    """``forward`` between two activations, where only what is affine may stand."""
     torch.manual_seed(0)
-    return fx.symbolic_trace(Net(forward).eval())
-
-
-def kinds(model: fx.GraphModule) -> list[str]:
-    return [layers.classify(node, model) for node in model.graph.nodes]
-
-
-def is_affine(model: nn.Module) -> bool:
-    """f of a mixture is the mixture of f, the property that lets time averages pass."""
-    one, two = torch.randn(2, 4, 2, 4, 4, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        mixed = model(0.3 * one + 0.7 * two)
-        return torch.allclose(mixed, 0.3 * model(one) + 0.7 * model(two), rtol=1e-4, atol=1e-5)
+    return Net(lambda m, x: torch.relu(forward(m, torch.relu(x)).flatten(1).cumsum(1))).eval()
 
 
 @pytest.mark.parametrize("forward", AFFINE.values(), ids=AFFINE)
 def test_affine_operations_pass(forward):
-    model = network(forward)
-    assert is_affine(model) and set(kinds(model)) == {"linear"}
+    quantize_activations(behind_a_relu(forward), example=images())
 
 
 @pytest.mark.parametrize("forward", NONLINEAR.values(), ids=NONLINEAR)
 def test_other_operations_do_not(forward):
-    model = network(forward)
-    assert not is_affine(model) and "unsupported" in kinds(model)
+    with pytest.raises(InputError, match="has no counterpart"):
+        quantize_activations(behind_a_relu(forward), example=images())
+
+
+@pytest.mark.parametrize(
+    ("forward", "bound"),
+    [
+        (lambda m, x: torch.relu(x), math.inf),
+        (lambda m, x: x.clamp(min=0), math.inf),
+        (lambda m, x: x.clip(0, 2), 2.0),
+        (lambda m, x: F.hardtanh(x, 0, 3), 3.0),
+        (lambda m, x: F.relu6(x), 6.0),
+        (lambda m, x: x.clamp(0.1), None),
+        (lambda m, x: x.clamp(-1, 1), None),
+        (lambda m, x: F.hardtanh(x), None),
+        (lambda m, x: torch.clamp(x, max=1), None),
+    ],
+)
+def test_bounds_of_clipped_relus(forward, bound):
+    model = trace(Net(forward), (images(),))
+    (node,) = (n for n in model.graph.nodes if n.op.startswith("call"))
+    assert layers.bound(node, model) == bound
 
 
 def test_place_names_the_module_whose_forward_calls():

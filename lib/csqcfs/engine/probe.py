@@ -239,7 +239,7 @@ def _fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site
         if culprit is not None:
             mixes = not disturbed
             break
-    node = culprit or (reader.all_input_nodes or [reader])[0]
+    node = culprit or reader
     if mixes:
         return (
             f"{_named(node, graph, name)} has no counterpart in an SNN of IF neurons: it looks at other images of the "
