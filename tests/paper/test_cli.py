@@ -18,7 +18,7 @@ from csqcfs.paper import cli
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.pages import notebooks
-from csqcfs.paper.runs import estimate, fanout, processes, records, runner
+from csqcfs.paper.runs import differences, estimate, fanout, processes, records, runner
 
 PLACES = ("CSQCFS_HOME", "CSQCFS_FIGURES")
 BEFORE = frozenset({"torch", "numpy", "pandas", "matplotlib"})  # what takes seconds to import
@@ -188,6 +188,12 @@ def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
     ]
 
 
+def test_the_last_lines_say_what_differs_from_the_reference(calls, monkeypatch, capsys):
+    monkeypatch.setattr(differences, "differences", lambda profile: [f"1 of 2 results equal ({profile})", "  a: b"])
+    assert run(["--only", "table7"]) == 0
+    assert capsys.readouterr().out.endswith("1 of 2 results equal (demo)\n  a: b\n")
+
+
 def test_ctrl_c_is_one_line(calls, capsys):
     calls["outcome"] = KeyboardInterrupt()
     assert run(["--only", "table7"]) == 130
@@ -269,6 +275,7 @@ def test_a_missing_extra_is_one_line(monkeypatch, capsys):
 def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
     """As the terminal sends it, to the whole group; as a batch system does, to the command alone."""
     environment = os.environ | {"PYTHONPATH": str(paths.REPOSITORY / "lib"), "OMP_NUM_THREADS": "1"}
+    environment["CSQCFS_COMPILE"] = "0"  # minutes of compiling on a busy machine
     command = subprocess.Popen(
         [sys.executable, "-m", "csqcfs", "run", "--only", "table7", "--workers", "2"],
         stdout=subprocess.PIPE,
@@ -277,7 +284,7 @@ def test_stopping_two_workers_is_prompt_and_quiet(places, stop):
         env=environment,
         start_new_session=True,
     )
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 240
     while not list(paths.checkpoints().glob("resnet*")) and command.poll() is None and time.monotonic() < limit:
         time.sleep(0.05)
     begin = time.monotonic()

@@ -12,7 +12,7 @@ from ..engine.errors import InputError, Unwritable
 from .cli import DONE, FAILED, OUT_OF_TIME
 from .experiments import profiles, registry
 from .pages import notebooks
-from .runs import estimate, fanout, processes, records, runner
+from .runs import differences, estimate, fanout, processes, records, runner
 
 
 def main(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
         flush=True,
     )
     if todo:
-        print(f"time to compute {where}: {_remaining(todo, runs, at_once)}", flush=True)
+        print(f"time to compute {where}: {_remaining(todo, runs, at_once, profile.name)}", flush=True)
     engine = None
     if options.dask:
         engine = fanout.workers(options.dask)
@@ -64,10 +64,13 @@ def main(options: argparse.Namespace) -> int:
         f"everything is in {paths.figures(profile.name)}",
         flush=True,
     )
+    for difference in differences.differences(profile.name):
+        print(difference, flush=True)
     if outcome.left:
         print(
             f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
-            f"{_remaining(outcome.left, runs, at_once)}; the same command goes on from the last finished epoch",
+            f"{_remaining(outcome.left, runs, at_once, profile.name)}; "
+            "the same command goes on from the last finished epoch",
             file=sys.stderr,
         )
     if unmade:
@@ -96,5 +99,5 @@ def failures(outcome: runner.Outcome) -> list[str]:
     return lines
 
 
-def _remaining(todo: list[runner.Run], runs: list[runner.Run], workers: int) -> estimate.Estimate:
-    return estimate.remaining(runner.by_first_stage(todo), runs, workers)
+def _remaining(todo: list[runner.Run], runs: list[runner.Run], workers: int, profile: str) -> estimate.Estimate:
+    return estimate.remaining(runner.by_first_stage(todo), runs, workers, profile)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
+from csqcfs.engine import files, paths
 from csqcfs.engine.checkpoint import save_state
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
@@ -39,20 +41,20 @@ def test_duration(seconds, text):
 def test_unknown_until_an_epoch_was_timed():
     runs = [accuracy(CSQCFS), accuracy(VGG)]
     found = estimate.remaining([[run] for run in runs], runs)
-    assert found == (0.0, ("resnet20", "vgg16"))
+    assert found == (0.0, ("resnet20", "vgg16"), "")
     assert str(found) == "unknown until one training has run (resnet20, vgg16)"
     checkpoint(QCFS, 2.0)
     found = estimate.remaining([[run] for run in runs], runs)
-    assert found == (2.0 * 21, ("vgg16",))  # 15 epochs of stage 1 and 6 of stage 2
-    assert str(found) == "about 42 s and more, unknown until one training has run (vgg16)"
+    assert found == (2.0 * 16, ("vgg16",), "")  # 11 epochs of stage 1 and 5 of stage 2
+    assert str(found) == "about 32 s and more, unknown until one training has run (vgg16)"
 
 
 def test_one_training_counts_once_and_measurements_by_their_kind():
-    checkpoint(QCFS, 100.0, *[3.0] * 14, 1.0)  # finished; the first epoch compiled, the median is 3
+    checkpoint(QCFS, 100.0, *[3.0] * 10, 1.0)  # finished; the first epoch compiled, the median is 3
     runs = [accuracy(CSQCFS, m) for m in ("plain", "cos")] + [accuracy(QCFS), accuracy(QCFS, "cos")]
     records.write(runs[2], {}, 10.0)
     records.write(runs[3], {}, 20.0)
-    assert estimate.remaining([runs[:2]], runs) == (6 * 3.0 + 10.0 + 20.0, ())
+    assert estimate.remaining([runs[:2]], runs) == (5 * 3.0 + 10.0 + 20.0, (), "")
     assert str(estimate.remaining([], runs)) == "about 0 s"
 
 
@@ -61,14 +63,14 @@ def test_workers_share_groups_but_not_one_group():
     seeds = [dataclasses.replace(QCFS, seed=s) for s in (1, 2, 3)]
     groups = [[accuracy(training)] for training in seeds]
     runs = [accuracy(QCFS), *(run for group in groups for run in group)]
-    assert [estimate.remaining(groups, runs, n).seconds for n in (1, 2, 3, 9)] == [48.0, 24.0, 16.0, 16.0]
+    assert [estimate.remaining(groups, runs, n).seconds for n in (1, 2, 3, 9)] == [36.0, 18.0, 12.0, 12.0]
 
 
 def test_longest_first():
     relu = DEMO.training("cifar10", "resnet50", "relu")
     groups = [[Run.of("epoch_time")], [accuracy(QCFS)], [accuracy(CSQCFS)], [accuracy(relu)], [accuracy(VGG)]]
     assert estimate.longest_first(groups) == [groups[i] for i in (3, 2, 1, 4, 0)]
-    checkpoint(relu, *[1.0] * 16)
+    checkpoint(relu, *[1.0] * 12)
     assert estimate.longest_first(groups)[0] == groups[2]  # nothing of ResNet-50 is left
 
 
@@ -76,3 +78,18 @@ def test_a_damaged_checkpoint_counts_as_none():
     trainings.checkpoint_path(QCFS).parent.mkdir()
     trainings.checkpoint_path(QCFS).write_bytes(b"half")
     assert estimate.epoch_seconds([accuracy(QCFS)]) == {}
+
+
+def test_reference_records_stand_in_before_anything_was_timed(monkeypatch, tmp_path):
+    """With the name of their machine; what this one has timed counts before them."""
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "reference")
+    trained, measured = Run.of("training", QCFS), accuracy(QCFS)
+    for run, metrics, seconds in ((trained, {"history": [{"seconds": 4.0}] * 3}, 50.0), (measured, {}, 8.0)):
+        content = {"settings": run.settings(), "metrics": metrics}
+        origin = {"seconds": seconds, "hardware": "a fast machine"}
+        files.write_text(tmp_path / "reference" / f"{run.name}.json", json.dumps(content | {"provenance": origin}))
+    found = estimate.remaining([[measured]], [trained, measured], 1, "demo")
+    assert found == (12 * 4.0 + 8.0, (), "a fast machine")
+    assert str(found) == "about 56 s at the speed of a fast machine"
+    checkpoint(QCFS, 1.0)
+    assert estimate.remaining([[measured]], [trained, measured], 1, "demo").speed == ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import itertools
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -14,8 +16,9 @@ import torch
 from csqcfs import data
 from csqcfs.data.augment import Augment
 from csqcfs.engine import files, paths
+from csqcfs.engine.checkpoint import save_state
 from csqcfs.engine.errors import InputError, Unwritable
-from csqcfs.paper.experiments import trainings
+from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run, Stage, Training
 from csqcfs.paper.runs import records, runner
 from csqcfs.paper.runs.runner import execute_all, execute_group
@@ -253,7 +256,7 @@ def test_what_others_compute_is_tried_again_on_an_engine():
         return future
 
     with tqdm(disable=True) as bar:
-        runner._spread(submit, [runs], None, runner.Outcome(), bar)
+        runner._spread(submit, [runs], 1.0, runner.Outcome(), bar)
     assert tries == [runs, runs]
 
 
@@ -326,3 +329,33 @@ def test_what_an_engine_reports_is_one_line(error, message):
     with tqdm(disable=True) as bar:
         runner._spread(submit, [[Run.of("written"), Run.of("a")], [Run.of("b")]], None, outcome, bar)
     assert outcome.failed == dict.fromkeys([Run.of("a"), Run.of("b")], message)
+
+
+# the bar
+
+
+def test_the_bar_ends_at_its_total_and_shows_the_epoch_under_way(monkeypatch):
+    """Also where runs fail or are left, of which no record appears."""
+    runs = [Run.of("a"), Run.of("b"), Run.of("c")]
+    outcome = runner.Outcome({runs[1]: "no memory"}, [runs[2]])
+    monkeypatch.setattr(runner, "_under_way", lambda stages: "resnet20 qcfs, epoch 3 of 12")
+
+    def submit(group, until):
+        future = Future()
+        future.set_result(outcome)
+        return future
+
+    with tqdm(total=3, file=io.StringIO()) as bar:
+        runner._spread(submit, [runs], 1.0, runner.Outcome(), bar)
+        assert bar.n == 3 and bar.postfix == "resnet20 qcfs, epoch 3 of 12"
+
+
+def test_the_epoch_under_way_is_that_of_the_latest_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    early, late = (profiles.get("demo").training("cifar10", name, "qcfs") for name in ("vgg16", "resnet20"))
+    stages = {trainings.checkpoint_path(stage): stage for stage in (early, late)}
+    assert runner._under_way(stages) == ""
+    for age, (path, done) in enumerate(zip(stages, (5, 2), strict=True)):
+        save_state(path, {}, {"history": [{"seconds": 1.0}] * done})
+        os.utime(path, (1000 + age, 1000 + age))
+    assert runner._under_way(stages) == "resnet20 qcfs, epoch 3 of 12"

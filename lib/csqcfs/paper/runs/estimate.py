@@ -13,16 +13,21 @@ from . import records
 
 
 class Estimate(NamedTuple):
-    """``seconds`` of computing, without the trainings of networks in ``unknown``, which no epoch has timed."""
+    """``seconds`` of computing, without the trainings of networks in ``unknown``, which no epoch has timed.
+
+    ``speed`` names the machine whose records some of the times come from, where this one has none yet.
+    """
 
     seconds: float
     unknown: tuple[str, ...]
+    speed: str = ""
 
     def __str__(self) -> str:
+        known = f"about {duration(self.seconds)}" + (f" at the speed of {self.speed}" if self.speed else "")
         if not self.unknown:
-            return f"about {duration(self.seconds)}"
+            return known
         until = f"unknown until one training has run ({', '.join(self.unknown)})"
-        return f"about {duration(self.seconds)} and more, {until}" if self.seconds >= 1 else until
+        return f"{known} and more, {until}" if self.seconds >= 1 else until
 
 
 def duration(seconds: float) -> str:
@@ -33,14 +38,25 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def remaining(groups: Sequence[Sequence[Run]], runs: Iterable[Run], workers: int = 1) -> Estimate:
+def remaining(
+    groups: Sequence[Sequence[Run]], runs: Iterable[Run], workers: int = 1, profile: str | None = None
+) -> Estimate:
     """Time until all ``groups`` of missing runs are done by ``workers`` at once, none of which shares a group.
 
     Args:
         runs: all of the profile, from whose checkpoints and records the times come.
+        profile: whose reference records stand in for times that this machine has not measured yet.
     """
     runs = list(runs)
-    epochs, measurements = epoch_seconds(runs), _measurement_seconds(runs)
+    epochs, measurements, speed = epoch_seconds(runs), _measurement_seconds(runs), ""
+    wanted = {_size(stage) for group in groups for stage in _stages(group)}
+    if profile is not None and not wanted <= epochs.keys():
+        found = [(run, record) for run in runs if (record := records.reference(run, profile)) is not None]
+        there = _epochs_there(found)
+        if wanted & there.keys() - epochs.keys():
+            speed = found[0][1].provenance["hardware"]
+        epochs = there | epochs
+        measurements = _least(found) | measurements
     times = [
         sum(left * epochs.get(_size(training), 0.0) for training, left in _epochs_left(group).items())
         + sum(measurements.get(_measurement(run), 0.0) for run in group)
@@ -52,7 +68,7 @@ def remaining(groups: Sequence[Sequence[Run]], runs: Iterable[Run], workers: int
         for training, left in _epochs_left(group).items()
         if left and _size(training) not in epochs
     )
-    return Estimate(max(sum(times) / workers, max(times, default=0.0)), tuple(unknown))
+    return Estimate(max(sum(times) / workers, max(times, default=0.0)), tuple(unknown), speed)
 
 
 def longest_first(groups: Iterable[list[Run]]) -> list[list[Run]]:
@@ -77,13 +93,26 @@ def epoch_seconds(runs: Iterable[Run]) -> dict[tuple[str, float], float]:
 
 
 def _measurement_seconds(runs: Iterable[Run]) -> dict[tuple, float]:
+    return _least((run, record) for run in runs if (record := records.here(run)) is not None)
+
+
+def _least(found: Iterable[tuple[Run, records.Record]]) -> dict[tuple, float]:
     """Least seconds of finished runs that measure the same: those that found their network trained."""
     least: dict[tuple, float] = {}
-    for run in runs:
-        if record := records.here(run):
-            seconds = record.provenance["seconds"]
-            least[_measurement(run)] = min(seconds, least.get(_measurement(run), seconds))
+    for run, record in found:
+        seconds = record.provenance["seconds"]
+        least[_measurement(run)] = min(seconds, least.get(_measurement(run), seconds))
     return least
+
+
+def _epochs_there(found: Iterable[tuple[Run, records.Record]]) -> dict[tuple[str, float], float]:
+    """As `epoch_seconds`, from the histories in records."""
+    timed: dict[tuple[str, float], list[float]] = {}
+    for run, record in found:
+        if run.training is not None:
+            seconds = [epoch["seconds"] for epoch in record.metrics.get("history", ())]
+            timed.setdefault(_size(run.training), []).extend(seconds)
+    return {size: median(seconds) for size, seconds in timed.items() if seconds}
 
 
 def _stages(runs: Iterable[Run]) -> list[Training]:

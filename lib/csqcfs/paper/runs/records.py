@@ -154,6 +154,12 @@ def here(run: Run) -> Record | None:
     return read(path, run) if path.exists() else None
 
 
+def reference(run: Run, profile: str) -> Record | None:
+    """The record of ``run`` that came with the repository for ``profile``, if there is one."""
+    path = paths.reference_records(profile) / f"{run.name}.json"
+    return read(path, run) if path.exists() else None
+
+
 def is_done(run: Run) -> bool:
     """Whether this machine has a readable record of ``run``.
 

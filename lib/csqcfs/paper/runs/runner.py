@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -203,7 +204,11 @@ def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcom
     Raises:
         Unwritable: as `execute_group`.
     """
-    unseen = {records.path_of(run) for group in groups for run in group}
+    unseen = {records.path_of(run): run for group in groups for run in group}
+    stages = {
+        trainings.checkpoint_path(stage): stage for run in unseen.values() for stage in trainings.chain(run.training)
+    }
+    ended: set[Run] = set()
     pending: dict[Future, list[Run]] = {}
     waiting = [(0.0, group) for group in groups]  # with the time from which they can be tried
     while waiting or pending:
@@ -231,9 +236,22 @@ def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcom
                 outcome.left.extend(result.left)
             if again:
                 waiting.append((time.monotonic() + PAUSE, again))
-        appeared = {path for path in unseen if path.exists()}
-        unseen -= appeared
-        bar.update(len(appeared))
+            ended |= set(group) - set(again)
+        over = [path for path, run in unseen.items() if run in ended or path.exists()]
+        for path in over:
+            del unseen[path]
+        bar.set_postfix_str(_under_way(stages), refresh=False)
+        bar.update(len(over))
+
+
+def _under_way(stages: dict[Path, Training]) -> str:
+    """The training that last wrote a checkpoint, and its epoch, for beside the bar."""
+    written = {path: path.stat().st_mtime for path in stages if path.exists()}
+    if not written:
+        return ""
+    stage = stages[max(written, key=lambda path: written[path])]
+    done, epochs = len(trainings.history(stage)), stage.stages[-1].epochs
+    return f"{stage.network} {stage.activation}, epoch {min(done + 1, epochs)} of {epochs}"
 
 
 @contextlib.contextmanager
