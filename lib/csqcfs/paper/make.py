@@ -66,6 +66,7 @@ def main(options: argparse.Namespace) -> int:
     )
     for difference in differences.differences(profile.name):
         print(difference, flush=True)
+    files.remove_leftovers(paths.written(profile.name))  # of those killed too short a time before this one began
     if outcome.left:
         print(
             f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
