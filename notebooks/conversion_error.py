@@ -57,6 +57,19 @@ errors.figure(error.over_depth(errors, "vgg16"), "Error over the layers of VGG-1
 errors.figure(error.over_depth(errors, "resnet20"), "Error over the layers of ResNet-20", "conversion_error-resnet20")
 
 # %% [markdown]
+# ## Where the steps go
+#
+# Why does plain T = 1 fail? Not by unevenness, which needs two steps to exist: one spike has to stand for L levels, each
+# layer rounds to 0 or θ, and the next one is fed with it. The first layer alone loses about what any later one loses at
+# that, and the sums behind it saturate within a few layers. Doubling the steps halves it, and at T = L only what came too
+# early or too late is left, spread evenly over the depth. A network that is trained for one level has nothing to lose at
+# T = 1: [The honest first step](honest_first_step.ipynb).
+
+# %%
+fig = error.by_time(errors, "resnet20")
+errors.figure(fig, "Parts of the error over the layers of ResNet-20, for T = 1 to 32", "conversion_error-steps")
+
+# %% [markdown]
 # Three things follow from the definitions and can be seen in every profile: the first layer has no propagated error and
 # no unevenness, since its input is the same at every step; at T = 1 no layer has unevenness, since one step has no order;
 # at T = L nothing is floored. In ResNet-20 every second layer follows a sum of two paths and adds up the errors of both.

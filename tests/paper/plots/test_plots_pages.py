@@ -55,6 +55,7 @@ class FakePage:
         ("table5", spread.figure),
         ("conversion_error", lambda page: error.over_depth(page, "vgg16")),
         ("conversion_error", lambda page: error.over_L(page, "vgg16")),
+        ("conversion_error", lambda page: error.by_time(page, "resnet20")),
     ],
 )
 def test_pages_without_records_have_no_figure(id, draw, monkeypatch, tmp_path):
@@ -246,6 +247,9 @@ def test_error_over_layers_in_percent():
     assert fig.axes[0].get_lines()[0].get_ydata().tolist() == pytest.approx([3, 4])
     assert fig.axes[1].get_lines()[0].get_ydata().tolist() == pytest.approx([12, 16])
     assert fig.axes[3].get_lines()[0].get_ydata().tolist() == [0, 0]  # the two networks are the same
+    parts = error.by_time(found, "vgg16").axes
+    assert [len(ax.get_lines()) for ax in parts] == [len(error.STEPS)] * 3
+    assert parts[2].get_lines()[1].get_ydata().tolist() == pytest.approx([6, 8])
     lines = error.over_L(found, "vgg16").axes[0].get_lines()
     assert lines[0].get_xdata().tolist() == [4, 8]
 

@@ -20,6 +20,7 @@ from . import shared
 
 ENDS = ("qcfs", "csqcfs")
 SHOWN = (1, 4, 32)  # time-steps
+STEPS = (1, 2, 4, 8, 32)  # of `by_time`
 COLUMNS = {"flooring": "flooring", "propagated": "propagated", "unevenness": "unevenness", "total": "SNN − ANN"}
 
 LOOKS = {  # colour and marker of each part
@@ -50,6 +51,27 @@ def over_depth(page, network: str) -> Figure | None:
     axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for ax in axes[len(SHOWN) :]:
         ax.set_xlabel("layer")
+    return fig
+
+
+def by_time(page, network: str, end: str = "csqcfs") -> Figure | None:
+    """A panel for each part of the SNN's error, a line over the layers for each T: where the steps go."""
+    found = _metrics(page, network, end)
+    if not found:
+        return None
+    layers = range(1, len(found["sites"]) + 1)
+    fig, axes = style.panels(len(conversion_error.PARTS), 2.8)
+    shades = plt.get_cmap("viridis_r")(np.linspace(0.2, 1, len(STEPS)))
+    for ax, part in zip(axes, conversion_error.PARTS):
+        for T, shade in zip(STEPS, shades):
+            ax.plot(layers, 100 * np.asarray(found["rms"][str(T)][part]), color=shade, label=f"T = {T}", linewidth=1.4)
+        ax.set_xlabel("layer")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.grid(axis="y")
+    axes[0].set_ylim(bottom=-1)  # of all, once each has its lines
+    style.letters(axes, [COLUMNS[part] for part in conversion_error.PARTS])
+    style.label_left(axes, f"{NAMES[end]}: RMS error (% of θ)")
+    style.legend(fig)
     return fig
 
 
