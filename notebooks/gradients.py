@@ -20,7 +20,6 @@ profile = "quick"
 seeds = None
 
 # %% tags=["nbval-check-output"]
-from csqcfs.engine import kernels
 from csqcfs.paper.claims import audit, gradient_check
 from csqcfs.paper.pages import page
 from csqcfs.paper.plots import activation
@@ -56,15 +55,25 @@ gradients.table(
 )
 
 # %% [markdown]
-# ## Three windows in use
+# ## Four windows in use
 #
 # Same values forward, different training: public codes disagree on where the input gradient passes. The paper's Eq. 19 is
-# our default; the other two are one named argument, `window=`. Above the window the gradient goes to the threshold alone:
-# between 0.875 and 1.125 thresholds the three disagree on which of the two should move.
+# our default; the others are one named argument, `window=`. Above the window the gradient goes to the threshold alone:
+# between 0.875 and 1.125 thresholds they disagree on which of the two should move.
+#
+# The public codes leave the gradient of a clamp to PyTorch, and PyTorch 2.14 changed it at the clamp's bounds from 1 to 0
+# (2.11 and 2.13 give 1, 2.14 gives 0). Code that floors first (the first public QCFS code, SRP, COS) lies on a bound over a
+# whole step at either end: since 2.14 it passes the gradient in a window narrower by one step below and by two above,
+# without a changed line. Code that clamps first (the newer public QCFS code) meets the bounds at single points only.
 
 # %%
-names = {name: name.replace("_", ", then ") for name in kernels.WINDOWS}
-gradients.figure(activation.windows(names), "Three gradient windows, θ = 1, L = 4", "gradients-windows")
+names = {
+    "paper": "paper",
+    "floor_clamp": "floor, then clamp (before 2.14)",
+    "floor_clamp_2.14": "floor, then clamp (since 2.14)",
+    "clamp_floor": "clamp, then floor",
+}
+gradients.figure(activation.windows(names), "Gradient windows, θ = 1, L = 4", "gradients-windows")
 
 # %% tags=["nbval-check-output"]
 gradients.table(

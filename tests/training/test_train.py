@@ -573,11 +573,11 @@ def test_fast_on_a_gpu_goes_by_its_capability(monkeypatch):
 
 def test_only_a_long_training_in_bfloat16_is_compiled(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    monkeypatch.setattr(precision, "compiler_available", lambda: True)
+    monkeypatch.setattr(precision, "compiler_available", lambda device: True)
     assert worth_compiling("bfloat16", cpu, REPAID)
     assert not worth_compiling("float32", cpu, REPAID) and not worth_compiling("bfloat16", cpu, REPAID - 1)
     assert not worth_compiling("bfloat16", cuda, REPAID)
-    monkeypatch.setattr(precision, "compiler_available", lambda: False)
+    monkeypatch.setattr(precision, "compiler_available", lambda device: False)
     assert not worth_compiling("bfloat16", cpu, REPAID)
 
 
@@ -646,6 +646,23 @@ def test_evaluation_refuses_what_it_cannot_measure():
     for T in (0, 2.0, True):
         with pytest.raises(InputError, match=f"^T = {T!r}"):
             evaluate_snn(Guess(image_set().labels), image_set(), T=T)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_not_finite_are_an_error_that_names_the_image(value):
+    class Wrong(nn.Module):
+        def forward(self, x, T=None):
+            out = torch.zeros(len(x), 4)
+            out[x[:, 0, 0, 0] == marked, 2] = value
+            return out if T is None else out.expand(T, -1, -1)
+
+    images = image_set(40)
+    images.images[:, 0, 0, 0], images.images[13, 0, 0, 0] = 0, 255
+    marked = images.normalise(images.images[13:14])[0, 0, 0, 0]
+    for call in (lambda: evaluate(Wrong(), images, 8), lambda: evaluate_snn(Wrong(), images, 3, 5)):
+        with pytest.raises(InputError, match="^image 13 of 40 has scores that are not finite") as caught:
+            call()
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

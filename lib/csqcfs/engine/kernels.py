@@ -16,25 +16,36 @@ compiler is at hand and the tensor is large enough to repay it, through torch.co
 
 from __future__ import annotations
 
+import atexit
 import functools
+import getpass
 import inspect
 import math
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-# (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of
-# theta. The baselines' public codes use the other two: floor before clamp, and clamp before floor.
-WINDOWS: dict[str, tuple[float, float]] = {"paper": (0.0, 0.0), "floor_clamp": (0.0, 1.0), "clamp_floor": (0.5, 0.5)}
+# (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of theta.
+# The others are those of the baselines' public codes, which leave the gradient of a clamp to PyTorch: at its bounds
+# that was 1 before PyTorch 2.14 and is 0 since. What is floored first (the first public QCFS code, SRP, COS) lies on
+# a bound over a whole step at either end, so that the same code trains in another window since; what is clamped
+# first (the newer public QCFS code) meets a bound at single points only.
+WINDOWS: dict[str, tuple[float, float]] = {
+    "paper": (0.0, 0.0),
+    "floor_clamp": (0.0, 1.0),  # before PyTorch 2.14
+    "floor_clamp_2.14": (1.0, 0.0),  # since
+    "clamp_floor": (0.5, 0.5),  # both
+}
 
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
 PARTS = 8  # of the batch in one compiled backward kernel: more take longer to compile and are not faster
-VARIANTS = 256  # of one kernel before it falls back to an error
+VARIANTS = 256  # of one kernel before it counts as failed
 # A recursion unrolled over time must keep each membrane potential, or the compiler writes out the whole past of
 # every step: 117 s instead of 4 s for 32 steps. It makes kernels of another kind three times slower.
 RECURSION = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
@@ -57,7 +68,7 @@ def slopes(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str) -> tuple[
     u = torch.div(z, step).add_(0.5)
     grad = grad.to(u.dtype)
     above = torch.where(u >= hi, grad, 0)
-    grad_z = torch.where(u > lo, grad, 0).sub_(above)
+    grad_z = torch.where(u > lo, grad - above, 0)
     return grad_z, above.mul_(L).addcmul_(grad_z, u.floor().sub_(u).add_(0.5))
 
 
@@ -80,26 +91,71 @@ def backward_by_parts(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str
     return torch.stack(grads), functools.reduce(torch.add, grads_theta) / L
 
 
-@functools.cache
-def compiler_available() -> bool:
-    """Whether torch.compile can build CPU kernels here; says once, in one line, when it cannot."""
-    setting = os.environ.get("CSQCFS_COMPILE", "auto")
-    if setting == "0":
+_failed: list[str] = []  # why compiling failed in this process; it is not tried again
+
+
+def compiler_available(device: torch.device | str = "cpu") -> bool:
+    """Whether torch.compile is to be tried on ``device``: not with CSQCFS_COMPILE=0, nor after it failed."""
+    if os.environ.get("CSQCFS_COMPILE") == "0" or _failed:
         return False
-    if any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++")):
+    named = os.environ.get("CXX")
+    if torch.device(device).type == "cuda" or any(map(shutil.which, [named] if named else ["c++", "g++", "clang++"])):
         return True
-    warnings.warn("no C++ compiler found: running the same kernels eagerly, several times slower", stacklevel=2)
+    _give_up("no C++ compiler found")
     return False
+
+
+def _give_up(reason: str) -> None:
+    if not _failed:
+        _failed.append(reason)
+        warnings.warn(f"{reason}: running the same kernels eagerly, several times slower", stacklevel=3)
+
+
+@functools.cache
+def check_cache() -> None:
+    """Give torch.compile, without whose import PyTorch's optimizers do not start, a cache folder that can be made."""
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}"
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        _give_up(f"torch.compile has no cache folder ({error})")
+        instead = tempfile.TemporaryDirectory(prefix="csqcfs-", ignore_cleanup_errors=True)
+        atexit.register(instead.cleanup)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = instead.name
+
+
+def guarded(function: Callable, compiled: Callable[[], Callable]) -> Callable:
+    """What ``compiled()`` gives, or ``function`` where that fails, which may be at its first call only."""
+    built: list[Callable] = []
+
+    def run(*args, **kwargs):
+        check_cache()
+        if _failed:
+            return function(*args, **kwargs)
+        try:
+            if not built:
+                built.append(compiled())
+            return built[0](*args, **kwargs)
+        except Exception as error:  # of any kind: compiler, cache folder, PyTorch's own
+            result = function(*args, **kwargs)  # raises where the arguments are at fault
+            reason = (str(error).strip().splitlines() or [""])[0]
+            _give_up(f"torch.compile failed ({type(error).__name__}: {reason[:200]})")
+            return result
+
+    return run
 
 
 @functools.cache
 def _compiled(function: Callable, recursion: bool) -> Callable:
-    # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
-    limit = {"recompile_limit": VARIANTS}
-    if "recompile_limit" not in inspect.signature(torch.compile).parameters:  # PyTorch 2.11: one limit for all
-        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VARIANTS)
-        limit = {}
-    return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, **limit)
+    def compiled() -> Callable:
+        # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
+        limit = {"recompile_limit": VARIANTS}
+        if "recompile_limit" not in inspect.signature(torch.compile).parameters:  # PyTorch 2.11: one limit for all
+            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VARIANTS)
+            limit = {}
+        return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, **limit)
+
+    return guarded(function, compiled)
 
 
 @functools.cache
@@ -124,33 +180,35 @@ def fastest(function: Callable, elements: int, device: torch.device, recursion: 
         keep_freed_memory()
     if elements < COMPILE_FROM:
         return function
-    return _compiled(function, recursion) if device.type == "cuda" or compiler_available() else function
+    return _compiled(function, recursion) if compiler_available(device) else function
 
 
-def as_rows(z: Tensor) -> tuple[Tensor, int]:
-    """A [., ., .] view in memory order, and the dimension that holds the channels.
+def channels_lie_last(z: Tensor) -> bool:
+    """Whether neighbours in the memory of ``z`` [N, C, ...] are channels, as for every matrix and in channels_last."""
+    return z.dim() <= 2 or all(z.stride(1) < step for size, step in zip(z.shape[2:], z.stride()[2:]) if size > 1)
 
-    One view serves every rank and both memory formats, so that the kernels are compiled once for each.
+
+def as_rows(z: Tensor, last: bool) -> Tensor:
+    """[., ., C] if channels are to lie ``last``, else [., C, .]: a view where the strides of ``z`` allow one.
+
+    One shape serves every rank and both memory formats, so that the kernels are compiled once for each.
     """
     if z.dim() <= 2:
-        return z.reshape(1, -1, z.shape[-1] if z.dim() else 1), 2
-    last = z.movedim(1, -1)
-    if last.is_contiguous():
-        return last.flatten(1, -2), 2
-    return z.flatten(2), 1
+        return z.reshape(1, math.prod(z.shape[:-1]), z.shape[-1] if z.dim() else 1)
+    return z.movedim(1, -1).flatten(1, -2) if last else z.flatten(2)
 
 
-def from_rows(rows: Tensor, shape: torch.Size, channel_dim: int) -> Tensor:
+def from_rows(rows: Tensor, shape: torch.Size, last: bool) -> Tensor:
     """Undo `as_rows`: a tensor of ``shape`` in the same memory order."""
-    if len(shape) > 2 and channel_dim == 2:
+    if len(shape) > 2 and last:
         return rows.unflatten(1, shape[2:]).movedim(-1, 1)
     return rows.view(shape)
 
 
-def _step(theta: Tensor, L: int, channel_dim: int) -> Tensor:
-    """theta / L, shaped to broadcast along ``channel_dim``; never 0-d, which would not promote bfloat16."""
-    step = theta.reshape(-1) / L
-    return step.unsqueeze(1) if channel_dim == 1 else step
+def _step(theta: Tensor, L: int, last: bool) -> Tensor:
+    """theta / L, shaped to broadcast along the channels; at least float32, and never 0-d, which would not promote z."""
+    step = theta.to(torch.promote_types(theta.dtype, torch.float32)).reshape(-1) / L
+    return step if last else step.unsqueeze(1)
 
 
 class QuantizedClip(torch.autograd.Function):
@@ -159,34 +217,32 @@ class QuantizedClip(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z: Tensor, theta: Tensor, L: int, window: str) -> Tensor:
         ctx.save_for_backward(z, theta)
-        ctx.L, ctx.window = L, window
-        rows, channel_dim = as_rows(z)
-        out = fastest(quantize, z.numel(), z.device)(rows, _step(theta, L, channel_dim), L)
-        return from_rows(out, z.shape, channel_dim)
+        ctx.L, ctx.window, ctx.last = L, window, channels_lie_last(z)
+        out = fastest(quantize, z.numel(), z.device)(as_rows(z, ctx.last), _step(theta, L, ctx.last), L)
+        return from_rows(out, z.shape, ctx.last)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         z, theta = ctx.saved_tensors
-        rows, channel_dim = as_rows(z)
-        if grad.stride() != z.stride():
-            grad = torch.empty_like(z, dtype=grad.dtype).copy_(grad)
-        grad_rows, step = as_rows(grad)[0], _step(theta, ctx.L, channel_dim)
+        # whatever the strides of the gradient, its rows are those of z
+        rows, grad_rows, step = as_rows(z, ctx.last), as_rows(grad, ctx.last), _step(theta, ctx.L, ctx.last)
+        others = 1 if ctx.last else 2  # than channels, beside the first
         kernel = fastest(backward_by_parts, z.numel(), z.device)
         if kernel is backward_by_parts:  # no compiler, or one that has the whole network at hand
-            grad_z, partial = quantize_backward(grad_rows, rows, step, ctx.L, ctx.window, 3 - channel_dim)
+            grad_z, partial = quantize_backward(grad_rows, rows, step, ctx.L, ctx.window, others)
             grad_theta = partial.sum(0)
         else:
-            shape = _parts(rows.shape, channel_dim)
+            shape = _parts(rows.shape, ctx.last)
             grad_z, partial = kernel(grad_rows.reshape(shape), rows.reshape(shape), step, ctx.L, ctx.window)
-            grad_z, grad_theta = grad_z.view(rows.shape), partial.sum((0, 3 - channel_dim))
+            grad_z, grad_theta = grad_z.reshape(rows.shape), partial.sum((0, others))
         grad_theta = grad_theta if theta.dim() else grad_theta.sum()
-        return from_rows(grad_z, z.shape, channel_dim), grad_theta.to(theta.dtype), None, None
+        return from_rows(grad_z, z.shape, ctx.last), grad_theta.to(theta.dtype), None, None
 
 
-def _parts(shape: torch.Size, channel_dim: int) -> tuple[int, int, int, int]:
+def _parts(shape: torch.Size, last: bool) -> tuple[int, int, int, int]:
     """Shape of `as_rows` cut into equal parts, none of them through the channels: parts first."""
     first, second, third = shape
-    if first == 1 and channel_dim == 2:
+    if first == 1 and last:
         parts = math.gcd(second, PARTS)
         return parts, 1, second // parts, third
     parts = math.gcd(first, PARTS)

@@ -17,7 +17,8 @@ def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float
     """Top-1 accuracy in % of ``model`` in evaluation mode; its mode is restored.
 
     Raises:
-        InputError: no images, or something other than an `ImageSet`, whose normalisation would be unknown.
+        InputError: no images, or something other than an `ImageSet`, whose normalisation would be unknown; scores
+            that are infinite or NaN, by the image's place.
     """
     return _percent(correct(model, images, batch_size)[None])[0]
 
@@ -64,4 +65,16 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
     with modes_kept(model):
         model.eval()
         batches = data.batches(images, batch_size, device_of(model))
-        return torch.cat([(scores(x).argmax(2) == y).cpu() for x, y in batches], 1)
+        found: list[Tensor] = []
+        for x, y in batches:
+            given = scores(x)
+            if not bool(given.isfinite().all()):
+                first = sum(part.shape[1] for part in found) + int(
+                    given.isfinite().all(2).all(0).logical_not().nonzero()[0]
+                )
+                raise InputError(
+                    f"image {first} of {len(images)} has scores that are not finite: expected numbers; "
+                    "the network's weights have diverged, or are not finite; train it again at a lower rate"
+                )
+            found.append((given.argmax(2) == y).cpu())
+        return torch.cat(found, 1)

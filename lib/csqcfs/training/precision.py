@@ -37,4 +37,4 @@ def worth_compiling(precision: str, device: torch.device, steps: int) -> bool:
 
     It follows from settings and machine alone, not from a stop-watch, so that the same call gives the same weights.
     """
-    return device.type == "cpu" and precision == "bfloat16" and steps >= REPAID and compiler_available()
+    return device.type == "cpu" and precision == "bfloat16" and steps >= REPAID and compiler_available(device)

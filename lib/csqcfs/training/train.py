@@ -28,6 +28,7 @@ from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, unknown
 from ..engine.files import lock
+from ..engine.kernels import check_cache, guarded
 from ..engine.memory_format import training_format
 from ..engine.modules import device_of, modes_kept
 from . import resume
@@ -106,6 +107,7 @@ def fit(
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
+    check_cache()  # for the optimizer
     memory_format = training_format(model, images.normalise(images.images[:2].to(device_of(model))))
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(_groups(model, trainable, recipe), recipe.lr, recipe.momentum, foreach=True)
@@ -127,7 +129,7 @@ def fit(
         stack.enter_context(_threads(computed["threads"]))
         # a network compiled as a whole trains in channels_last, whatever it is told
         whole = memory_format == torch.channels_last and worth_compiling(computed["precision"], here, epochs * steps)
-        network = torch.compile(model) if whole else model
+        network = guarded(model, lambda: torch.compile(model)) if whole else model
         bar.n = bar.initial = len(history) * steps
         for epoch in range(len(history), epochs):
             expected = history[-1]["seconds"] if history else 0.0
@@ -142,6 +144,8 @@ def fit(
             start = time.monotonic()
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
             laid = ((x.clone(memory_format=memory_format), y) for x, y in batches)
+            model.train()
+            _seed_dropout(recipe.seed, epoch, here)
             record = {
                 "epoch": epoch + 1,
                 **_train_epoch(network, laid, steps, optimizer, recipe, computed["precision"], epoch, bar),
@@ -180,7 +184,7 @@ def _groups(model: nn.Module, trainable: list[nn.Parameter], recipe: Recipe) -> 
 
 
 def _train_epoch(
-    model: nn.Module,
+    network: Callable[[Tensor], Tensor],
     batches: Iterator[tuple[Tensor, Tensor]],
     steps: int,
     optimizer: torch.optim.Optimizer,
@@ -190,17 +194,14 @@ def _train_epoch(
     bar: tqdm,
 ) -> dict[str, float]:
     """One pass over the images: lr, loss and accuracy as `fit` returns them."""
-    model.train()
-    device = device_of(model)
-    _seed_dropout(recipe.seed, epoch, device)
     unread: list[Tensor] = []  # [loss, accuracy] of steps still on the device
     read: list[list[float]] = []
     for step, (x, y) in enumerate(batches):
         rate = recipe.rate(epoch, step, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = model(x).float()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = network(x).float()
         loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
         loss.backward()

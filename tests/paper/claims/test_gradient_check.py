@@ -42,6 +42,13 @@ def test_windows_pass_what_their_bounds_say():
     assert list(found) == list(kernels.WINDOWS)
     assert found["paper"].by_input.tolist() == [0, 1, 1, 0, 0, 0]
     assert found["floor_clamp"].by_input.tolist() == [0, 1, 1, 1, 1, 0]
+    assert found["floor_clamp_2.14"].by_input.tolist() == [0, 0, 0, 0, 0, 0]
+    assert check.window_gradients(np.array([0.1, 0.2, 0.8, 0.9]), 1.0)["floor_clamp_2.14"].by_input.tolist() == [
+        0,
+        1,
+        1,
+        0,
+    ]
     assert found["clamp_floor"].by_input.tolist() == [0, 0, 1, 1, 0, 0]
     assert found["floor_clamp"].by_raw[4] == pytest.approx(-0.05) and found["paper"].by_raw[4] == 1
 
@@ -55,5 +62,6 @@ def test_tables_have_a_line_for_each_lambda_and_window():
     assert list(check.window_table().index.get_level_values("passes z in")) == [
         "(-0.125, 0.875)",
         "(-0.125, 1.125)",
+        "(0.125, 0.875)",
         "(0, 1)",
     ]

@@ -59,4 +59,4 @@ def test_windows_are_named_and_drawn_where_they_pass():
     left, right = activation.windows({name: name for name in kernels.WINDOWS}).axes
     assert list(lines(right)) == list(kernels.WINDOWS)
     spans = [line.get_xdata() for line in left.get_lines() if line.get_linewidth() == 4]
-    assert np.allclose(spans, [(-0.125, 0.875), (-0.125, 1.125), (0, 1)], atol=2e-3)
+    assert np.allclose(spans, [(-0.125, 0.875), (-0.125, 1.125), (0.125, 0.875), (0, 1)], atol=2e-3)

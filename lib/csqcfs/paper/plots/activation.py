@@ -18,11 +18,7 @@ SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
 FLOORING, CLIPPING = style.METHODS["cos"].colour, style.METHODS["srp"].colour
 QUIET = "#666666"
 WINDOWS = dict(
-    zip(
-        kernels.WINDOWS,
-        (style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour, style.METHODS["cos"].colour),
-        strict=True,
-    )
+    zip(kernels.WINDOWS, [style.METHODS[name].colour for name in ("csqcfs", "qcfs", "srp", "cos")], strict=True)
 )
 
 
