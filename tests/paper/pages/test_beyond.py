@@ -88,7 +88,7 @@ def measured(home):
 
 def test_without_records_there_is_nothing(home):
     for id in ("softplus", "honest_first_step", "since_the_paper"):
-        assert page.open(id, "demo").rows == {}
+        assert page.open(id, "demo").rows == {} and beyond.NOT_HERE in found.show(page.open(id, "demo")).data
         empty = page.open(id, "quick")
         assert "Nothing yet" in found.show(empty).data
     frames = (beyond.softplus_frame, beyond.softplus_gains, beyond.first_step_frame, beyond.best_frame)

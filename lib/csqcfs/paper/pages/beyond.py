@@ -27,6 +27,7 @@ STAGES = {  # rows of the page "softplus", and how tables and figures call them
     "cqcfs, no decay": "C-QCFS, without decay",
 }
 RULES = {rule: f"plain, thresholds by {rule!r}" for rule in beyond.RULES}
+NOT_HERE = "The profile has no runs of this; `./run_all.sh --profile quick` has."
 NETWORKS = {"csqcfs": "CS-QCFS", "start": "QCFS of L = 4, calibrated"}
 
 
@@ -70,7 +71,7 @@ def softplus_gains(page) -> pd.DataFrame:
 
 def softplus(page) -> list[str]:
     """Which explanation survives, decay, damping or level, each by the stage that takes it away."""
-    sentences = []
+    sentences = [] if page.rows else [NOT_HERE]
     for name, what in (
         ("csqcfs, no decay", "Without weight decay on λ, CS-QCFS"),
         ("ctqcfs", "With the step on θ, CS-QCFS"),
@@ -159,7 +160,7 @@ def sure_frame(page) -> pd.DataFrame:
 
 def honest_first_step(page) -> list[str]:
     """What one step reaches, and what it is compared with."""
-    sentences = []
+    sentences = [] if page.rows else [NOT_HERE]
     if one := page.results(("csqcfs", 1, "plain")):
         sentences.append(
             f"Trained at L = 1, one honest step reaches {cell(one, 1)} % (its ANN {cell(one, 'ann')} %; "
@@ -230,7 +231,7 @@ def rules_frame(page) -> pd.DataFrame:
 def since_the_paper(page) -> list[str]:
     """What is most accurate by the clock, by additions and by bits moved, at the first answer of each method."""
     found = since(page)
-    sentences = []
+    sentences = [] if page.rows else [NOT_HERE]
     if "plain" in found and "graded" in found:
         plain, graded = found["plain"][0], found["graded"][0]
         sentences.append(
