@@ -164,7 +164,7 @@ def there_and_back(nir, snn, shape, folder):
 
 
 @pytest.mark.parametrize("per_channel", [False, True], ids=["layers", "channels"])
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "own"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("own", "resnet50")])
 def test_nir_gives_the_same_scores(nir, name, per_channel, tmp_path):
     """In double precision, where folding rounds too little to turn a spike; and exactly for powers of two."""
     snn, x = spiking(name, per_channel, dtype=torch.float64)
@@ -211,7 +211,7 @@ def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
     for call, message in (
         (lambda: csqcfs.export.to_nir(snn, x.shape[1:]), r"^pad\(\) at pad has no counterpart in NIR"),
         (lambda: csqcfs.export.to_nir(spiking("layers")[0], (8,)), r"^the network does not take inputs of shape \[8\]"),
-        (lambda: csqcfs.export.to_nir(nn.Linear(2, 2), (2,)), '^a Linear: expected an SNN of method "plain"'),
+        (lambda: csqcfs.export.to_nir(nn.Linear(2, 2), (2,)), "^a Linear: expected the SNN"),
         (lambda: csqcfs.export.from_nir(tmp_path / "absent.nir"), "absent.nir is no NIR file"),
     ):
         with pytest.raises(InputError, match=message) as caught:
@@ -219,7 +219,7 @@ def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
         assert "\n" not in str(caught.value)
     ann = quantize.quantize_activations(Layers(), 4, 1.0, torch.randn(2, 9))
     for method in ("srp", "cos", "floor", "ceil"):
-        with pytest.raises(InputError, match=f'^method "{method}": expected an SNN of method "plain"'):
+        with pytest.raises(InputError, match=f'^method "{method}" has no counterpart in NIR: expected "plain"'):
             csqcfs.export.to_nir(csqcfs.convert(ann, method), (9,))
     (tmp_path / "other.nir").write_text("no HDF5")
     with pytest.raises(InputError, match="other.nir is no NIR file"):

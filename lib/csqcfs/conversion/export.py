@@ -14,10 +14,9 @@ from torch import Tensor, fx, nn
 
 from ..engine.errors import InputError
 from ..engine.simulation import IF, dependence
-from ..methods import Plain
 from ..neurons import along_channels
 from .nir_read import from_nir
-from .nir_write import to_nir
+from .nir_write import require_plain, to_nir
 from .snn import SNN
 
 __all__ = ["from_nir", "to_nir", "to_spikingjelly"]
@@ -35,13 +34,7 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
     Raises:
         InputError: no SNN, a method other than "plain", thresholds that are not positive, no SpikingJelly.
     """
-    if not isinstance(snn, SNN):
-        raise InputError(f"a {type(snn).__name__}: expected the SNN that csqcfs.convert makes")
-    if type(snn.method) is not Plain:  # its subclasses start elsewhere
-        raise InputError(f'method "{snn.method.name}" has no counterpart in SpikingJelly: expected "plain"; convert so')
-    for name, theta in snn.thresholds.items():
-        if not bool((theta > 0).all()):
-            raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in SpikingJelly")
+    require_plain(snn, "SpikingJelly")
     try:
         from spikingjelly.activation_based import base, neuron
     except ImportError as error:

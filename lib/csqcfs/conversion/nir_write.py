@@ -67,13 +67,28 @@ def to_nir(snn: SNN, shape: Sequence[int]):
         InputError: no SNN, a method other than "plain", thresholds that are not positive, no `nir`; an operation
             that NIR does not have, by name.
     """
-    if not isinstance(snn, SNN) or type(snn.method) is not Plain:  # its subclasses start elsewhere
-        found = f'method "{snn.method.name}"' if isinstance(snn, SNN) else f"a {type(snn).__name__}"
-        raise InputError(f'{found}: expected an SNN of method "plain", since NIR has no other')
+    require_plain(snn, "NIR")
+    return _Writer(snn.graph, require_nir(), tuple(shape)).write()
+
+
+def require_plain(snn: SNN, tool: str) -> None:
+    """Refuse what another tool's neurons do not do.
+
+    Raises:
+        InputError: no SNN, another method, several inputs or outputs, a softmax at its end, a threshold <= 0.
+    """
+    if not isinstance(snn, SNN):
+        raise InputError(f"a {type(snn).__name__}: expected the SNN that csqcfs.convert makes")
+    if type(snn.method) is not Plain:  # its subclasses start elsewhere
+        raise InputError(f'method "{snn.method.name}" has no counterpart in {tool}: expected "plain"; convert so')
+    nodes = list(snn.graph.graph.nodes)
+    if sum(node.op == "placeholder" for node in nodes) != 1 or not isinstance(nodes[-1].args[0], fx.Node):
+        raise InputError(f"several inputs or outputs have no counterpart in {tool}: expected one tensor each")
+    if snn.end is not None:
+        raise InputError(f"what follows the score has no counterpart in {tool}: leave softmax or sigmoid out")
     for name, theta in snn.thresholds.items():
         if not bool((theta > 0).all()):
-            raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in NIR")
-    return _Writer(snn.graph, require_nir(), tuple(shape)).write()
+            raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in {tool}")
 
 
 def require_nir():
