@@ -49,3 +49,13 @@ def test_nothing_is_written_beside_an_installed_package(tmp_path, monkeypatch):
         paths.figures("demo")
     monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "mine"))
     assert all(tmp_path / "lib" not in path.parents for path in paths.written("demo"))
+
+
+def test_paths_mean_the_same_in_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CSQCFS_HOME", "mine")
+    monkeypatch.setenv("CSQCFS_DATA", "~")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    paths.anchor()
+    monkeypatch.chdir("/")
+    assert paths.home() == tmp_path / "mine" and paths.data_root() == tmp_path / "me"

@@ -54,6 +54,17 @@ def data_root(root: Path | str | None = None) -> Path:
     return of_user(named) if named else home() / "data"
 
 
+def anchor() -> None:
+    """Make the paths of the environment absolute, since kernels of notebooks start in another folder.
+
+    Raises:
+        InputError: one of them is no path.
+    """
+    for name in ("CSQCFS_HOME", "CSQCFS_DATA", "CSQCFS_FIGURES"):
+        if named := os.environ.get(name):
+            os.environ[name] = str(of_user(named).absolute())
+
+
 @contextlib.contextmanager
 def data_in(folder: Path | str | None) -> Iterator[None]:
     """Let CSQCFS_DATA be ``folder`` within, here and in processes started meanwhile; None changes nothing."""

@@ -113,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "clone it and call ./run_all.sh there"
             )
         check(options)
+        paths.anchor()
         with paths.data_in(vars(options).get("data")):
             return importlib.import_module(f".{module}", __package__).main(options)
     except ModuleNotFoundError as error:

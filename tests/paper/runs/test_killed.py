@@ -183,7 +183,7 @@ def test_a_command_killed_at_any_moment(engine, undisturbed, tmp_path):
 
 
 def test_two_equal_commands_at_once_share_the_work(undisturbed, tmp_path):
-    """Together they compute each epoch once, and end alike."""
+    """What one computes the other waits for or passes over; they end like one."""
     expected, _ = undisturbed
     place = Place(tmp_path / "place", ["--workers", "1"])
     with place.start() as one, place.start() as two:
