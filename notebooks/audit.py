@@ -61,13 +61,17 @@ paper_audit.table(
 # ## Comparison with other methods: Tables 1-2
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Tables 1-2, Fig. 4"]), "Audit, Tables 1-2: claims recomputed", "audit-tables")
+paper_audit.table(
+    audit.shown(audit.PARTS["Tables 1-2, Fig. 4"]), "Audit, Tables 1-2: claims recomputed", "audit-tables"
+)
 
 # %% [markdown]
 # ## Ablations: Tables 3-4
 
 # %% tags=["nbval-check-output"]
-paper_audit.table(audit.shown(audit.PARTS["Tables 3-4, Fig. 5"]), "Audit, Tables 3-4: claims recomputed", "audit-ablations")
+paper_audit.table(
+    audit.shown(audit.PARTS["Tables 3-4, Fig. 5"]), "Audit, Tables 3-4: claims recomputed", "audit-ablations"
+)
 
 # %% [markdown]
 # ## Thresholds, training time, energy: Tables 5-7

@@ -37,7 +37,9 @@ figure5.found()
 # counts. Lines run from light (L = 2) to dark (L = 32).
 
 # %%
-figure5.figure(quantization.figure5(figure5), "CS-QCFS with offset spikes over T, a line for each L; bands: 95 % intervals")
+figure5.figure(
+    quantization.figure5(figure5), "CS-QCFS with offset spikes over T, a line for each L; bands: 95 % intervals"
+)
 
 # %% [markdown]
 # ## Ours beside the paper's

@@ -95,7 +95,7 @@ class ThresholdActivation(nn.Module):
         if not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan
             raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
-        shape = (channels,) if per_channel else ()
+        shape = () if channels is None or not per_channel else (channels,)
         if theta.shape not in ((), shape):
             raise InputError(
                 f"threshold of shape {list(theta.shape)}: expected one value or shape {list(shape)}, "
@@ -141,6 +141,7 @@ class Softplus:
     """theta = Softplus(lambda), Eq. 15, for a class of the family."""
 
     positive = True
+    raw: nn.Parameter
     to_raw = staticmethod(inverse_softplus)
 
     @property
@@ -184,7 +185,10 @@ class CEQCFS(CQCFS):
     """CE-QCFS: one threshold for each channel with theta = Exp(lambda) > 0, which section 4.1.3 dismisses."""
 
     positive = True
-    to_raw = staticmethod(torch.log)
+
+    @staticmethod
+    def to_raw(theta: Tensor) -> Tensor:
+        return torch.log(theta)
 
     @property
     def threshold(self) -> Tensor:

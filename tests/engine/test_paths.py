@@ -1,4 +1,4 @@
-"""Where things lie: paths from outside are good or refused in one line, and nothing lies beside an installed package."""
+"""Where things lie: paths from outside are good or refused in one line, nothing lies beside an installed package."""
 
 from __future__ import annotations
 

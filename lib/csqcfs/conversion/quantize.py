@@ -163,7 +163,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         elif old.per_channel:
             raise InputError(f"{name} has {old.channels} thresholds: {activation} holds one for the whole layer")
         else:
-            new = kind(old.L, theta, window=old.window, channels=old.channels)
+            new = kind(old.L, theta, window=old.window, channels=old.channels)  # type: ignore[call-arg]
         new.raw.requires_grad_(old.raw.requires_grad)
         model.set_submodule(name, new.to(theta).train(old.training))
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +94,6 @@ def _fault(archive: Path) -> str | None:
                 pass
     except EOFError:
         return f"truncated ({archive.stat().st_size:,} bytes are there)"
-    except (OSError, ValueError, gzip.zlib.error):
+    except (OSError, ValueError, zlib.error):
         return "damaged"
     return "another archive than the official one"

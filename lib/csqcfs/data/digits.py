@@ -17,7 +17,7 @@ def read() -> Content:
     images = torch.from_numpy(np.round(digits.images * 255 / 16).astype(np.uint8))[:, None]
     labels = torch.from_numpy(digits.target).long()
     train, test = train_test_split(np.arange(len(labels)), test_size=0.2, random_state=0, stratify=digits.target)
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for split, part in (("train", train), ("test", test)):
         tensors |= {f"{split}_images": images[part], f"{split}_labels": labels[part]}
     return canonical(tensors, "0123456789")

@@ -140,7 +140,7 @@ class ImageSet:
         if classes is None:
             classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
         stacked = torch.stack(images)
-        if mean is None:
+        if mean is None or std is None:
             mean, std = channel_statistics(stacked)
         return cls(stacked, torch.tensor(labels), tuple(classes), tuple(map(float, mean)), tuple(map(float, std)))
 

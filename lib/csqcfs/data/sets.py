@@ -43,8 +43,10 @@ class Known(NamedTuple):
 
 
 def _cifar(name: str, digest: str) -> Known:
-    read, place = (functools.partial(function, name) for function in (cifar.read, cifar.place))
-    return Known(digest, read, place, cifar.CIFAR[name].mean, cifar.CIFAR[name].std)
+    known = cifar.CIFAR[name]
+    return Known(
+        digest, functools.partial(cifar.read, name), functools.partial(cifar.place, name), known.mean, known.std
+    )
 
 
 # A further data set is a module that reads it, and one line here.
@@ -78,7 +80,7 @@ def load(name: str, root: Path | str | None = None, val: int = 0, seed: int = 0)
             f"data set {name!r}: expected {', '.join(SETS)} or a folder with train/<class>/*.png and test/<class>/*.png"
         )
     tensors, classes, digest = content
-    if mean is None:
+    if mean is None or std is None:
         mean, std = channel_statistics(tensors["train_images"])
     train, test = (
         ImageSet(tensors[f"{split}_images"], tensors[f"{split}_labels"], classes, mean, std, digest) for split in SPLITS

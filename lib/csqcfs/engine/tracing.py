@@ -198,7 +198,12 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
 
 def _leaves(argument: Any) -> list:
     found: list[Any] = []
-    fx.node.map_aggregate(argument, lambda a: found.append(a) or a)
+
+    def note(leaf: Any) -> Any:
+        found.append(leaf)
+        return leaf
+
+    fx.node.map_aggregate(argument, note)
     return found
 
 

@@ -282,5 +282,5 @@ def _activation(
     if issubclass(chosen, CQCFS):
         new = chosen(max(1, raw.numel()), L, 1.0, window=window)
     else:
-        new = chosen(L, 1.0, window=window, channels=channels)
+        new = chosen(L, 1.0, window=window, channels=channels)  # type: ignore[call-arg]
     return new.to(raw.dtype)

@@ -46,7 +46,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class OutOfTime(RuntimeError):
-    """The next epoch would pass the deadline, or is not wanted any more; what is done is in the checkpoint, where one was named."""
+    """The next epoch would pass the deadline, or is not wanted any more; what is done is in the checkpoint, if any."""
 
 
 def fit(
@@ -79,8 +79,8 @@ def fit(
         go_on: asked before each epoch; False ends the training as ``deadline`` does.
         device: the model's own by default.
         settings: single ones, instead of those of ``recipe``: epochs=10, lr=0.1, batch_size=128, momentum=0.9,
-            weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment() as far as it fits the
-            images, seed=0, precision="float32".
+            weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment() as far
+            as it fits the images, seed=0, precision="float32".
 
     Returns:
         For each epoch a dict of epoch (from 1), lr (of its last step), loss (mean), accuracy (training, %),
@@ -114,11 +114,14 @@ def fit(
 
     epochs, steps, here = recipe.epochs, data.steps_per_epoch(len(images), recipe.batch_size), device_of(model)
     history: list[dict[str, Any]] = []
-    computed = {"precision": resolve_precision(recipe.precision, here), "threads": torch.get_num_threads()}
+    computed: dict[str, Any] = {
+        "precision": resolve_precision(recipe.precision, here),
+        "threads": torch.get_num_threads(),
+    }
     identity = {} if checkpoint is None else resume.identity(model, images, val_set, recipe)
     done = checkpoint is None or resume.epochs_in(checkpoint, identity) >= epochs  # then it is only read
     with (
-        contextlib.nullcontext() if done else lock(checkpoint),
+        contextlib.nullcontext() if checkpoint is None or done else lock(checkpoint),
         tqdm(total=epochs * steps, unit="step", disable=not progress) as bar,
         modes_kept(model),
         contextlib.ExitStack() as stack,
@@ -146,7 +149,7 @@ def fit(
             laid = ((x.clone(memory_format=memory_format), y) for x, y in batches)
             model.train()
             _seed_dropout(recipe.seed, epoch, here)
-            record = {
+            record: dict[str, Any] = {
                 "epoch": epoch + 1,
                 **_train_epoch(network, laid, steps, optimizer, recipe, computed["precision"], epoch, bar),
             }

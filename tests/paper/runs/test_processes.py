@@ -77,7 +77,8 @@ DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def test_a_killed_process_is_replaced_and_goes_on(light, tmp_path, capsys):
-    once = f"import pathlib; p = pathlib.Path({str(tmp_path / 'tried')!r}); first = not p.exists(); p.touch()\nif first: {DIE}"
+    once = f"import pathlib; p = pathlib.Path({str(tmp_path / 'tried')!r}); first = not p.exists(); p.touch()\n"
+    once += f"if first: {DIE}"
     with processes.processes(1) as submit:
         assert submit(once, None).result(60) is None and (tmp_path / "tried").exists()
         assert submit("", None).result(60) is None

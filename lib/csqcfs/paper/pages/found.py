@@ -212,6 +212,11 @@ def table7(shown) -> list[str]:
     return sentences
 
 
+def _plain(shown, network: str):
+    """Plain CS-QCFS minus plain QCFS after one real step."""
+    return said.compared(shown, (network, "csqcfs", "plain", "snn"), (network, "qcfs", "plain", "snn"), 1)
+
+
 def latency(shown) -> list[str]:
     frame = costs.first_step_frame(shown).reset_index()
     sentences = [
@@ -224,7 +229,7 @@ def latency(shown) -> list[str]:
     found = {
         NAMES[network]: (one, shown.results((network, "csqcfs", "plain", "snn")))
         for network in dict.fromkeys(key[0] for key in shown.rows)
-        if (one := said.compared(shown, *((network, end, "plain", "snn") for end in ("csqcfs", "qcfs")), 1)) is not None
+        if (one := _plain(shown, network)) is not None
     }
     return sentences + [f"Plain CS-QCFS against plain QCFS after one real step: {said.summed_up(found)}."] * bool(found)
 

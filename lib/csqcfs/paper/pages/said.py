@@ -45,7 +45,8 @@ def in_full(what: str, found: compare.Difference, records: Sequence[Record]) -> 
     """A difference with its interval and what it rests on."""
     low, high = found.interval()
     if not math.isfinite(high):
-        return f"{what} {found.points:+.2f} points ({rests_on(records, found.seeds)}; no interval, the records count no images)"
+        why = "no interval, the records count no images"
+        return f"{what} {found.points:+.2f} points ({rests_on(records, found.seeds)}; {why})"
     return (
         f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; "
         f"{rests_on(records, found.seeds)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ def save(fig: Figure, folder: Path | str, name: str, meta: Mapping[str, str]) ->
             paths.append(
                 atomic_write(
                     Path(folder) / f"{name}.{kind}",
-                    lambda file: fig.savefig(file, format=kind, dpi=DPI, metadata=metadata),
+                    functools.partial(fig.savefig, format=kind, dpi=DPI, metadata=metadata),
                 )
             )
     return paths

@@ -1,4 +1,4 @@
-"""An engine of processes on this machine: each has its share of the cores, is replaced when it dies, and ends with us."""
+"""An engine of processes on this machine: each has its share of the cores, is replaced if it dies, and ends with us."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ def processes(workers: int) -> Iterator[Submit]:
                 )
             finally:
                 shelf.put(process)
+        raise AssertionError("the last try returns or raises")
 
     threads = ThreadPoolExecutor(workers)
     try:
