@@ -1,0 +1,95 @@
+"""The operation because of which a network cannot be converted, in one line with its place, line and a remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, fx
+
+from . import layers
+from .draws import Alone, Draw, Together, same
+from .simulation import dependence, in_order
+
+REMEDIES = {
+    "mul": "a product of two activations is none; leave the gate out, or let it depend on the image alone",
+    "LayerNorm": "use a batch norm instead",
+    "GroupNorm": "use a batch norm instead",
+    "InstanceNorm2d": "use a batch norm instead",
+    "softmax": "leave attention out, and a softmax only at the very end",
+    "Softmax": "leave attention out, and a softmax only at the very end",
+}
+
+
+def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site: str, name: str) -> str:
+    """One line that names the operation because of which ``site`` differs."""
+    if site == "score":
+        return f"the function at the end of {name} looks at other images of the batch: expected each image alone"
+    reader = next(n for n in graph.graph.nodes if (n.op == "output" if site == "output" else n.name == site))
+    culprit, mixes = None, False
+    for disturbed in (False, True):  # with equal steps only a look at other images shows
+        draw.disturbed = disturbed
+        culprit = _culprit(graph, draw, given, carrying)
+        if culprit is not None:
+            mixes = not disturbed
+            break
+    node = culprit or reader
+    if mixes:
+        return (
+            f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: it looks at other images of the "
+            f"batch, along which time runs; let it see each image alone, over its own dimensions{line(node)}"
+        )
+    what = layers.describe(node, graph).rstrip("()")
+    return (
+        f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: expected only operations between "
+        f"ReLUs that are linear in them; {REMEDIES.get(what, 'replace it by a ReLU')}{line(node)}"
+    )
+
+
+def _culprit(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict) -> fx.Node | None:
+    """The first operation whose value is not, in the mean over time, that of each image alone."""
+    together = Together(graph, draw, carrying, keep=True)
+    together.run(*in_order(given))
+    alone = [Alone(graph, draw, i, keep=True) for i in range(draw.images)]
+    for i, one in enumerate(alone):
+        one.run(*(x[i : i + 1] for x in given))
+    constant, timed = dependence(graph)
+    for node in graph.graph.nodes:
+        if node in timed and (mean := together.means.get(node)) is not None:
+            if any(not same(mean[None], one.all[node], draw, i) for i, one in enumerate(alone)):
+                return node
+        elif node in constant and carrying.get(node.name) == "batched":
+            together_value = _first(graph, node, given)
+            if together_value is not None and any(
+                not same(together_value[None], one.all[node], draw, i) for i, one in enumerate(alone)
+            ):
+                return node
+    return None
+
+
+def _first(graph: fx.GraphModule, wanted: fx.Node, given: tuple) -> Tensor | None:
+    """The value of a node that depends on the images alone."""
+    value = None
+
+    class Until(fx.Interpreter):
+        def run_node(self, node: fx.Node) -> Any:
+            nonlocal value
+            if value is not None:
+                return None
+            out = super().run_node(node)
+            if node is wanted:
+                value = out
+            return out
+
+    try:
+        Until(graph).run(*given)
+    except Exception:
+        return None
+    return value if isinstance(value, Tensor) else None
+
+
+def named(node: fx.Node, graph: fx.GraphModule, name: str) -> str:
+    return f"{layers.describe(node, graph)} at {layers.place(node) or 'forward'} of {name}"
+
+
+def line(node: fx.Node) -> str:
+    return f" ({node.meta['line']})" if node.meta.get("line") and node.op != "call_module" else ""
