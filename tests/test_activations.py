@@ -122,6 +122,23 @@ def test_sgd_turns_only_a_plain_threshold_negative(kind):
         assert lowest < 0
 
 
+@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_a_threshold_keeps_its_type_and_positive_ones_stay_positive_in_it(kind, dtype):
+    theta = torch.tensor(0.5, dtype=dtype)
+    module = make(kind, threshold=theta)
+    assert module.raw.dtype == module.threshold.dtype == dtype
+    torch.testing.assert_close(module.threshold, theta.expand(module.raw.shape), rtol=1e-2, atol=0)
+    module = make(kind, threshold=0.5).to(dtype)
+    z = torch.tensor([[-1.0, 0.3, 9.0]], dtype=dtype, requires_grad=True)
+    module(z).sum().backward()
+    assert z.grad.dtype == module.raw.grad.dtype == dtype and bool(module.raw.grad.isfinite().all())
+    if module.positive:
+        for raw in (-60000.0, -100.0, -12.0, 60000.0):
+            used = set_raw(module, raw)
+            assert bool((used.threshold > 0).all()) and bool(used(z).isfinite().all()), raw
+
+
 # values
 
 
@@ -310,7 +327,7 @@ def test_repr_says_kind_steps_and_threshold(kind):
         ({"threshold": torch.ones(3, 1)}, r"^threshold of shape \[3, 1\]"),
         ({"threshold": "high"}, "^threshold = 'high': expected"),
         ({"threshold": None}, "^threshold = None: expected"),
-        ({"window": "wide"}, "^window = 'wide': expected one of paper, floor_clamp, clamp_floor"),
+        ({"window": "wide"}, "^window = 'wide': expected one of paper, floor_clamp, floor_clamp_2.14, clamp_floor"),
     ],
 )
 def test_bad_arguments_are_one_line(kind, arguments, named):

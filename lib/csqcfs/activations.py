@@ -34,7 +34,7 @@ from .engine import kernels
 from .engine.errors import InputError
 
 SMALLEST = 1e-30  # least threshold of a positive activation, still far above the least normal float32
-LARGEST = 80.0  # logarithm of the largest threshold of Exp, still finite in float32
+LARGEST = 80.0  # logarithm of the largest threshold of Exp, still finite in float32; float16 has bounds of its own
 LEAST_SLOPE = 0.1  # of Softplus, by whose square the step on theta is scaled
 
 
@@ -43,7 +43,13 @@ def inverse_softplus(theta: Tensor) -> Tensor:
 
     Algorithm 1, line 9 hands theta itself to CS-QCFS, which would raise a threshold of 0.5 to 0.974.
     """
-    return theta + torch.log(-torch.expm1(-theta))
+    exact = theta.to(torch.promote_types(theta.dtype, torch.float32))
+    return (exact + torch.log(-torch.expm1(-exact))).to(theta.dtype)
+
+
+def at_least(theta: Tensor) -> Tensor:
+    """``theta``, but never below `SMALLEST`, or the least normal number of its type where that is larger."""
+    return theta.clamp_min(max(SMALLEST, torch.finfo(theta.dtype).tiny))
 
 
 def qcfs(z: Tensor, theta: Tensor, L: int, window: str = "paper") -> Tensor:
@@ -87,7 +93,8 @@ class ThresholdActivation(nn.Module):
         if per_channel and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
         try:
-            theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype()).detach()
+            own = isinstance(threshold, Tensor) and threshold.is_floating_point()
+            theta = torch.as_tensor(threshold, dtype=threshold.dtype if own else torch.get_default_dtype()).detach()
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"
@@ -147,7 +154,7 @@ class Softplus:
     @property
     def threshold(self) -> Tensor:
         # exp(lambda) underflows below about -103 in float32, where Softplus would return 0
-        return F.softplus(self.raw, threshold=30.0).clamp_min(SMALLEST)
+        return at_least(F.softplus(self.raw, threshold=30.0))
 
 
 class SQCFS(Softplus, QCFS):
@@ -178,7 +185,7 @@ class CTQCFS(CSQCFS):
         raw = self.raw
         slope = torch.sigmoid(raw.detach()).clamp_min(LEAST_SLOPE)
         # the value is lambda, the derivative 1 / slope^2
-        return F.softplus(raw.detach() + (raw - raw.detach()) / slope**2, threshold=30.0).clamp_min(SMALLEST)
+        return at_least(F.softplus(raw.detach() + (raw - raw.detach()) / slope**2, threshold=30.0))
 
 
 class CEQCFS(CQCFS):
@@ -192,4 +199,4 @@ class CEQCFS(CQCFS):
 
     @property
     def threshold(self) -> Tensor:
-        return self.raw.clamp_max(LARGEST).exp().clamp_min(SMALLEST)
+        return at_least(self.raw.clamp_max(min(LARGEST, math.log(torch.finfo(self.raw.dtype).max) - 0.1)).exp())

@@ -16,13 +16,14 @@ from csqcfs.data.images import ImageSet
 from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
 from csqcfs.engine.errors import Busy, InputError
 from csqcfs.engine.files import lock
-from csqcfs.training import evaluation, precision, resume, train
+from csqcfs.training import evaluation, inputs, precision, resume, train
 from csqcfs.training.precision import REPAID, resolve_precision, worth_compiling
 from csqcfs.training.recipe import Recipe, learning_rate
 from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 SMALL = Augment(crop=1, flip=True, autoaugment=False, cutout=2)
 QUIET = {"batch_size": 16, "lr": 0.05, "augment": SMALL, "progress": False}
@@ -172,6 +173,119 @@ def test_bfloat16_learns_with_float32_weights():
     assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not torch.equal(model.get_parameter("0.weight"), other.get_parameter("0.weight"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_type_trains_and_is_evaluated_in_it(dtype):
+    model = network().to(dtype)
+    history = fit(model, image_set(260), epochs=6, val_set=image_set(40, seed=1), **QUIET)
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"] and history[-1]["val_accuracy"] > 80
+
+
+# what is given
+
+
+def test_images_in_any_usual_form_train_the_same():
+    images = image_set()
+    pairs = list(zip(images.images, images.labels.tolist(), strict=True))
+    floats = images.images / 255
+    known = ImageSet.from_dataset(pairs)
+    forms = {
+        "set": known,
+        "dataset": pairs,
+        "loader": DataLoader(pairs, batch_size=16, shuffle=True),
+        "tensors": (images.images, images.labels),
+        "list of tensors": [floats, images.labels.int()],
+        "TensorDataset": TensorDataset(floats, images.labels),
+    }
+    trained = {}
+    for name, form in forms.items():
+        trained[name] = network()
+        fit(trained[name], form, val_set=form, epochs=1, **QUIET)
+        assert_same_weights(trained["set"], trained[name])
+    assert inputs.image_set(forms["tensors"]).mean == known.mean
+
+
+def test_a_loader_brings_its_batch_size():
+    pairs, settings = list(zip(*image_set_parts(), strict=True)), {k: v for k, v in QUIET.items() if k != "batch_size"}
+    models = [network(), network(), network()]
+    fit(models[0], DataLoader(pairs, batch_size=10), epochs=1, **settings)
+    fit(models[1], pairs, batch_size=10, epochs=1, **settings)
+    fit(models[2], DataLoader(pairs, batch_size=35), batch_size=10, epochs=1, **settings)
+    assert_same_weights(models[0], models[1])
+    assert_same_weights(models[0], models[2])
+
+
+def image_set_parts():
+    images = image_set()
+    return images.images, images.labels.tolist()
+
+
+def test_mean_and_std_of_ones_own(monkeypatch):
+    seen = []
+    monkeypatch.setattr(train, "evaluate", lambda model, images: seen.append(images) or 0.0)
+    monkeypatch.setattr(train, "training_format", lambda model, x: seen.append(x) or torch.contiguous_format)
+    images, own = image_set(), {"mean": (0.1, 0.2, 0.3), "std": [1, 2, 3]}
+    fit(network(), images, val_set=images, epochs=1, **own, **QUIET)
+    raw = images.images[:2] / 255
+    torch.testing.assert_close(
+        seen[0], (raw - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([1.0, 2, 3]).view(3, 1, 1)
+    )
+    assert (seen[1].mean, seen[1].std) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+    with pytest.raises(InputError, match="^mean and std belong together"):
+        fit(network(), images, mean=(0.1, 0.2, 0.3), epochs=1, **QUIET)
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield torch.zeros(3, 8, 8), 0
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ([(torch.zeros(3, 8, 8), 0, 1)], "^sample 0 has 3 parts: expected a pair"),
+        ([{"image": torch.zeros(3, 8, 8), "label": 0}], "^sample 0 has type dict: expected a pair"),
+        ([torch.zeros(3, 8, 8)], "^sample 0 has type Tensor"),
+        ([(torch.zeros(3, 8, 8), 0), (torch.zeros(3, 8, 8), 0, 1)], "^sample 1 has 3 parts: expected a pair"),
+        (Stream(), "^images of type Stream: expected an ImageSet, a map-style"),
+        (DataLoader(Stream()), "^images of type Stream"),
+        (3, "^images of type int"),
+        ((torch.zeros(4, 3, 8, 8), torch.zeros(3).long()), r"labels of shape \[3\]: expected"),
+        ((torch.zeros(4, 3, 8, 8), torch.zeros(4, 2).long()), r"labels of shape \[4, 2\]: expected"),
+        ((torch.zeros(4, 3, 8, 8), torch.zeros(4)), "^label"),
+        ((torch.zeros(4, 3, 2, 8, 8), torch.zeros(4).long()), r"^image 0 has shape \[3, 2, 8, 8\]"),
+        ((torch.zeros(4, 20), torch.zeros(4).long()), r"^image 0 has shape \[20\]"),
+    ],
+)
+def test_images_of_another_form_are_one_line(given, named):
+    with pytest.raises(InputError, match=named) as caught:
+        fit(network(), given, epochs=1, **QUIET)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [tuple, list, dict])
+def test_networks_with_several_outputs_are_one_line(kind):
+    class Several(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(192, 4)
+
+        def forward(self, x):
+            out = self.layer(x.flatten(1))
+            return {"out": out} if kind is dict else kind((out, out))
+
+    with pytest.raises(InputError, match=f"^Several gives a {kind.__name__}: expected one tensor") as caught:
+        fit(Several(), image_set(), epochs=1, **QUIET)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv3d(3, 4, 3), nn.Conv1d(3, 4, 3), nn.Linear(5, 4), nn.Embedding(3, 4)])
+def test_networks_for_other_inputs_are_one_line(layer):
+    with pytest.raises(InputError, match=r"^Sequential (does not run on images of shape|gives an output)") as caught:
+        fit(nn.Sequential(layer), image_set(), epochs=1, **QUIET)
+    assert "\n" not in str(caught.value)
 
 
 # learning rate

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextlib.contextmanager
@@ -23,3 +23,9 @@ def modes_kept(model: nn.Module) -> Iterator[None]:
 def device_of(model: nn.Module) -> torch.device:
     """Where the first parameter or buffer of ``model`` lies."""
     return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
+def as_model(model: nn.Module, x: Tensor) -> Tensor:
+    """``x`` where ``model`` lies, and in the type of its first parameter or buffer of numbers that are not whole."""
+    floating = (t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
+    return x.to(next((tensor.dtype for tensor in floating), x.dtype)).to(device_of(model))

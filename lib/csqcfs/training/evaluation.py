@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .. import data
 from ..data.images import ImageSet
 from ..engine.errors import InputError
-from ..engine.modules import device_of, modes_kept
+from ..engine.modules import as_model, device_of, modes_kept
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
@@ -67,7 +67,7 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         batches = data.batches(images, batch_size, device_of(model))
         found: list[Tensor] = []
         for x, y in batches:
-            given = scores(x)
+            given = scores(as_model(model, x))
             if not bool(given.isfinite().all()):
                 first = sum(part.shape[1] for part in found) + int(
                     given.isfinite().all(2).all(0).logical_not().nonzero()[0]

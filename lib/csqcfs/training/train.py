@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from .. import data
@@ -30,9 +30,10 @@ from ..engine.errors import InputError, unknown
 from ..engine.files import lock
 from ..engine.kernels import check_cache, guarded
 from ..engine.memory_format import training_format
-from ..engine.modules import device_of, modes_kept
+from ..engine.modules import as_model, device_of, modes_kept
 from . import resume
 from .evaluation import evaluate, evaluate_snn
+from .inputs import check_outputs, image_set
 from .precision import resolve_precision, worth_compiling
 from .recipe import Recipe
 
@@ -51,10 +52,12 @@ class OutOfTime(RuntimeError):
 
 def fit(
     model: nn.Module,
-    train_set: ImageSet | Dataset,
+    train_set: ImageSet | Dataset | DataLoader | tuple[Tensor, Tensor],
     *,
     recipe: Recipe | None = None,
-    val_set: ImageSet | Dataset | None = None,
+    val_set: ImageSet | Dataset | DataLoader | tuple[Tensor, Tensor] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     checkpoint: Path | str | None = None,
     deadline: float | None = None,
     go_on: Callable[[], bool] | None = None,
@@ -68,9 +71,12 @@ def fit(
 
     Args:
         model: gives logits [N, classes] for images [N, C, H, W].
-        train_set: images in memory, or a map-style Dataset, which is read into memory once.
+        train_set: images in memory; or what `image_set` reads into memory once: a map-style Dataset, the one behind
+            a DataLoader, or a pair of images [N, C, H, W] and labels [N].
         recipe: all settings at once, see `Recipe`.
-        val_set: held-out images, evaluated after each epoch.
+        val_set: held-out images, evaluated after each epoch, normalised as those of ``train_set``.
+        mean, std: of each channel in units of 0..1, instead of those of ``train_set``, which a pretrained network
+            does not know.
         checkpoint: file that receives the whole state after each epoch. The same call continues from it, in the
             precision and with the number of threads that it began with, or returns at once when it is complete.
             Starting weights are not compared, since an interrupted call changes them. No other
@@ -95,20 +101,22 @@ def fit(
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
-    images = train_set if isinstance(train_set, ImageSet) else ImageSet.from_dataset(train_set)
+    images = image_set(train_set, mean, std)
     if recipe is None:
         settings = {"augment": Augment.fitting(images.images.shape), **settings}
+        if isinstance(train_set, DataLoader) and train_set.batch_size:
+            settings.setdefault("batch_size", train_set.batch_size)
     recipe = dataclasses.replace(recipe or Recipe(), **settings)
-    if val_set is not None and not isinstance(val_set, ImageSet):
-        val_set = dataclasses.replace(ImageSet.from_dataset(val_set), mean=images.mean, std=images.std)
+    if val_set is not None:
+        val_set = image_set(val_set, images.mean, images.std)
     model.to(device=device or device_of(model))
     for given in (images,) if val_set is None else (images, val_set):
-        _check_outputs(model, given)
+        check_outputs(model, given)
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
     check_cache()  # for the optimizer
-    memory_format = training_format(model, images.normalise(images.images[:2].to(device_of(model))))
+    memory_format = training_format(model, as_model(model, images.normalise(images.images[:2])))
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(_groups(model, trainable, recipe), recipe.lr, recipe.momentum, foreach=True)
 
@@ -146,7 +154,7 @@ def fit(
                 raise OutOfTime(f"{epoch} of {epochs} epochs done; nobody waits for the others")
             start = time.monotonic()
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
-            laid = ((x.clone(memory_format=memory_format), y) for x, y in batches)
+            laid = ((as_model(model, x).clone(memory_format=memory_format), y) for x, y in batches)
             model.train()
             _seed_dropout(recipe.seed, epoch, here)
             record: dict[str, Any] = {
@@ -204,7 +212,8 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = network(x).float()
+            logits = network(x)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
         loss.backward()
@@ -247,24 +256,3 @@ def _seed_dropout(seed: int, epoch: int, device: torch.device) -> None:
 
 def _spread(theta: Tensor) -> list[float]:
     return torch.stack([theta.min(), theta.mean(), theta.max()]).tolist()
-
-
-@torch.no_grad()
-def _check_outputs(model: nn.Module, images: ImageSet) -> None:
-    """Refuse images that the network cannot take, and labels for which it has no output."""
-    data.steps_per_epoch(len(images), 1)
-    with modes_kept(model):
-        try:
-            shape = model.eval()(images.normalise(images.images[:1].to(device_of(model)))).shape
-        except (RuntimeError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{type(model).__name__} does not run on images of shape "
-                f"{list(images.images.shape[1:])} ({reason}); build it for these"
-            ) from error
-    highest = int(images.labels.max())
-    if len(shape) != 2 or highest >= shape[1]:
-        raise InputError(
-            f"{type(model).__name__} gives an output of shape {list(shape)} and labels go up to "
-            f"{highest}: expected [1, {highest + 1}] or wider; build it with more classes"
-        )

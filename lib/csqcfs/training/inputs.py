@@ -1,0 +1,98 @@
+"""What `fit` is given: images in any of the usual forms, and a network that must fit them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from .. import data
+from ..data.images import ImageSet
+from ..engine.errors import InputError
+from ..engine.modules import as_model, modes_kept
+
+
+class Pairs:
+    """A data set whose samples are pairs, or an error that names the first that is none."""
+
+    def __init__(self, dataset: Any):
+        self.dataset = dataset
+        if (classes := getattr(dataset, "classes", None)) is not None:
+            self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.dataset[index]
+        if isinstance(sample, (tuple, list)) and len(sample) == 2:
+            return sample
+        parts = f"{len(sample)} parts" if isinstance(sample, (tuple, list)) else f"type {type(sample).__name__}"
+        raise InputError(
+            f"sample {index} has {parts}: expected a pair (image, label); choose two in the data set's __getitem__"
+        )
+
+
+def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> ImageSet:
+    """Images in memory of an `ImageSet`, a map-style Dataset, a DataLoader or a pair (images, labels) of tensors.
+
+    Of a DataLoader the Dataset is read, sample by sample and in its own order: `fit` shuffles and makes batches itself.
+
+    Args:
+        mean, std: of each channel in units of 0..1; by default those of the images.
+
+    Raises:
+        InputError: anything else, samples that are no (image, label) pairs, or as `ImageSet.from_dataset`.
+    """
+    if isinstance(given, ImageSet):
+        if mean is None and std is None:
+            return given
+        if mean is None or std is None:
+            raise InputError("mean and std belong together: expected both or neither; give the other one too")
+        return dataclasses.replace(given, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    if isinstance(given, DataLoader):
+        given = given.dataset
+    if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(part, Tensor) for part in given):
+        images, labels = given
+        if not labels.dim() == 1 or not len(images) == len(labels):
+            raise InputError(
+                f"images of shape {list(images.shape)} and labels of shape {list(labels.shape)}: expected [N, C, H, W] "
+                "and [N], one label for each image"
+            )
+        given = TensorDataset(images, labels)
+    if not hasattr(given, "__getitem__") or not hasattr(given, "__len__"):
+        raise InputError(
+            f"images of type {type(given).__name__}: expected an ImageSet, a map-style Dataset, a DataLoader of one, "
+            "or (images, labels) tensors; read a stream into one of these"
+        )
+    return ImageSet.from_dataset(Pairs(given), mean=mean, std=std)
+
+
+@torch.no_grad()
+def check_outputs(model: nn.Module, images: ImageSet) -> None:
+    """Refuse images that the network cannot take, and labels for which it has no output."""
+    data.steps_per_epoch(len(images), 1)
+    name = type(model).__name__
+    with modes_kept(model):
+        try:
+            out = model.eval()(as_model(model, images.normalise(images.images[:1])))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"{name} does not run on images of shape {list(images.images.shape[1:])} ({reason}); build it for these"
+            ) from error
+    if not isinstance(out, Tensor):
+        raise InputError(
+            f"{name} gives a {type(out).__name__}: expected one tensor of logits [N, classes]; wrap it in a module "
+            "that returns that part alone"
+        )
+    highest = int(images.labels.max())
+    if out.dim() != 2 or highest >= out.shape[1]:
+        raise InputError(
+            f"{name} gives an output of shape {list(out.shape)} and labels go up to "
+            f"{highest}: expected [1, {highest + 1}] or wider; build it with more classes"
+        )
