@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
@@ -292,3 +293,10 @@ def test_an_archive_that_is_there_is_not_called_missing(tmp_path, monkeypatch, p
     with pytest.raises(InputError, match=f"cifar-10-python.tar.gz is {word}.*: copy it anew") as caught:
         data.load("cifar10", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_digits_without_scikit_learn_are_refused_in_one_line(monkeypatch):
+    """It is no dependency of the method."""
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(InputError, match=r"^data set 'digits' comes with scikit-learn.*pip install scikit-learn$"):
+        data.load("digits")
