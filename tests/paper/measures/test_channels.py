@@ -11,7 +11,8 @@ from csqcfs.conversion import quantize
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.measures import channels, kinds
 
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, widths={"resnet20": 0.25})
+NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from csqcfs.paper.measures.conversion_error import PARTS, own_error, snn_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, widths={"resnet20": 0.25})
+NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 EIGHTHS = st.integers(-24, 40).map(lambda n: n / 8)
 
 

@@ -15,7 +15,8 @@ from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.measures import kinds
 from csqcfs.paper.measures.right import right
 
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, widths={"resnet20": 0.25})
+NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 
 
 @pytest.fixture(scope="module")
