@@ -189,13 +189,14 @@ def channels_lie_last(z: Tensor) -> bool:
 
 
 def as_rows(z: Tensor, last: bool) -> Tensor:
-    """[., ., C] if channels are to lie ``last``, else [., C, .]: a view where the strides of ``z`` allow one.
+    """[., ., C] if channels are to lie ``last``, else [., C, .]: a view, or a copy where ``z`` has gaps.
 
-    One shape serves every rank and both memory formats, so that the kernels are compiled once for each.
+    One shape serves every rank and both memory formats, and no strides are left, so that the kernels are compiled
+    once for each.
     """
     if z.dim() <= 2:
-        return z.reshape(1, math.prod(z.shape[:-1]), z.shape[-1] if z.dim() else 1)
-    return z.movedim(1, -1).flatten(1, -2) if last else z.flatten(2)
+        return z.reshape(1, math.prod(z.shape[:-1]), z.shape[-1] if z.dim() else 1).contiguous()
+    return (z.movedim(1, -1).flatten(1, -2) if last else z.flatten(2)).contiguous()
 
 
 def from_rows(rows: Tensor, shape: torch.Size, last: bool) -> Tensor:
