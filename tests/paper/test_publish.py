@@ -32,7 +32,12 @@ def place(tmp_path, monkeypatch, images):
     monkeypatch.setattr(publish, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(data, "load", lambda name, root=None, val=0, seed=0: data.Splits(images, images, images))
     small = profiles.Profile(
-        "quick", "", networks={"resnet20": profiles.of_the_paper("resnet20", 0.25)}, epochs=1, finetune_epochs=1, batch_size=4
+        "quick",
+        "",
+        networks={"resnet20": profiles.of_the_paper("resnet20", 0.25)},
+        epochs=1,
+        finetune_epochs=1,
+        batch_size=4,
     )
     monkeypatch.setitem(profiles.PROFILES, "quick", small)
     return small

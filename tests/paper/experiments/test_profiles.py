@@ -205,4 +205,4 @@ def test_a_further_figure_is_one_line_of_the_registry(monkeypatch):
     monkeypatch.setattr(registry, "IDS", (*registry.IDS, "figure7"))
     assert registry.get("figure7").runs(PAPER, (0,)) == []
     assert "[A further figure](figure7.ipynb)" in index.table("quick")["Notebook"].tolist()
-    assert "`./run_all.sh --only figure7`" in readme.artefact_map()
+    assert "[figure7](notebooks/figure7.ipynb)" in readme.artefact_map()

@@ -17,9 +17,10 @@ PROFILES = list(profiles.PROFILES.values())
 
 
 def readme_map() -> dict[str, str]:
-    """Rows of the README's map by artefact id, which stands in the --only command."""
+    """Rows of the README's map by artefact id, which names the notebook."""
     text = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
-    return {found[1]: line for line in text.splitlines() if (found := re.search(r"--only (\w+)", line)) and "|" in line}
+    rows = (line for line in text.splitlines() if line.startswith("|"))
+    return {found[1]: line for line in rows if (found := re.search(r"\[(\w+)\]\(notebooks/\1\.ipynb\)", line))}
 
 
 @pytest.mark.parametrize("artefact", registry.ARTEFACTS, ids=registry.IDS)

@@ -118,9 +118,9 @@ def test_an_input_error_stays_with_its_run(measured, capsys):
 def test_a_diverged_stage_is_tried_once(monkeypatch):
     tried = []
 
-    def fit(model, images, *, seed, epochs, **_):
-        tried.append((seed, epochs))
-        if seed == 0:
+    def fit(model, images, *, recipe, **_):
+        tried.append((recipe.seed, recipe.epochs))
+        if recipe.seed == 0:
             raise TrainingDiverged("loss is nan in step 3 of 4 of epoch 2: lower the learning rate (lr = 0.05)")
         return []
 
