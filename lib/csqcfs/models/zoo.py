@@ -229,8 +229,8 @@ def _rebuild(
         return network
     for name, site in quantize.sites(network).items():
         found = thresholds.get(f"{name}.threshold")
-        if found is None or found.dim() > 1:
-            raise InputError(f"{what} has no threshold for {name}: expected the same network")
+        if found is None or found.dim() > 1 or (found.dim() and site.channels not in (None, len(found))):
+            raise InputError(f"{what} has no thresholds that fit {name}: expected the same network")
         kind, L = "cqcfs" if found.dim() else "qcfs", header["levels"].get(name, 1)
         network.set_submodule(name, _activation(kind, found, L).to(site.raw.device))
     snn = convert(network, of_record(header))
