@@ -93,8 +93,8 @@ class ThresholdActivation(nn.Module):
         if per_channel and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
         try:
-            own = isinstance(threshold, Tensor) and threshold.is_floating_point()
-            theta = torch.as_tensor(threshold, dtype=threshold.dtype if own else torch.get_default_dtype()).detach()
+            own = threshold.dtype if isinstance(threshold, Tensor) and threshold.is_floating_point() else None
+            theta = torch.as_tensor(threshold, dtype=own or torch.get_default_dtype()).detach()
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"

@@ -49,7 +49,7 @@ def split_score(graph: fx.GraphModule) -> fx.GraphModule | None:
     late = layers.behind(graph.graph, lambda n: n in ends) - {graph.graph.output_node()}
     varying = {n: [p for p in n.all_input_nodes if p in constant or p in timed] for n in late}
     alone = all(len(n.all_input_nodes) == len(parents) == 1 for n, parents in varying.items())
-    if not late or not alone or any(n.op == "call_module" and any(_tensors_of(n, graph)) for n in late):
+    if not late or not alone or any(n.op == "call_module" and _has_parameters(n, graph) for n in late):
         return None
     output = graph.graph.output_node()
     leaves: list[fx.Node] = []
@@ -91,8 +91,8 @@ def unfolded(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> tuple
     return graph, split_score(graph)
 
 
-def _tensors_of(node: fx.Node, graph: fx.GraphModule) -> list:
-    return list(graph.get_submodule(node.target).parameters())
+def _has_parameters(node: fx.Node, graph: fx.GraphModule) -> bool:
+    return next(graph.get_submodule(node.target).parameters(), None) is not None
 
 
 def _ancestors(nodes: list[fx.Node]) -> set[fx.Node]:

@@ -69,7 +69,7 @@ def test_without_spikingjelly_its_line_says_so(monkeypatch):
 def test_an_unknown_row(capsys):
     with pytest.raises(InputError, match="row 'spike': expected one of activation, kept"):
         report.bench("kept,spike")
-    assert cli.main(["bench", "--rows", "spikes"]) == 2
+    assert cli.main(["bench", "--rows", "spike"]) == 2
     assert capsys.readouterr().err.startswith("error: row 'spike'")
 
 
