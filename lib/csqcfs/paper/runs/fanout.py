@@ -38,7 +38,7 @@ ANSWER = 10  # seconds in which a scheduler must answer
 JOIN = 30  # seconds in which a first worker must have joined
 RETRIES = 2  # of a task that fails for no reason of ours, as on a card without memory
 BEAT = 1.0  # seconds between two signs of life of the command
-PATIENCE = 8.0  # seconds without one after which a worker takes the command for gone
+PATIENCE = 5.0  # seconds without one after which a worker takes the command for gone
 ALONE = 15.0  # seconds without any worker after which the command gives up
 
 
