@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import pathlib
 import re
 import subprocess
 import sys
@@ -69,6 +71,33 @@ def test_the_lock_pins_everything_exactly_and_within_the_ranges(extra):
         (version,) = (part.version for part in pins[name].specifier)
         for requirement in requirements:
             assert requirement.specifier.contains(version, prereleases=True), f"{requirement}, but {pins[name]}"
+
+
+def imported(folder: pathlib.Path) -> set[str]:
+    """The packages that the files below ``folder`` import, anywhere in them."""
+    names: set[str] = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module or "")
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"csqcfs"}
+
+
+@pytest.mark.parametrize("folder, extras", [("lib", ["paper", "dask", "export"]), ("tests", ["test", *EXTRAS])])
+def test_what_is_imported_is_declared(folder, extras):
+    """A package that only happens to be installed here is missing on the next machine."""
+    wanted = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    try:
+        declared = set(needed(wanted))
+    except importlib.metadata.PackageNotFoundError as error:
+        pytest.skip(f"{error.name} is not installed here")
+    by_module = importlib.metadata.packages_distributions()
+    allowed = {"spikingjelly", "timm"}  # compared with where they are installed, and never needed
+    for name in imported(paths.REPOSITORY / folder) - allowed:
+        owners = {canonicalize_name(owner) for owner in by_module.get(name, [name])}
+        assert owners & declared, f"{name} is imported below {folder} and no extra of {extras} asks for it"
 
 
 def test_gpu_packages_are_asked_for_on_linux_alone():
