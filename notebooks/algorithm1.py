@@ -21,6 +21,7 @@ seeds = None
 
 # %% tags=["nbval-check-output"]
 from csqcfs.paper.claims import audit
+from csqcfs.paper.experiments import registry
 from csqcfs.paper.pages import algorithm, page
 from csqcfs.paper.plots import spikes
 
@@ -36,7 +37,12 @@ algorithm1.found()
 # ## Line by line
 
 # %% tags=["nbval-check-output"]
-algorithm1.table(algorithm.table(), "Algorithm 1 and the calls of this package", "algorithm1-lines")
+algorithm1.table(
+    algorithm.table(),
+    "Algorithm 1 and the calls of this package",
+    "algorithm1-lines",
+    source="the paper's text and this package, no data",
+)
 
 # %% [markdown]
 # ## Neurons at work
@@ -92,6 +98,7 @@ algorithm1.table(
     audit.shown(audit.select("alg1-line9", "alg1-negative-start", "alg1-line16", "half-threshold")),
     "Algorithm 1: claims recomputed",
     "algorithm1-claims",
+    source=registry.EQUATIONS,
 )
 
 # %% [markdown]

@@ -11,6 +11,7 @@ from ..engine import files, paths
 from ..engine.errors import InputError, Unwritable
 from .cli import DONE, FAILED, OUT_OF_TIME
 from .experiments import profiles, registry
+from .names import count
 from .pages import notebooks
 from .runs import differences, estimate, fanout, processes, records, runner
 
@@ -32,10 +33,10 @@ def main(options: argparse.Namespace) -> int:
     todo = runner.missing(runs)
     workers = options.workers or (min(2, os.cpu_count() or 1) if profile.name == "demo" else 1)
     at_once = 1 if options.dask else workers
-    where = "on one worker" if options.dask else f"in {workers} process{'es' * (workers > 1)}"
+    where = "on one worker" if options.dask else f"in {count(workers, 'process')}"
     print(
-        f"profile {profile.name}: {profile.summary}\n{len(runs)} runs, {len(todo)} to compute; "
-        f"{len(artefacts)} notebook{'s' * (len(artefacts) > 1)}",
+        f"profile {profile.name}: {profile.summary}\n{count(len(runs), 'run')}, {len(todo)} to compute; "
+        f"{count(len(artefacts), 'notebook')}",
         flush=True,
     )
     if todo:
@@ -69,13 +70,13 @@ def main(options: argparse.Namespace) -> int:
     files.remove_leftovers(paths.written(profile.name))  # of those killed too short a time before this one began
     if outcome.left:
         print(
-            f"stopped after {options.hours:g} h: {len(outcome.left)} runs left; time to compute them {where}: "
+            f"stopped after {options.hours:g} h: {count(len(outcome.left), 'run')} left; time to compute them {where}: "
             f"{_remaining(outcome.left, runs, at_once, profile.name)}; "
             "the same command goes on from the last finished epoch",
             file=sys.stderr,
         )
     if unmade:
-        print("\n".join([f"{len(unmade)} notebook{'s' * (len(unmade) > 1)} failed", *unmade]), file=sys.stderr)
+        print("\n".join([f"{count(len(unmade), 'notebook')} failed", *unmade]), file=sys.stderr)
     for reason in failures(outcome):
         print(reason, file=sys.stderr)
     return FAILED if outcome.failed or unmade else OUT_OF_TIME if outcome.left else DONE
@@ -84,8 +85,7 @@ def main(options: argparse.Namespace) -> int:
 def line(page: notebooks.Executed) -> str:
     """What became of one artefact."""
     state = "failed" if page.failed else f"{page.seconds:.1f} s" if page.fresh else "unchanged"
-    count = len(page.files)
-    return f"{page.artefact.id:<18} {state:>10}  {count} file{'s' * (count != 1)}"
+    return f"{page.artefact.id:<18} {state:>10}  {count(len(page.files), 'file')}"
 
 
 def failures(outcome: runner.Outcome) -> list[str]:
@@ -93,7 +93,7 @@ def failures(outcome: runner.Outcome) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for run, reason in outcome.failed.items():
         by_reason.setdefault(reason, []).append(str(run))
-    lines = [f"{len(outcome.failed)} runs failed; the same command tries them again"] if by_reason else []
+    lines = [f"{count(len(outcome.failed), 'run')} failed; the same command tries them again"] if by_reason else []
     for reason, names in by_reason.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         lines.append(f"  {names[0]}{more}: {reason}")

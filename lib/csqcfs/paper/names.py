@@ -1,4 +1,4 @@
-"""What tables, figures and findings call a data set, a network and a method; one place, so that they agree.
+"""What tables, figures and findings call a data set, a network, a method and a number of things, in one place.
 
 Where a profile has another data set in place of CIFAR, everything that is measured there bears that one's name.
 """
@@ -34,6 +34,11 @@ METHODS = {
     "ours": "CS-QCFS + offset",
 }
 NAMES = DATASETS | NETWORKS | METHODS
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 run", "2 runs", "1,024 images", "2 processes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def dataset(key: str, profile: Profile) -> str:

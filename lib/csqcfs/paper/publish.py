@@ -16,6 +16,7 @@ from .. import data
 from ..models.zoo import WEIGHTS, save
 from .experiments import profiles, registry, trainings
 from .experiments.configs import Run, Training
+from .names import count
 from .runs import records
 
 SMALL = "resnet20"  # the network whose weights are small enough for a repository
@@ -66,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
     profile = profiles.get(options.profile)
     runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
     copied = records.publish(runs, profile.name)
-    print(f"{len(copied)} of {len(runs)} records")
+    print(f"{len(copied)} of {count(len(runs), 'record')}")
     for path in publish_networks(profile, runs):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     return 0

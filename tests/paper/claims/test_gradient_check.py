@@ -58,7 +58,7 @@ def test_tables_have_a_line_for_each_lambda_and_window():
     assert list(frame.index) == [("∂f/∂z", "0.5"), ("∂f/∂z", "4"), ("∂f/∂λ", "0.5"), ("∂f/∂λ", "4")]
     assert set(frame["autograd of csqcfs"]) == {"< 0.00000001"} == set(frame["Eqs. 19-20, corrected"])
     gap, share = frame["Eqs. 19-20, printed"][("∂f/∂λ", "4")].split(" ", 1)
-    assert 40 < float(gap) < 60 and share == "(at 81%)"  # all but z < -theta/2L
+    assert 40 < float(gap) < 60 and share == "(at 81 %)"  # all but z < -theta/2L
     assert list(check.window_table().index.get_level_values("passes z in")) == [
         "(-0.125, 0.875)",
         "(-0.125, 1.125)",

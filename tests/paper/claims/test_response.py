@@ -69,5 +69,5 @@ def test_tables():
     assert errors["Mean flooring error"].tolist() == pytest.approx([-0.5, -0.125, 0, 0])
     assert (errors["Largest"] <= errors["Bound"]).all()
     negative = response.negative_table()
-    assert set(negative["Derived form agrees"]) == {"100%"}
+    assert set(negative["Derived form agrees"]) == {"100 %"}
     assert set(negative["Error of the normalised neuron"]) == {"0"}

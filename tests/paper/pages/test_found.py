@@ -52,6 +52,7 @@ def test_found_is_a_few_sentences_with_their_profile_and_data(name, made_up):
     assert 1 <= len(sentences) <= 5 and all(sentence.endswith(".") for sentence in sentences)
     assert "nan" not in text and "inf" not in re.sub(r"inference|information", "", text)
     assert not re.search(r"[ (]-\d", text)  # minus signs
+    assert not re.search(r"(?<![.,\d])1 (?!as\b|has\b|holds\b)\w+s\b|\b(?:[02-9]|\d\d+) (holds|does|has)\b|\d%", text)
 
 
 @pytest.mark.parametrize("name", registry.IDS)
@@ -60,6 +61,13 @@ def test_without_records_nothing_is_said(name):
     if shown.rows:
         text = shown.found().data
         assert "Nothing yet" in text and shown.command in text and not re.search(r"\d+\.\d+ %", text)
+
+
+def test_one_statement_holds_and_two_hold():
+    holding, failing = ["half-threshold", "eq8-resolution"], ["eq9-start", "eq9-clip"]
+    assert found.audited(*holding[:1]) == "Of 1 statement of the paper recomputed here, 1 holds."
+    assert found.audited(*holding, *failing[:1]).endswith("2 hold, 1 does not hold.")
+    assert found.audited(*holding[:1], *failing).endswith("2 do not hold, 1 holds.")
 
 
 def test_a_difference_within_its_interval_is_undecided(made_up):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
@@ -73,3 +74,25 @@ def test_two_equal_commands_make_a_page_once(place, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         pages = list(pool.map(lambda _: notebooks.render(ARTEFACT, DEMO, (0,)), range(2)))
     assert (tmp_path / "made").read_text() == "x" and sorted(page.fresh for page in pages) == [False, True]
+
+
+def test_links_of_copies_lead_to_copies_or_else_to_the_originals(place, tmp_path):
+    for name in ("index", "figure2"):
+        (tmp_path / f"{name}.ipynb").write_text("")
+    web = ["https://a.b/index.ipynb", "other.ipynb"]
+    links = ["index.ipynb", "figure2.ipynb#found", "figure1.ipynb", *web]
+    text = " ".join(f"[{place}]({link})" for place, link in enumerate(links))
+    place(f"from IPython.display import Markdown; Markdown({text!r})")
+    (executed,) = notebooks.render_all([ARTEFACT], DEMO, (0,), 1)
+    folder = tmp_path / "figures" / "demo" / "notebooks"
+
+    def shown() -> list[str]:
+        output = nbformat.read(folder / "figure1.ipynb", 4).cells[-1].outputs[0].data["text/markdown"]
+        return re.findall(r"\]\((.*?)\)", output)
+
+    originals = ["../../../index.ipynb", "../../../figure2.ipynb#found"]
+    assert not executed.failed and shown() == [*originals, "figure1.ipynb", *web]
+    assert all((folder / link.partition("#")[0]).is_file() for link in shown()[:3])
+    (folder / "figure2.ipynb").write_text("")
+    notebooks.relink(folder)
+    assert shown()[1] == "figure2.ipynb#found"

@@ -50,8 +50,8 @@ def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     below = shown.figure(fig, "Another", "table1-curves")
     files = {path.name for path in (folders / "figures" / "demo").iterdir()}
     assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
-    assert "A caption (profile demo, handwritten digits, not run)" in display.data
-    assert below.data == "*Another (profile demo, handwritten digits, not run)*"
+    assert f"A caption ({shown.source})" in display.data
+    assert below.data == f"*Another ({shown.source})*"
     assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()
     assert not plt.fignum_exists(fig.number)
 
@@ -73,9 +73,26 @@ def test_the_end_of_a_page_links_to_its_neighbours_and_the_index():
     assert page.open(registry.IDS[0], "demo").links().startswith("[index]")
 
 
-def test_data_are_those_that_were_seen(folders):
-    assert page.open("table2", "demo").data == "handwritten digits" and page.open("table2").data == "CIFAR-100"
+def test_captions_name_profile_networks_data_and_seeds(folders):
+    assert page.open("table2", "demo").source.endswith("handwritten digits, not run")
+    assert page.open("table2").source == "profile quick, ResNet-20, CIFAR-100, not run"
+    shown = page.open("table1", "quick", seeds=3)
+    for key, count in ((("resnet20", "qcfs"), 1), (("resnet20", "cos"), 3)):
+        for run in shown.rows[key][:count]:
+            records.write(run, METRICS, 1.5)
+    assert page.open("table1", "quick", seeds=3).source == "profile quick, ResNet-20, CIFAR-10, n = 1-3 seeds"
     assert page.open("figure1").source == "computed from the equations, no data"
+    assert "handwritten digits" in page.open("your_network").source
+    assert page.open("softplus", "demo").source == "profile demo, not run"
+
+
+def test_a_table_that_shows_no_records_says_so(folders):
+    shown = page.open("algorithm1", "demo")
+    records.write(next(iter(shown.rows.values()))[0], METRICS, 1.5)
+    shown = page.open("algorithm1", "demo")
+    assert "(from a book)" in shown.table(pd.DataFrame({"T": [1.0]}), "Lines", source="from a book").data
+    text = (folders / "figures" / "demo" / "algorithm1.md").read_text()
+    assert "digest" not in text and "profile demo" not in text.replace("--profile demo", "") and shown.command in text
 
 
 def test_bad_input_is_one_line(monkeypatch, folders):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from ...engine.errors import InputError
+from ..names import NETWORKS
 from . import processes, simulation, spikes, training
 from .turns import Line
 
@@ -23,6 +25,9 @@ ROWS: dict[str, Callable[[bool], list[Line]]] = {
     "memory": processes.memory,
     "import": processes.imported,
 }
+
+
+WORDS = NETWORKS | {"rho": "ρ"}
 
 
 def bench(rows: str = ",".join(ROWS), quick: bool = False) -> dict[str, Any]:
@@ -56,7 +61,13 @@ def versions() -> dict[str, str]:
 
 def value(found: dict[str, Any]) -> str:
     """The median of a line that has an outcome, with its unit."""
-    return f"{found['outcome']['median']:.3g}" + ("" if found["unit"] == "x" else f" {found['unit']}")
+    unit = {"x": "", "inputs": " x the input"}.get(found["unit"], f" {found['unit']}")
+    return f"{found['outcome']['median']:.3g}{unit}"
+
+
+def name(found: dict[str, Any], part: str) -> str:
+    """ "what" or "size" of a line as a reader would write it: networks by their names, ρ in Greek."""
+    return re.sub(r"\w+", lambda word: WORDS.get(word[0], word[0]), found[part])
 
 
 def table(lines: Sequence[dict[str, Any]], notes: bool = True) -> str:

@@ -12,6 +12,7 @@ from scipy import stats
 from .. import published
 from ..measures import compare, energy
 from ..measures.energy import Operations
+from ..names import count
 from ..published import TABLE6, TABLE7, TIMESTEPS
 from .claim import NOT_RUN, Claims, Outcome, Verdict
 from .decide import Condition, condition, decide, every
@@ -100,7 +101,8 @@ def training_time(ours: Recorded) -> Outcome:
     ratios = 100 * (np.array(found[0].metrics["ratios"]["csqcfs"]) - 1)
     test = stats.quantile_test(ratios, q=0, p=0.5).confidence_interval(compare.CONFIDENCE)
     text = (
-        f"{np.median(ratios):+.1f} % a step, 95 % interval {test.low:+.1f} to {test.high:+.1f} % ({len(ratios)} rounds)"
+        f"{np.median(ratios):+.1f} % a step, 95 % interval {test.low:+.1f} to {test.high:+.1f} % "
+        f"({count(len(ratios), 'round')})"
     )
     verdict = Verdict.UNDECIDED
     if -MINOR_TIME < test.low and test.high < MINOR_TIME:

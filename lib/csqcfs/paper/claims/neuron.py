@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..names import count
 from . import corrections
 from .claim import Claims, Outcome, Verdict
 from .decide import SIMILAR, condition, decide
@@ -54,8 +55,8 @@ def eq9_start(paper: Printed) -> Outcome:
     half = np.mean(proof.off("printed") > 0)
     return Outcome.of(
         bool(half == 0),
-        f"true for V(0) = 0 (differs at {zero:.0%} of inputs); with V(0) = θ / 2 of Algorithm 1 line 17"
-        f" it differs at {half:.0%} of inputs from −3 to 3 θ: the term V(0) is dropped",
+        f"true for V(0) = 0 (differs at {100 * zero:.0f} % of inputs); with V(0) = θ / 2 of Algorithm 1 line 17"
+        f" it differs at {100 * half:.0f} % of inputs from −3 to 3 θ: the term V(0) is dropped",
     )
 
 
@@ -65,7 +66,7 @@ def eq9_clip(paper: Printed) -> Outcome:
     outside = unclipped != np.clip(unclipped, 0, 1)
     return Outcome.of(
         not outside.any(),
-        f"equal only for 0 <= z < θ (1 + 1/T): different at {outside.mean():.0%} of inputs from −3 to 3 θ",
+        f"equal only for 0 <= z < θ (1 + 1/T): different at {100 * outside.mean():.0f} % of inputs from −3 to 3 θ",
     )
 
 
@@ -168,7 +169,7 @@ def eq14_middle_case(paper: Printed) -> Outcome:
     return Outcome.of(
         bool(agree["as printed"] == 1),
         "share of inputs where it gives the error, in the better sign: "
-        + ", ".join(f"{share:.0%} {name}" for name, share in agree.items())
+        + ", ".join(f"{100 * share:.0f} % {name}" for name, share in agree.items())
         + ("; the term −λ [z >= λ/2] is missing" if missing else ""),
     )
 
@@ -180,8 +181,8 @@ def eq14_normalised_neuron(paper: Printed) -> Outcome:
     errors = np.mean(normalised != qcfs(GRID, -1.0))
     return Outcome.of(
         bool(errors > 0),
-        f"the neuron of Eqs. 1-3 differs from QCFS at {raw:.0%} of inputs; one that divides by the"
-        f" threshold and fires at 1, as older public code does, differs at {errors:.0%} (λ = −1, L ="
+        f"the neuron of Eqs. 1-3 differs from QCFS at {100 * raw:.0f} % of inputs; one that divides by the"
+        f" threshold and fires at 1, as older public code does, differs at {100 * errors:.0f} % (λ = −1, L ="
         " T = 4)",
     )
 
@@ -200,7 +201,7 @@ def negative_inconsistent(ours: Recorded) -> Outcome:
             continue
         name = where(ours, key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}")
         conditions += condition(ours, name, (1.0, row, "ann"), (-1.0, row, 32), low=SIMILAR)
-    note = f"{chance} networks more whose ANN itself is at chance" if chance else ""
+    note = f"{count(chance, 'more network')} whose ANN itself is at chance" if chance else ""
     if not conditions and chance:
         return Outcome(Verdict.NOT_TESTED, note)
     return decide(ours, conditions, "; ".join(filter(None, ("points lost at T = 32", note))))

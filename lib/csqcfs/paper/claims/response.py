@@ -95,7 +95,7 @@ def negative_table(theta: float = -1.0, L: int = 4) -> pd.DataFrame:
     lines = {}
     for name, case in cases.items():
         shown = error["simulated"][case]
-        agree = {form: f"{np.mean(error[form][case] == shown):.0%}" for form in ("derived", "printed")}
+        agree = {form: f"{100 * np.mean(error[form][case] == shown):.0f} %" for form in ("derived", "printed")}
         span = f"{shown.min():g}" if shown.min() == shown.max() else f"{shown.min():g} to {shown.max():g}"
         lines[name] = [span, agree["derived"], agree["printed"], f"{np.abs(normalised[case]).max():g}"]
     columns = ["QCFS − φ(T), Eqs. 1-3", "Derived form agrees", "Printed form agrees", "Error of the normalised neuron"]

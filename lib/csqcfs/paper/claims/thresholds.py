@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..measures.thresholds import spread_of_layers
+from ..names import count
 from ..published import TABLE5
 from .claim import NOT_RUN, Claims, Outcome, Verdict
 from .decide import SIMILAR, condition, every
@@ -99,7 +100,7 @@ def table5_undefined(paper: Printed) -> Outcome:
     difference = (0.5 - -0.1) / -0.1
     return Outcome.of(
         None if difference < 0 else True,
-        f"its thresholds may be <= 0 (section 5.6.2): from −0.1 to 0.5 Diff is −{-difference:.0%}, with a"
+        f"its thresholds may be <= 0 (section 5.6.2): from −0.1 to 0.5 Diff is −{-100 * difference:.0f} %, with a"
         " smallest threshold of 0 it divides by zero",
     )
 
@@ -111,7 +112,7 @@ def crossed(found: list[tuple[str, float]], all_of_them: bool = False) -> Outcom
     if not found:
         return NOT_RUN
     names = [name for name, low in found if low <= 0]
-    text = f"{len(names)} of {len(found)} trainings" + (f": {'; '.join(names[:4])}" if names else "")
+    text = f"{len(names)} of {count(len(found), 'training')}" + (f": {'; '.join(names[:4])}" if names else "")
     return Outcome.of(len(names) == len(found) if all_of_them else bool(names), text)
 
 

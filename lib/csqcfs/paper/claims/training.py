@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...activations import SMALLEST
+from ..names import count
 from . import corrections
 from .claim import NOT_RUN, Claims, Outcome
 from .corrections import TOLERANCE
@@ -45,7 +46,7 @@ def softplus_positive(ours: Recorded) -> Outcome:
     if not lows:
         return NOT_RUN
     failed = [name for name, low in lows.values() if low < 2 * SMALLEST]
-    text = f"smallest of {len(lows)} rows: {min(low for _, low in lows.values()):.3g}"
+    text = f"smallest of {count(len(lows), 'row')}: {min(low for _, low in lows.values()):.3g}"
     if failed:
         text += (
             f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows: "
@@ -78,8 +79,8 @@ def eq19_window(paper: Printed) -> Outcome:
     printed, corrected = (np.mean(proof.off(form) > TOLERANCE) for form in ("printed", "corrected"))
     return Outcome.of(
         bool(printed == 0),
-        f"differs from the finite difference at {printed:.0%} of 20,000 points, λ in (−2, 4),"
-        f" and with Softplus(λ) for λ at {corrected:.0%}; for λ <= 0 the printed range is empty",
+        f"differs from the finite difference at {100 * printed:.0f} % of 20,000 points, λ in (−2, 4),"
+        f" and with Softplus(λ) for λ at {100 * corrected:.0f} %; for λ <= 0 the printed range is empty",
     )
 
 
@@ -167,7 +168,7 @@ def second_stage_starts(ours: Recorded) -> Outcome:
     refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
     if not runs:
         return NOT_RUN
-    text = f"{len(refused)} of {len(runs)} runs could not start stage 2"
+    text = f"{len(refused)} of {count(len(runs), 'run')} could not start stage 2"
     return Outcome.of(not refused, "; ".join([text, *dict.fromkeys(refused[:3])]))
 
 

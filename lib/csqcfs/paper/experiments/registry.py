@@ -26,6 +26,7 @@ class Artefact:
         question: what it answers, in one sentence.
         rows: the runs it shows, by row key.
         printed: names of the paper's numbers in `published`; empty where the paper prints none.
+        basis: what a page that has no runs in any profile rests on.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Artefact:
     question: str
     rows: Callable[[Profile, Sequence[int]], Rows] = lambda profile, seeds: {}
     printed: tuple[str, ...] = ()
+    basis: str = ""
 
     def runs(self, profile: Profile, seeds: Sequence[int]) -> list[Run]:
         """Every run the artefact needs, each once."""
@@ -51,15 +53,21 @@ def _everything(profile: Profile, seeds: Sequence[int]) -> Rows:
 
 
 BEYOND = "beyond the paper"
+EQUATIONS = "computed from the equations, no data"
 ARTEFACTS = (
     Artefact(
-        "figure1", "Fig. 1", "Flooring and clipping error", "Where does the output of IF neurons differ from ReLU?"
+        "figure1",
+        "Fig. 1",
+        "Flooring and clipping error",
+        "Where does the output of IF neurons differ from ReLU?",
+        basis=EQUATIONS,
     ),
     Artefact(
         "figure2",
         "Fig. 2",
         "QCFS, ReLU and IF under positive and negative thresholds",
         "What do activation and neuron do when the threshold is negative (Eqs. 12-14)?",
+        basis=EQUATIONS,
     ),
     Artefact(
         "figure3",
@@ -69,7 +77,11 @@ ARTEFACTS = (
         rows.figure3,
     ),
     Artefact(
-        "gradients", "Eqs. 19-20", "Gradients of CS-QCFS", "Do the printed derivatives agree with finite differences?"
+        "gradients",
+        "Eqs. 19-20",
+        "Gradients of CS-QCFS",
+        "Do the printed derivatives agree with finite differences?",
+        basis=EQUATIONS,
     ),
     Artefact(
         "algorithm1",
@@ -186,18 +198,26 @@ ARTEFACTS = (
         "Where do newer methods stand on the same network, by the same clock?",
         beyond.since_the_paper,
     ),
-    Artefact("audit", BEYOND, "Audit of the paper", "Do the paper's own numbers and equations agree with each other?"),
+    Artefact(
+        "audit",
+        BEYOND,
+        "Audit of the paper",
+        "Do the paper's own numbers and equations agree with each other?",
+        basis="computed from the paper's equations and printed numbers, no data",
+    ),
     Artefact(
         "playground",
         BEYOND,
         "Playground",
         "How do threshold, L, T, input and initial membrane potential play together?",
+        basis=EQUATIONS,
     ),
     Artefact(
         "your_network",
         BEYOND,
         "Your own network in five minutes",
         "How does a trained ReLU network of your own become a spiking one, and what is each step worth?",
+        basis="trained on this page, handwritten digits, n = 1 seed, 360 test images",
     ),
     Artefact("claims", BEYOND, "Claims ledger", "Which claims of the paper hold on our records?", _everything),
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from ... import methods
 from ..experiments import beyond
 from ..measures import compare
-from ..names import NAMES
+from ..names import NAMES, count
 from ..runs.records import Record
 from . import said, tables
 
@@ -173,13 +173,13 @@ def honest_first_step(page) -> list[str]:
         records = page.results(("csqcfs", L, "plain"))
         gap = compare.difference(records, one, L, 1) if records and one else None
         if gap is not None:
-            sentences.append(f"The network of L = {L} after {L} steps is {gap} points from it.")
+            sentences.append(f"The network of L = {L} after {count(L, 'step')} is {gap} points from it.")
     for (network, L, _), found in sure(page).items():
         if network == "csqcfs" and L == 4:
             test, place = found["test"], found["chosen"]
             sentences.append(
-                f"Stopping when sure, CS-QCFS at L = 4 takes {test['steps'][place]:.2f} of {found['T']} steps on "
-                f"average for {test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %."
+                f"Stopping when sure, CS-QCFS at L = 4 takes {test['steps'][place]:.2f} of {count(found['T'], 'step')} "
+                f"on average for {test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %."
             )
     return sentences
 
@@ -245,6 +245,6 @@ def since_the_paper(page) -> list[str]:
             clock = found[name][7].clock
             sentences.append(
                 f"{tables.NAMES[name].capitalize()} spikes are {said.verdict(gap)} of plain ones at T = 8, {gap} "
-                f"points, and answer after {clock} steps on one clock."
+                f"points, and answer after {count(clock, 'step')} on one clock."
             )
     return sentences

@@ -17,12 +17,13 @@ import pandas as pd
 
 from .. import published
 from ..claims import audit, corrections, gradient_check, judge, response
+from ..claims.claim import Verdict
 from ..claims.reference import LEVELS
 from ..experiments import registry
 from ..measures import energy
-from ..names import NAMES
+from ..names import NAMES, count
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import beyond, costs, formats, playground, said, style, tables
+from . import beyond, costs, formats, playground, said, style, tables, timing
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -57,10 +58,15 @@ def tally(found: Sequence[str]) -> str:
 
 def audited(*ids: str) -> str:
     """How many of these statements of the paper hold when they are recomputed."""
-    words = {"holds": "hold", "does not hold": "do not hold", "not defined": "have no defined meaning"}
+    words = {
+        Verdict.HOLDS: ("holds", "hold"),
+        Verdict.FAILS: ("does not hold", "do not hold"),
+        Verdict.UNDEFINED: ("has no defined meaning", "have no defined meaning"),
+    }
     claims = audit.select(*ids) if ids else [claim for part in audit.PARTS.values() for claim in part if claim.printed]
-    found = [words[claim.printed(audit.PAPER).verdict] for claim in claims]
-    return f"Of {len(found)} statements of the paper that are recomputed here, {tally(found)}."
+    found = Counter(claim.printed(audit.PAPER).verdict for claim in claims).most_common()
+    told = ", ".join(f"{number} {words[verdict][number != 1]}" for verdict, number in found)
+    return f"Of {count(len(claims), 'statement')} of the paper recomputed here, {told}."
 
 
 def at_first_step(*pairs: tuple) -> Callable[[Page], list[str]]:
@@ -71,12 +77,10 @@ def at_first_step(*pairs: tuple) -> Callable[[Page], list[str]]:
 def figure1(shown) -> list[str]:
     frame = response.error_table((4,)).reset_index()
     parts = [
-        f"{row['Mean flooring error']:+.3f} on average and at most {row['Largest']:.3f}" for _, row in frame.iterrows()
+        f"{row['Mean flooring error']:.3f} on average and at most {row['Largest']:.3f}" for _, row in frame.iterrows()
     ]
     return [
-        f"At T = 4 and in thresholds, flooring is {parts[0]} from v(0) = 0, and {parts[1]} from v(0) = θ/2.".replace(
-            "-", "−"
-        ),
+        f"At T = 4 and in thresholds, flooring is {parts[0]} from v(0) = 0, and {parts[1]} from v(0) = θ/2.",
         audited("eq8-resolution", "eq9-start", "eq9-clip", "eq10-errors", "half-threshold"),
     ]
 
@@ -86,7 +90,7 @@ def figure2(shown) -> list[str]:
     derived, printed = (frame[f"{form} form agrees"] for form in ("Derived", "Printed"))
     return [
         f"For a negative threshold the derived form of Eq. 14 agrees with the simulated neuron at {', '.join(derived)} "
-        f"of the inputs of its {len(frame)} cases, the printed one at {', '.join(printed)}.",
+        f"of the inputs of its {count(len(frame), 'case')}, the printed one at {', '.join(printed)}.",
         audited("eq13-constant-input", "eq14-outer-cases", "eq14-middle-case", "negative-threshold-behaviour"),
     ]
 
@@ -96,8 +100,8 @@ def gradients(shown) -> list[str]:
     ours, printed = (frame[name].astype(str) for name in ("autograd of csqcfs", "Eqs. 19-20, printed"))
     last = len(frame) - 1
     return [
-        f"At λ = {gradient_check.LAMBDAS[-1]:g}, autograd is within {ours[last]} of finite differences and the printed "
-        f"form within {printed[last]}.",
+        f"At λ = {gradient_check.LAMBDAS[-1]:g}, the largest difference from finite differences is {ours[last]} with "
+        f"autograd and {printed[last]} with the printed form.",
         audited("eq19-window", "eq20-middle-case", "eq20-upper-case", "eq20-lower-case"),
     ]
 
@@ -126,8 +130,8 @@ def algorithm1(shown) -> list[str]:
     since = f"from T = {steady} on" if steady else "at no T for good"
     return [
         f"On the image shown (label {one['label']}, ANN {one['ann']}), the SNN gives the ANN's answer {since}.",
-        f"After {one['T']} steps the rates of {len(rows)} neurons of the middle layer are {100 * gap:.0f} % of the "
-        "threshold from the ANN's activation on average.",
+        f"After {count(one['T'], 'step')} the rates of {count(len(rows), 'neuron')} of the middle layer are "
+        f"{100 * gap:.0f} % of the threshold from the ANN's activation on average.",
     ]
 
 
@@ -170,13 +174,12 @@ def table5(shown) -> list[str]:
 def figure6(shown) -> list[str]:
     lines = thresholds.effects(shown)
     plain, soft = ([line for line in lines if line["method"] == method] for method in ("qcfs", "csqcfs"))
-    sentences = [
-        f"{sum(line['crossing'] is not None for line in found)} of {len(found)} trainings with {NAMES[method]} had "
-        f"a threshold that is not positive"
+    crossed = [
+        f"{NAMES[method]} {sum(line['crossing'] is not None for line in found)} of {len(found)}"
         for method, found in (("qcfs", plain), ("csqcfs", soft))
         if found
     ]
-    text = ["; ".join(sentences) + "."] if sentences else []
+    text = [f"Trainings with a threshold that was not positive: {', '.join(crossed)}."] * bool(crossed)
     for line in lines:
         if line["last"] <= 0 and line["T = 32"] < thresholds.chance(line["dataset"]) - 2:
             text.append(
@@ -187,9 +190,9 @@ def figure6(shown) -> list[str]:
 
 
 def table6(shown) -> list[str]:
-    return [
+    return [f"{line}." for line in timing.answers(shown)[:1]] + [
         f"A training step with CS-QCFS takes {100 * ratio['median']:.1f} % of the time of one with QCFS (quartiles "
-        f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {one['rounds']} rounds)."
+        f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {count(one['rounds'], 'round')})."
         for one in shown.metrics(())
         for ratio in (one["against_qcfs"]["csqcfs"],)
     ]
@@ -220,9 +223,9 @@ def _plain(shown, network: str):
 def latency(shown) -> list[str]:
     frame = costs.first_step_frame(shown).reset_index()
     sentences = [
-        f"{row['Architecture']}: the T = 1 of CS-QCFS + offset takes {row['steps of each layer']} steps a layer and "
-        f"reaches {row['accuracy at T = 1 (%)']:.2f} %; plain CS-QCFS reaches "
-        f"{row['plain CS-QCFS in as many steps (%)']:.2f} % in as many."
+        f"{row['Architecture']}: the T = 1 of CS-QCFS + offset takes "
+        f"{count(int(row['steps of each layer']), 'step')} a layer and reaches {row['accuracy at T = 1 (%)']:.2f} %; "
+        f"plain CS-QCFS reaches {row['plain CS-QCFS in as many steps (%)']:.2f} % in as many."
         for _, row in frame.iterrows()
         if row["Method"] == NAMES["ours"] and pd.notna(row["plain CS-QCFS in as many steps (%)"])
     ]
@@ -264,8 +267,8 @@ def claims(shown) -> list[str]:
     against = frame.index[frame["Verdict"] == "did not hold"]
     numbers = ", ".join(map(str, against))
     return [
-        f"Of {len(frame)} claims of the paper that records can decide: {tally(frame['Verdict'])}.",
-        f"Did not hold: number{'s' * (len(against) > 1)} {numbers}." if len(against) else "None is decided against it.",
+        f"Of {count(len(frame), 'claim')} of the paper that records can decide: {tally(frame['Verdict'])}.",
+        f"Did not hold: no. {numbers}." if len(against) else "None is decided against it.",
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +152,23 @@ def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ..
 
     with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(rendered, artefacts)
+    relink(paths.figures(profile.name) / "notebooks")
+
+
+def relink(folder: Path) -> None:
+    """Let links between notebooks in ``folder`` lead to the copies there, and to the originals of those not there."""
+    copies = {path.name: path for path in folder.glob("*.ipynb")}
+    places = {path.name: os.path.relpath(path, folder) for path in paths.notebooks().glob("*.ipynb")}
+    places |= {name: name for name in copies}
+    for copy in copies.values():
+        text = copy.read_text(encoding="utf-8")
+        linked = re.sub(
+            r"(?<=\]\()(?:[^()\s:]*/)?(\w+\.ipynb)(?=[)#])",
+            lambda found: Path(places[found[1]]).as_posix() if found[1] in places else found[0],
+            text,
+        )
+        if linked != text:
+            write_text(copy, linked)
 
 
 def _first_line(error: Exception) -> str:

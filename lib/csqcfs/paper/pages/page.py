@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from ...engine import paths
 from ..experiments import profiles, registry
-from ..names import NAMES
+from ..names import NAMES, count
 from ..runs import records
 from ..runs.records import Record
 from . import style, tables
@@ -53,21 +53,24 @@ class Page:
         found = [record.metrics for group in self.records.values() for record in group]
         return list(dict.fromkeys(metrics["refused"] for metrics in found if "refused" in metrics))
 
-    @property
-    def data(self) -> str:
-        """Names of the data sets behind the page's records, or behind its runs where there is no record yet."""
+    def seen(self, part: str) -> str:
+        """Names of each "network" or "dataset" behind the page's records, or behind its runs where it has no record."""
         keys = [key for key in self.rows if self.results(key)] or list(self.rows)
-        used = {run.training.dataset: None for key in keys for run in self.rows[key] if run.training is not None}
-        return " and ".join(NAMES.get(name, name) for name in used)
+        runs = [run for key in keys for run in self.rows[key]]
+        used = (dict(run.options).get(part) if run.training is None else getattr(run.training, part) for run in runs)
+        return " and ".join(NAMES.get(name, name) for name in dict.fromkeys(used) if name)
 
     @property
     def source(self) -> str:
-        """Profile, data and number of seeds, for captions; what needs no run is computed from the equations."""
-        if not self.rows:
-            return "computed from the equations, no data"
-        seeds = sorted({len(found) for key in self.rows if (found := self.results(key))})
-        counts = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}" if seeds else "not run"
-        return ", ".join(filter(None, (f"profile {self.profile.name}", self.data, counts)))
+        """What captions name: profile, networks, data and number of seeds, or what a page without runs rests on."""
+        if not self.rows and self.artefact.basis:
+            return self.artefact.basis
+        found = [results for key in self.rows if (results := self.results(key))]
+        seeds = sorted({len(results) for results in found})
+        what = "seed" if any(results[0].settings["training"] for results in found) else "measurement"
+        counts = f"n = {f'{seeds[0]}-' * (len(seeds) > 1)}{count(seeds[-1], what)}" if seeds else "not run"
+        places = self.seen("network"), self.seen("dataset")
+        return ", ".join(filter(None, (f"profile {self.profile.name}", *places, counts)))
 
     @property
     def folder(self):
@@ -79,14 +82,14 @@ class Page:
         seeds = "" if self.seeds == self.profile.seeds else f" --seeds {len(self.seeds)}"
         return f"./run_all.sh --profile {self.profile.name} --only {self.artefact.id}{seeds}"
 
-    def note(self) -> str:
-        """Profile, data, origin of the records and command, for below a table."""
-        lines = [self.source]
-        if self.rows:
+    def note(self, source: str = "") -> str:
+        """Source, origin of the records and command, for below a table; ``source`` for one that shows no records."""
+        lines = [source or self.source]
+        if self.rows and not source:
             found = {record.digest: record for group in self.records.values() for record in group}
             missing = len({run for runs in self.rows.values() for run in runs}) - len(found)
             lines.append(records.origin(list(found.values())) + (f"; {missing} not run" if missing else ""))
-        lines += [f"refused: {reason}" for reason in self.refused()]
+            lines += [f"refused: {reason}" for reason in self.refused()]
         return "\n".join([*lines, f"command: {self.command}"])
 
     def found(self):
@@ -95,15 +98,20 @@ class Page:
 
         return found.show(self)
 
-    def table(self, frame: pd.DataFrame, caption: str, name: str | None = None, digits: int = 2):
-        """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it."""
+    def table(self, frame: pd.DataFrame, caption: str, name: str | None = None, *, digits: int = 2, source: str = ""):
+        """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it.
+
+        Args:
+            digits: decimals.
+            source: what a table rests on that shows no records, on a page that has some.
+        """
         from IPython.display import Markdown
 
         name = name or self.artefact.id
         if frame.empty:
             return self._nothing(caption, name, ("md", "csv", "tex"))
-        caption = f"{caption} ({self.source})"
-        tables.write(frame, self.folder, name, caption, self.note(), digits)
+        caption = f"{caption} ({source or self.source})"
+        tables.write(frame, self.folder, name, caption, self.note(source), digits)
         return Markdown(f"**{markdown(caption)}**\n\n{tables.to_markdown(frame, digits)}")
 
     def figure(self, fig: Figure | None, caption: str, name: str | None = None):

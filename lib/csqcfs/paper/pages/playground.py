@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from ..claims import response
+from ..names import count
 from ..plots.spikes import sawtooth
 from . import style
 
@@ -95,7 +96,7 @@ class View:
         self.potential.set_data(*sawtooth(spikes[:, 0], potential[:, 0], threshold, start))
         self.level.set_data([0, self.steps + 0.5], [threshold, threshold])
         self.spikes.set_data(fired, np.full(len(fired), threshold))
-        self.count.set_text(f"{len(fired)} spike{'s' * (len(fired) != 1)} in {T} step{'s' * (T != 1)}")
+        self.count.set_text(f"{count(len(fired), 'spike')} in {count(T, 'step')}")
         self.gap.set_data(RANGE, output - activation)
         self.at.set_data([z, z], [-self.bottom, self.bottom])
         return self

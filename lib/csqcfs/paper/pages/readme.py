@@ -18,14 +18,12 @@ import pandas as pd
 
 from ...engine import paths
 from ...engine.files import write_text
-from ..bench import report
 from ..claims import judge
 from ..experiments import profiles, registry
-from ..names import NAMES
-from . import costs, formats, found, index, page, said
+from ..names import NAMES, count
+from . import costs, formats, found, index, page, said, timing
 
 SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
-LINE = re.compile(r"simulation: SpikingJelly|simulation: ours / T passes|training step: CS-QCFS / QCFS")
 
 
 def artefact_map() -> str:
@@ -48,7 +46,7 @@ def results() -> str:
         shown = page.open(id, "quick")
         for key in shown.rows:
             if metrics := shown.metrics(key):
-                place = f"{NAMES[key[0]]}, {shown.data}"
+                place = f"{NAMES[key[0]]}, {shown.seen('dataset')}"
                 rests_on.append(f"{place}: {said.rests_on(shown.results(key))}")
                 values = [[one["ann"] for one in metrics], *([one["snn"][T - 1] for one in metrics] for T in SHOWN)]
                 steps = first_step.get((NAMES[key[0]], NAMES[key[1]]), "")
@@ -74,10 +72,10 @@ def profile_list() -> str:
         runs = {run for p in shown for group in p.rows.values() for run in group}
         hours = sum(one.provenance["seconds"] for one in found.values()) / 3600
         machines = ", ".join(sorted({one.provenance["hardware"] for one in found.values()}))
-        took = f"{len(found)} of its {len(runs)} runs are recorded, which took {hours:.1f} hours on {machines}"
-        return (
-            f"- `{profile.name}`: {profile.summary}. {took if found else f'None of its {len(runs)} runs is recorded'}."
+        took = (
+            f"{len(found)} of them recorded, in {hours:.1f} hours on {machines}" if found else "none of them recorded"
         )
+        return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
     return "\n".join(map(line, profiles.PROFILES.values()))
 
@@ -90,13 +88,9 @@ def claim_count() -> str:
 
 def speed() -> str:
     """The three answers, from the record that Table 6 of the profile "quick" has."""
-    (record,) = page.open("table6", "quick").records[("bench",)]
-    lines = [
-        f"- {line['what']} ({line['size']}): {report.value(line)} (quartiles {line['outcome']['low']:.3g} to "
-        f"{line['outcome']['high']:.3g})"
-        for line in record.metrics["lines"]
-        if LINE.match(line["what"]) and line["size"].startswith("resnet20") and "as it is" not in line["size"]
-    ]
+    shown = page.open("table6", "quick")
+    (record,) = shown.records[("bench",)]
+    lines = [f"- {line}" for line in timing.answers(shown)]
     return "\n".join(
         ["Times as ratios, each pair measured in turns:", "", *lines, "", f"on {record.provenance['hardware']}."]
     )

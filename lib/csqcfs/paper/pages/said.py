@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..measures import compare
-from ..names import NAMES
+from ..names import NAMES, count
 from ..plots import shared
 from ..runs.records import Record
 
@@ -37,8 +37,8 @@ def verdict(found: compare.Difference) -> str:
 
 def rests_on(records: Sequence[Record], seeds: int | None = None) -> str:
     """How many seeds, by default one for each record, and how many test images."""
-    count, images = seeds or len(records), records[0].metrics.get("images")
-    return f"n = {count} seed{'s' * (count > 1)}" + (f", {images:,} images" if images else "")
+    images = records[0].metrics.get("images")
+    return f"n = {count(seeds or len(records), 'seed')}" + (f", {count(images, 'image')}" if images else "")
 
 
 def in_full(what: str, found: compare.Difference, records: Sequence[Record]) -> str:

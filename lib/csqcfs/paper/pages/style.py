@@ -161,7 +161,7 @@ def legend(fig: Figure, handles: Sequence[Artist] = ()) -> Legend:
     """
     found = list(handles) or [handle for ax in fig.axes for handle in ax.get_legend_handles_labels()[0]]
     unique = {handle.get_label(): handle for handle in found}
-    for columns in range(len(unique), 0, -1):
+    for columns in sorted({-(-len(unique) // rows) for rows in range(1, len(unique) + 1)}, reverse=True):  # full rows
         made = fig.legend(
             handles=list(unique.values()),
             loc="outside upper center",

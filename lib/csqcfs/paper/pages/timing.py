@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from .. import published
 from ..bench import report
-from ..names import NAMES
+from ..names import NAMES, count
 from . import tables
 
+ANSWERS = re.compile(r"simulation: SpikingJelly|simulation: ours / T passes|training step: CS-QCFS / QCFS")
 SPEED_COLUMNS = ("what", "size", "measured", "quartiles", "target", "met")
 
 
@@ -19,8 +22,8 @@ def speed_frame(page) -> pd.DataFrame:
         found = line["outcome"]
         lines.append(
             (
-                line["what"],
-                line["size"],
+                report.name(line, "what"),
+                report.name(line, "size"),
                 report.value(line) if found else "not measured",
                 f"{found['low']:.3g} to {found['high']:.3g}" if found and found["low"] != found["high"] else "",
                 f"{'≥' if line['above'] else '≤'} {line['target']:g}",
@@ -28,6 +31,17 @@ def speed_frame(page) -> pd.DataFrame:
             )
         )
     return pd.DataFrame(lines, columns=SPEED_COLUMNS)
+
+
+def answers(page) -> list[str]:
+    """What matters most in the table of speed, of ResNet-20: training, a peer, and the price of a time-step."""
+    return [
+        f"{line['what']} ({report.name(line, 'size')}): {report.value(line)} "
+        f"(quartiles {line['outcome']['low']:.3g} to {line['outcome']['high']:.3g})"
+        for metrics in page.metrics(("bench",))
+        for line in metrics["lines"]
+        if ANSWERS.match(line["what"]) and line["size"].startswith("resnet20") and "as it is" not in line["size"]
+    ]
 
 
 QUARTILES = ("median", "low", "high")
@@ -55,7 +69,7 @@ def timed(page) -> str:
         "; ".join(
             f"{NAMES[m['network']]}, width {m['width']:g}, images {'x'.join(map(str, m['image']))}, batch "
             f"{m['batch_size']}, {m['precision']}{', compiled' if m['compiled'] else ''}, on {m['device']}, "
-            f"{m['rounds']} rounds of one step of each network"
+            f"{count(m['rounds'], 'round')} of one step of each network"
             for m in page.metrics(())
         )
         or "not run in this profile"

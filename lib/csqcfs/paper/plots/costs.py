@@ -220,7 +220,7 @@ def speed(page) -> Figure | None:
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_yticks(
         range(len(lines)),
-        [", ".join(filter(None, (line["what"], line["size"]))) for line in lines],
+        [", ".join(filter(None, (report.name(line, part) for part in ("what", "size")))) for line in lines],
         fontsize=style.FONT - 2,
     )
     ax.set_ylim(len(lines) - 0.5, -0.5)

@@ -145,5 +145,6 @@ def _grid(title: str, x: Sequence[float], errors: Mapping[int, Errors]) -> tuple
     style.letters(axes[0], [f"{title}, T = {T}" for T in errors])
     axes[0, 0].set_ylabel("QCFS:\nRMS error (% of θ)")
     axes[1, 0].set_ylabel("CS-QCFS − QCFS:\nRMS error (% of θ)")
-    style.legend(fig)
+    drawn = {line.get_label(): line for ax in axes[0] for line in ax.get_lines()}
+    style.legend(fig, [drawn[label] for label in COLUMNS.values() if label in drawn])
     return fig, list(axes.flat)

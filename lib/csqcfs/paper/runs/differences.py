@@ -8,6 +8,7 @@ from typing import Any
 from ...engine import paths
 from ..experiments import profiles, registry
 from ..experiments.configs import Run
+from ..names import count
 from . import records, results
 
 SHOWN = 3  # numbers of a run
@@ -32,7 +33,9 @@ def differences(profile: str, most: int = 10) -> list[str]:
     if not found:
         return []
     differ = sorted((run for run in found if found[run]), key=lambda run: _size(found[run]), reverse=True)
-    lines = [f"{len(found) - len(differ)} of {len(found)} results equal the repository's reference ({profile})"]
+    lines = [
+        f"{len(found) - len(differ)} of {count(len(found), 'result')} equal the repository's reference ({profile})"
+    ]
     lines += [f"  {run}: {_shown(found[run])}" for run in differ[:most]]
     if len(differ) > most:
         lines.append(f"  and {len(differ) - most} more that differ less")

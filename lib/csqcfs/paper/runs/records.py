@@ -22,6 +22,7 @@ from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
 from ..experiments.configs import Run, Training, digest_of
+from ..names import count
 from . import results
 
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
@@ -196,6 +197,6 @@ def origin(records: Sequence[Record]) -> str:
     combined = digest_of({"records": sorted(record.digest for record in records)})
     return (
         f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
-        f"torch {several(r.provenance['torch'] for r in records)}; {len(records)} records; "
+        f"torch {several(r.provenance['torch'] for r in records)}; {count(len(records), 'record')}; "
         f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
