@@ -51,9 +51,12 @@ ledger.table(judge.by_section(frame), "Claims by the part of the paper and by ve
 
 # %% [markdown]
 # ## The ledger
+#
+# One part for each verdict; a click on its heading folds or unfolds it. The table in one piece, to sort and filter, is
+# `frame` here, and `claims.csv` beside the figures that a run makes.
 
 # %% tags=["nbval-check-output"]
-ledger.table(frame, "The claims of the paper on our records")
+ledger.table(frame, "The claims of the paper on our records", fold="claim")
 
 # %% [markdown]
 # ## Ours beside the paper's

@@ -39,7 +39,7 @@ figure3.found()
 #
 # (a) and (b): one column for each layer, in it the channels from the most to the least active. If all channels were
 # alike, a column would have one colour. (c): histograms of the pre-activations of five channels of the first layer, from
-# the lowest to the highest mean; how much lies beyond the axis is said at the right. Dotted lines are at 0 and at the
+# the lowest to the highest mean; how much lies beyond the axis stands beside the channel. Dotted lines are at 0 and at the
 # threshold: the activation clips what is outside. (d): what fine-tuning made of it, the thresholds of the CS-QCFS network
 # relative to the layer's threshold in the QCFS network from which it started, in each layer from high to low.
 

@@ -68,8 +68,8 @@ gradients.table(
 # %%
 names = {
     "paper": "paper",
-    "floor_clamp": "floor, then clamp (before 2.14)",
-    "floor_clamp_2.14": "floor, then clamp (since 2.14)",
+    "floor_clamp": "floor, then clamp (PyTorch before 2.14)",
+    "floor_clamp_2.14": "floor, then clamp (since PyTorch 2.14)",
     "clamp_floor": "clamp, then floor",
 }
 gradients.figure(activation.windows(names), "Gradient windows, θ = 1, L = 4", "gradients-windows")

@@ -61,7 +61,10 @@ latency.table(costs.first_step_frame(latency), "What T = 1 takes", "latency-firs
 # in the error.
 
 # %%
-latency.figure(plots.pareto(latency), "Accuracy against steps, additions and energy; T of the points on each front")
+latency.figure(
+    plots.pareto(latency),
+    "Accuracy against steps, additions and energy; T of the points on each front; bands: 95 % intervals",
+)
 
 # %% [markdown]
 # ## The front

@@ -88,7 +88,7 @@ rows["SpikingJelly, ann2snn"] = your_network.spikingjelly(network, splits.train,
 yours.table(your_network.table(rows), "Accuracy (%) of the network and of its SNN after each step", digits=1)
 
 # %%
-yours.figure(your_network.figure(rows), "Accuracy over T after each step; bands: 95 % intervals")
+yours.figure(your_network.figure(rows, len(splits.test)), "Accuracy over T after each step; bands: 95 % intervals")
 
 # %% [markdown]
 # ## Keep it, or take it elsewhere

@@ -72,7 +72,7 @@ def test_nothing_is_judged_without_records():
 def test_a_lead_is_held_lost_or_within_the_noise(ours, cos, verdict):
     outcome = run("resnet18-one-step", table1(ours, cos))
     assert outcome.verdict is verdict
-    assert "CIFAR-10, n = 1, 4000 images" in outcome.found and "unpaired" not in outcome.found
+    assert "CIFAR-10, n = 1, 4,000 images" in outcome.found and "unpaired" not in outcome.found
     assert ("within the noise" in outcome.found) is (verdict is OPEN)
 
 

@@ -70,7 +70,7 @@ def latency():
 
 
 def point(cost: float, accuracy: float) -> Point:
-    return Point("qcfs", 1, accuracy, int(cost), int(cost), cost, cost)
+    return Point("qcfs", 1, accuracy, int(cost), int(cost), cost, cost, (accuracy, accuracy))
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=30))

@@ -43,7 +43,7 @@ def test_accuracies_stand_for_the_network_and_each_T(splits):
     assert row == pytest.approx([csqcfs.evaluate(ann, few), *wanted])
     frame = your_network.table({"one": row, "absent": None})
     assert list(frame.index) == ["one"] and list(frame.columns[:2]) == ["ANN", "T = 1"]
-    assert len(your_network.figure({"one": row, "absent": None}).axes[0].lines) == 1
+    assert len(your_network.figure({"one": row, "absent": None}, 360).axes[0].lines) == 1
 
 
 def test_the_peer_is_measured_on_the_same_images(splits):

@@ -9,7 +9,7 @@ from .. import published
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
 from .decide import SIMILAR, Condition, ahead, condition, decide
-from .evidence import Evidence, Printed, Recorded, where
+from .evidence import Evidence, Printed, Recorded, place, where
 
 CLAIMS = Claims()
 OTHERS = ("qcfs", "srp", "cos")
@@ -40,10 +40,6 @@ def compared(evidence: Evidence, others: tuple[str, ...] = OTHERS) -> list[tuple
         for network, method in evidence.keys(id)
         if method == "ours" and all(evidence.accuracy((id, network, name), 32) is not None for name in others)
     ]
-
-
-def place(evidence: Evidence, id: str, network: str) -> str:
-    return f"{where(evidence, network)} in {id.replace('table', 'Table ')}"
 
 
 @CLAIMS.printed("Abstract, sections 5.3 and 5.4.2", "accuracies in the text are those of the tables")

@@ -117,7 +117,7 @@ class Recorded:
         seeds = sorted({len(group) for group in groups})
         images = sorted({count for record in records if (count := record.metrics.get("images"))})
         parts = [", ".join(names.NAMES.get(name, name) for name in datasets), f"n = {'-'.join(map(str, seeds))}"]
-        return ", ".join(parts + [f"{'-'.join(map(str, images))} images"] * bool(images))
+        return ", ".join(parts + [f"{'-'.join(f'{number:,}' for number in images)} images"] * bool(images))
 
 
 Evidence = Printed | Recorded
@@ -126,6 +126,11 @@ Evidence = Printed | Recorded
 def where(evidence: Evidence, *parts: object) -> str:
     """A place of a table or figure in words."""
     return ", ".join(evidence.names.get(part, str(part)) for part in parts)
+
+
+def place(evidence: Evidence, id: str, network: str) -> str:
+    """A network in the table ``id``, in words."""
+    return f"{where(evidence, network)} in {id.replace('table', 'Table ')}"
 
 
 def lowest_traced(ours: Recorded, end: str, panels: tuple[str, ...]) -> list[tuple[str, float]]:

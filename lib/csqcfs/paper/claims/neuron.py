@@ -8,7 +8,7 @@ from ..names import count
 from . import corrections
 from .claim import Claims, Outcome, Verdict
 from .decide import SIMILAR, condition, decide
-from .evidence import Printed, Recorded, where
+from .evidence import Printed, Recorded, place, where
 from .reference import GRID, LEVELS, constant, mean_output, qcfs
 
 CLAIMS = Claims()
@@ -134,8 +134,9 @@ def no_error(ours: Recorded) -> Outcome:
             row = (id, network, method)
             if method == "csqcfs" and ours.lowest(*row) > 0:
                 L = ours.records(*row)[0].settings["training"]["L"]
-                name = f"{where(ours, network)} in {id}"
-                conditions += condition(ours, name, (1.0, row, L), (-1.0, row, "ann"), low=-EXACT, high=EXACT)
+                conditions += condition(
+                    ours, place(ours, id, network), (1.0, row, L), (-1.0, row, "ann"), low=-EXACT, high=EXACT
+                )
     return decide(ours, conditions, "SNN at T = L minus ANN, plain neurons")
 
 

@@ -14,6 +14,7 @@ from ..claims.costs import STEM_MACS, additions_per_synapse
 from ..experiments import rows
 from ..measures import compare, energy
 from ..names import NAMES
+from ..plots import shared
 from . import tables
 
 METHODS = rows.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
@@ -33,6 +34,7 @@ class Point(NamedTuple):
     clock: int  # steps until the answer where all layers work at once
     ac: float
     millijoules: float
+    interval: tuple[float, float]  # 95 %, of the accuracy
 
 
 KINDS = ("snn", "operations")
@@ -61,6 +63,7 @@ def points(page, network: str, method: str, times: Sequence[int] = published.TIM
                 kind.clock(T, sites),
                 statistics.fmean(one.ac for one in spent),
                 statistics.fmean(one.millijoules for one in spent),
+                shared.interval([one for one in page.results((*key, "snn")) if compare.seed(one) in seeds], T)[1:],
             )
         )
     return found

@@ -22,7 +22,7 @@ from ..experiments import profiles, registry
 from ..names import NAMES, count
 from ..runs import records
 from ..runs.records import Record
-from . import style, tables
+from . import style, tables, verdicts
 from .formats import markdown
 
 
@@ -98,12 +98,22 @@ class Page:
 
         return found.show(self)
 
-    def table(self, frame: pd.DataFrame, caption: str, name: str | None = None, *, digits: int = 2, source: str = ""):
+    def table(
+        self,
+        frame: pd.DataFrame,
+        caption: str,
+        name: str | None = None,
+        *,
+        digits: int = 2,
+        source: str = "",
+        fold: str = "",
+    ):
         """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it.
 
         Args:
             digits: decimals.
             source: what a table rests on that shows no records, on a page that has some.
+            fold: what its rows are, such as "claim", to show them in parts that fold, one for each verdict.
         """
         from IPython.display import Markdown
 
@@ -112,7 +122,8 @@ class Page:
             return self._nothing(caption, name, ("md", "csv", "tex"))
         caption = f"{caption} ({source or self.source})"
         tables.write(frame, self.folder, name, caption, self.note(source), digits)
-        return Markdown(f"**{markdown(caption)}**\n\n{tables.to_markdown(frame, digits)}")
+        text = verdicts.folding(frame, fold, digits) if fold else verdicts.shown(frame, digits)
+        return Markdown(f"**{markdown(caption)}**\n\n{text}")
 
     def figure(self, fig: Figure | None, caption: str, name: str | None = None):
         """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it above its caption."""

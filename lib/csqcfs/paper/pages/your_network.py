@@ -8,9 +8,11 @@ import inspect
 import io
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -103,12 +105,15 @@ def table(rows: Mapping[str, list[float] | None]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("Network")
 
 
-def figure(rows: Mapping[str, list[float] | None]) -> Figure:
-    """Accuracy over T, a line for each network."""
+def figure(rows: Mapping[str, list[float] | None], images: int) -> Figure:
+    """Accuracy over T on so many test images, a line for each network with its 95 % interval."""
     fig, (ax,) = style.panels(1, height=3.0)
     for (name, row), marker in zip(rows.items(), "osD^v", strict=False):
         if row is not None:
-            ax.plot(TIMESTEPS, row[1:], marker=marker, label=name)
+            (line,) = ax.plot(TIMESTEPS, row[1:], marker=marker, label=name)
+            right = [stats.binomtest(round(images * share / 100), images) for share in row[1:]]
+            ends = [100 * np.array(one.proportion_ci(method="wilson")) for one in right]
+            ax.fill_between(TIMESTEPS, *np.transpose(ends), color=line.get_color(), alpha=0.12, linewidth=0)
     shared.log2_axis(ax, list(TIMESTEPS), "time-step T")
     ax.set_ylabel("accuracy (%)")
     style.legend(fig)

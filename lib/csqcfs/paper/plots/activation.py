@@ -135,6 +135,7 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
         top.set_title(rf"$\lambda = {raw:g}$, $\theta = {theta:.2f}$")
         bottom.set_yscale("symlog", linthresh=1, linscale=2)
         bottom.set_yticks([-10, -1, -0.5, 0, 0.5, 1], ["−10", "−1", "−0.5", "0", "0.5", "1"])
+        bottom.minorticks_off()
         for ax in (top, bottom):
             axes_through_zero(ax)
     axes[0, 0].set_ylabel(r"$\partial f/\partial z$ (Eq. 19)")

@@ -36,11 +36,10 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list
     """
     label, value = AXES[axis]
     for line in lines:
-        ax.plot(
-            [value(point) for point in line],
-            [point.accuracy for point in line],
-            **style.METHODS[line[0].method].kwargs(),
-        )
+        look, x = style.METHODS[line[0].method], [value(point) for point in line]
+        ax.plot(x, [point.accuracy for point in line], **look.kwargs())
+        low, high = zip(*(point.interval for point in line), strict=True)
+        ax.fill_between(x, low, high, color=look.colour, alpha=0.16, linewidth=0)
     best = costs.front([point for line in lines for point in line], costs.COSTS[axis])
     ring = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": "black"}
     ax.plot(
@@ -228,7 +227,7 @@ def speed(page) -> Figure | None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.set_xlabel("part of the target (left of 1: met)")
+    ax.set_xlabel("part of the target (dot, left of 1: met; cross: missed)")
     ax.grid(axis="x")
     return fig
 

@@ -49,13 +49,12 @@ def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tu
     )
     panels = list(axes.T.flatten())[: len(neurons)]
     rank = ("median", "90th percentile")  # the two of each layer, see `measure_spikes`
-    for letter, ax, neuron, place in zip("abcdefghijklmnop", panels, neurons, range(len(neurons))):
-        ax.set_title(
-            f"({letter}) layer {depths[neuron['site']]}, channel {neuron['channel']},\n"
-            f"{rank[place % axes.shape[0]]} of the active",
-            loc="left",
-            fontsize=style.FONT,
-        )
+    titles = [
+        f"layer {depths[neuron['site']]}, channel {neuron['channel']},\n{rank[place % axes.shape[0]]} of the active"
+        for place, neuron in enumerate(neurons)
+    ]
+    by_row = np.array(titles + [""] * (axes.size - len(titles))).reshape(columns, -1).T  # letters run along rows
+    style.letters(axes.flat, by_row.flat)
     for ax in axes[-1]:
         ax.set_xlabel("time-step t")
     return fig, panels

@@ -115,6 +115,6 @@ def figure(page) -> Figure | None:
     fig, axes = style.panels(len(named))
     for ax, (place, name) in zip(axes, named.items(), strict=True):
         over_depth(ax, found[place]).set_title(name)
-    style.label_left(axes, "(max − min) / min (%)")
+    style.label_left(axes, "thresholds θ of a layer:\n(max − min) / min (%)")
     style.legend(fig)
     return fig

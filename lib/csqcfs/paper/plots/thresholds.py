@@ -54,12 +54,19 @@ def trace(ax: Axes, histories: Mapping[str, Sequence[Mapping[str, Any]]], initia
 
 
 def ticks(ax: Axes) -> None:
-    """Ticks at 0, ±1 and, beyond, at decades far enough apart; call it when the limits are final."""
+    """Ticks at 0, ±0.5, ±1 and, beyond, at decades far enough apart; call it when the limits are final."""
     low, high = ax.get_ylim()
     powers = range(0, 1 + max(0, *(int(np.log10(max(abs(end), 1))) for end in (low, high))))
     step = 1 + len(powers) // 4
     chosen = [sign * 10.0**power for power in powers[::step] for sign in (-1, 1)]
-    values = sorted({0.0, *(value for value in chosen if low <= value <= high)})
+    halves = (0.5, -0.5) if len(powers) < 3 else ()
+    values = sorted(
+        {
+            0.0,
+            *(value for value in halves if low <= value <= high),
+            *(value for value in chosen if low <= value <= high),
+        }
+    )
     ax.set_yticks(values, [style.number(value) for value in values])
     ax.minorticks_off()
 
