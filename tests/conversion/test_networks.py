@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import dataclass
 
+import csqcfs
 import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
@@ -107,6 +109,7 @@ class Net(nn.Module):
         self.head, self.inner = nn.Linear(8, 5), nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1))
         self.p, self.q = nn.Parameter(torch.rand(8, 1, 1) + 0.5), nn.Parameter(torch.rand(8, 1, 1) + 0.5)
         self.w, self.matrix = nn.Parameter(torch.rand(8)), nn.Parameter(torch.rand(5, 3))
+        self.recurrent = nn.LSTM(64, 64, batch_first=True)
         self.wiring = wiring
 
     def forward(self, x):
@@ -122,6 +125,23 @@ def images(number: int = 3, size: int = 8) -> Tensor:
 
 def first(m, x):
     return torch.relu(m.a(x))
+
+
+@torch.compile(backend="eager")
+def doubled(x):
+    return 2 * x
+
+
+@dataclass
+class Both:
+    score: Tensor
+    map: Tensor
+
+
+def under_autocast(m, x):
+    with torch.autocast("cpu", torch.bfloat16):
+        h = first(m, x)
+    return m.o(h.float())
 
 
 RIGHT = {
@@ -160,6 +180,17 @@ RIGHT = {
     "Fourier": lambda m, x: m.end(torch.fft.irfft(torch.fft.rfft(first(m, x)))),
     "tuples, lists and dicts": lambda m, x: {"a": m.end(first(m, x)), "b": [m.o(first(m, x)), (m.a(x),)]},
     "state that does not matter": lambda m, x: (setattr(m, "kept", m.a(x)), m.end(torch.relu(m.kept)))[1],
+    "a constant as large as the batch": lambda m, x: m.end(
+        first(m, x) + torch.arange(8.0).view(1, -1, 1, 1).expand(len(x), -1, *x.shape[2:])
+    ),
+    "a grid of the batch": lambda m, x: m.end(
+        F.grid_sample(
+            first(m, x),
+            F.affine_grid(torch.eye(2, 3)[None].repeat(len(x), 1, 1).to(x.dtype), x.shape[:2] + (6, 6), False),
+            align_corners=False,
+        )
+    ),
+    "a compiled function": lambda m, x: m.end(doubled(first(m, x))),
     "dropout that follows the mode": lambda m, x: m.end(F.dropout(first(m, x), 0.5, m.training)),
 }
 REFUSED = {
@@ -177,6 +208,24 @@ REFUSED = {
         lambda m, x: m.end(m.stateless(first(m, x))),
         lambda m, x: m.end(torch.relu(m.stateless(m.a(x)))),
     ],
+    r"^the output of Net is not one for each image": [
+        lambda m, x: m.end(first(m, x)).mean(0),
+        lambda m, x: m.end(first(m, x)).sum(),
+        lambda m, x: (m.end(first(m, x)), m.w),
+        lambda m, x: (m.end(first(m, x)), len(x)),
+    ],
+    r"^LSTM at recurrent of Net .*before the first ReLU$": [
+        lambda m, x: m.end(m.recurrent(first(m, x).flatten(2))[0].unflatten(2, (8, 8)))
+    ],
+    r"^max_pool2d\w*\(\) at forward of Net": [
+        lambda m, x: m.end(F.max_unpool2d(*F.max_pool2d(first(m, x), 2, return_indices=True), 2))
+    ],
+    r"^the network gives a Both: expected tensors": [lambda m, x: Both(m.end(first(m, x)), m.a(x))],
+    r"decides by the number of images.*\(test_networks.py:\d+\)": [
+        lambda m, x: torch.cat([m.end(first(m, x[i : i + 1])) for i in range(len(x))]),
+        lambda m, x: torch.stack([m.end(h[None])[0] for h in first(m, x)]),
+    ],
+    r"a context such as torch.autocast": [under_autocast],
     r"^mul\(\) at forward of Net .*gate": [
         lambda m, x: (lambda h: m.end(h * h))(first(m, x)),
         lambda m, x: (lambda h: m.end(h * h.mean((2, 3), keepdim=True)))(first(m, x)),
@@ -297,6 +346,39 @@ class Counting(nn.Module):
         return self.c(F.relu(self.a(x)))
 
 
+class Compiled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    @torch.compile(backend="eager")
+    def forward(self, x):
+        return self.c(F.relu(self.a(x)))
+
+
+class Bytes(nn.Module):
+    """Takes images as bytes, or what is true or not, and makes floats of PyTorch's default type itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.c(F.relu(self.a(x / 255)) + torch.zeros(8))
+
+
+class Attention(nn.Module):
+    """Affine where all of an image is one place, and not where there are more."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.c = nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.Linear(8, 4)
+
+    def forward(self, x):
+        h = F.relu(self.a(x)).flatten(2).transpose(1, 2)
+        return self.c(F.scaled_dot_product_attention(h, h, h)).mean(1)
+
+
 def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
 
@@ -333,6 +415,8 @@ BROUGHT = {
     "a lock and kept tensors": lambda: (used(Locked(), torch.randn(2, 6)), torch.randn(3, 6)),
     "a counter": lambda: (Counting(), torch.randn(3, 6)),
     "DataParallel": lambda: (nn.DataParallel(mlp()), torch.randn(3, 6)),
+    "a compiled forward": lambda: (Compiled(), torch.randn(3, 6)),
+    "a compiled forward inside": lambda: (nn.Sequential(Compiled(), nn.ReLU()), torch.randn(3, 6)),
     "torch.compile": lambda: (torch.compile(mlp()), torch.randn(3, 6)),
     "DataParallel inside": lambda: (nn.Sequential(nn.DataParallel(mlp()), nn.ReLU()), torch.randn(3, 6)),
     "old weight norm": lambda: (normed(torch.nn.utils.weight_norm), images()),
@@ -381,6 +465,7 @@ def test_bad_inputs_of_an_snn_are_one_line():
         (x.double(), "^images of torch.float64: expected torch.float32"),
         (lost, "^image 1 of the batch"),
         ((x, x), "^2 inputs: expected 1"),
+        (x.to_sparse(), "^input of layout torch.sparse_coo"),
         (torch.zeros(3, 6, dtype=torch.uint8), "does not take"),
     ):
         assert_refused(lambda bad=bad: snn(bad, 2), named)
@@ -425,6 +510,53 @@ def test_other_sizes_than_those_that_python_decided_by_are_refused():
     snn = convert(quantize_activations(held, example=images()))
     assert snn(images(2, 12), 2).shape == (2, 2, 4, 12, 13)
     assert_refused(lambda: snn(images(2, 10), 2), "Python decides")
+
+
+def test_a_network_is_measured_at_every_size_that_it_meets():
+    """Attention over one place is affine: the example must not vouch for larger images."""
+    small, large = images(2, 2), images(2, 8)
+    snn = convert(quantize_activations(Attention(), example=small))
+    assert snn(small, 2).shape == (2, 2, 4)
+    assert_refused(lambda: snn(large, 2), "^scaled_dot_product_attention.. at .*leave attention out")
+    assert_refused(lambda: snn(large, 2), "attention")
+    assert_refused(lambda: quantize_activations(Attention(), example=large), "attention")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool])
+def test_inputs_that_are_no_floats(dtype):
+    net, x = Bytes(), torch.randint(2, (3, 6)).to(dtype)
+    ann = quantize_activations(net, threshold=0.3, example=x)
+    scores = convert(ann)(x, STEPS)
+    torch.testing.assert_close(scores, convert(ann, example=x[:1])(x, STEPS))
+    assert scores.shape == (STEPS, 3, 3)
+
+
+NO_NETWORKS = {"dict": mlp().state_dict(), "function": lambda x: x, "class Linear itself": nn.Linear, "NoneType": None}
+CALLS = {
+    "quantize": lambda net: quantize_activations(net, example=torch.randn(2, 6)),
+    "convert": convert,
+    "to_channelwise": to_channelwise,
+    "calibrate": lambda net: csqcfs.calibrate(net, torch.randn(2, 6)),
+    "save": lambda net: csqcfs.save(net, "never-written"),
+    "fit": lambda net: csqcfs.fit(net, (torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.int64)), epochs=1),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("what", NO_NETWORKS)
+def test_no_network(what, call):
+    kind = "OrderedDict" if what == "dict" else what
+    assert_refused(lambda: CALLS[call](NO_NETWORKS[what]), f"^network of (the |type ){kind}: expected an nn.Module")
+
+
+def test_networks_that_are_not_there_yet_or_no_python():
+    x = torch.randn(2, 6)
+    lazy = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3))
+    assert_refused(lambda: quantize_activations(lazy, example=x), "^0 is lazy and has no weights yet")
+    lazy(x)
+    quantize_activations(lazy, example=x)
+    script = nn.Sequential(torch.jit.script(nn.Linear(6, 8)), nn.ReLU())
+    assert_refused(lambda: quantize_activations(script, example=x), "^0 is TorchScript")
 
 
 def test_what_a_network_carries_survives():

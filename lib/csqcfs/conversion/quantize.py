@@ -18,6 +18,7 @@ from ..engine import layers, probe, traced
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import refuse_hooks
+from ..engine.modules import require_network
 from .spiking import unfolded
 
 ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
@@ -125,6 +126,7 @@ def report(model: nn.Module) -> list[Replacement]:
 
 def sites(model: nn.Module) -> dict[str, ThresholdActivation]:
     """The quantized activations of ``model`` by name, in the order in which they run."""
+    require_network(model)
     if not isinstance(model, fx.GraphModule):
         return {name: m for name, m in model.named_modules() if isinstance(m, ThresholdActivation)}
     called = [node.target for node in model.graph.nodes if node.op == "call_module"]

@@ -18,13 +18,14 @@ from ..engine import probe
 from ..engine.copies import opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import folded
-from ..engine.simulation import IF, Observer, Simulation, in_order
+from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
 from ..engine.traced import checked_example, reason
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
 from .spiking import unfolded
 
+Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
 
@@ -41,7 +42,7 @@ def convert(
     Algorithm 1, line 16 sets the SNN's threshold to lambda; with Softplus it must be theta = Softplus(lambda).
     Batch norm is folded into the layers before it, and a softmax or sigmoid at the very end is applied to the score.
     Whether the network may be simulated over all steps at once is measured, see `engine.probe`: here, on inputs of
-    the kind of ``example``, or without one at the SNN's first input.
+    the kind of ``example``, and at the SNN's first input of every other kind (sizes and type).
 
     Args:
         model: a network with QCFS, S-QCFS, C-QCFS or CS-QCFS activations.
@@ -70,8 +71,8 @@ def convert(
         raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
     inputs = _like(graph, inputs or graph.meta.get("example"))
     neurons, end = unfolded(graph, inputs)
-    front = None if inputs is None else probe.check(neurons, end, inputs, name)
-    return SNN(folded(neurons), method, end, front, name)
+    fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
+    return SNN(folded(neurons), method, end, fronts, name)
 
 
 class SNN(nn.Module):
@@ -88,13 +89,13 @@ class SNN(nn.Module):
         graph: fx.GraphModule,
         method: Method,
         end: fx.GraphModule | None = None,
-        front: dict[str, str] | None = None,
+        fronts: dict[Kind, dict[str, str]] | None = None,
         name: str = "the network",
     ):
         super().__init__()
         self.graph, self.method, self.end = graph, method, end
-        self._front, self._name = front, name  # no front: not measured yet
-        self._largest: dict[tuple, int] = {}
+        self._fronts, self._name = fronts or {}, name  # by kind of inputs, as far as measured
+        self._largest: dict[Kind, int] = {}
 
     @property
     def presteps(self) -> int:
@@ -119,8 +120,8 @@ class SNN(nn.Module):
                 that decides for one T alone makes a run for each.
 
         Raises:
-            InputError: T below 1; an input that the network does not take, or that is not finite; for a network
-                converted without example, an operation that IF neurons cannot express.
+            InputError: T below 1; an input that the network does not take, or that is not finite; for inputs of
+                another kind than the example, an operation that IF neurons cannot express at their sizes.
         """
         check_steps("T", T)
         if self.method.anytime:
@@ -132,10 +133,10 @@ class SNN(nn.Module):
     def run(self, x: Tensor | tuple[Tensor, ...], T: int, observer: Observer | None = None) -> Any:
         """Mean outputs [T, N, ...] over steps 1..t of one run of T steps, arguments as in `forward`."""
         inputs = self._checked(x)
-        if self._front is None:
+        kind = _kind(inputs)
+        if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
-            self._front = probe.check(self.graph, self.end, few, self._name)
-        kind = tuple((x.shape[1:], x.dtype) for x in inputs)
+            self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)
         inputs = in_order(inputs)
@@ -155,6 +156,8 @@ class SNN(nn.Module):
         for one in inputs:
             if not isinstance(one, Tensor):
                 raise InputError(f"input of type {type(one).__name__}: expected a tensor; use torch.as_tensor")
+            if one.layout != torch.strided:
+                raise InputError(f"input of layout {one.layout}: expected a dense tensor; use x.to_dense()")
         if len(inputs) != expected:
             raise InputError(f"{len(inputs)} inputs: expected {expected}, several as a tuple of tensors")
         if any(not one.dim() or not len(one) for one in inputs):
@@ -185,9 +188,12 @@ class SNN(nn.Module):
     def _simulate(self, inputs: tuple[Tensor, ...], T: int, observer: Observer | None, work: int) -> Any:
         before, fire = self.method.neurons(work)
         if before is not None:
-            Simulation(self.graph, self.presteps, before, observer, "pre", self._front).run(*inputs)
-        out = Simulation(self.graph, self.method.length(T), fire, observer, "run", self._front).run(*inputs)
-        return self._scores(out, T)
+            self._over(inputs, self.presteps, before, observer, "pre")
+        return self._scores(self._over(inputs, self.method.length(T), fire, observer, "run"), T)
+
+    def _over(self, inputs: tuple[Tensor, ...], T: int, fire: Fire, observer: Observer | None, phase: str) -> Any:
+        """What the network gives at each of T steps."""
+        return Simulation(self.graph, T, fire, observer, phase, self._fronts[_kind(inputs)]).run(*inputs)
 
     def _scores(self, out: Any, T: int) -> Any:
         """The mean of every output over steps 1..t, and of that what the network's end makes of it."""
@@ -207,13 +213,17 @@ class SNN(nn.Module):
 
         try:
             fire = Plain().neurons(sum(x[:1].numel() for x in inputs))[1]
-            Simulation(self.graph, 1, fire, observe, "run", self._front).run(*(x[:1] for x in inputs))
+            self._over(tuple(x[:1] for x in inputs), 1, fire, observe, "run")
         except InputError:
             raise
         except Exception as error:
             shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
             raise InputError(f"the network does not take images of shape {shapes}: {reason(error)}") from error
         return largest
+
+
+def _kind(inputs: tuple[Tensor, ...]) -> Kind:
+    return tuple((x.shape[1:], x.dtype) for x in inputs)
 
 
 def _is(leaf: Any) -> bool:

@@ -7,18 +7,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from .errors import InputError
+from .modules import require_network
 
 _REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
 CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
 
 
 def opened(model: nn.Module) -> nn.Module:
-    """The network inside DataParallel and torch.compile."""
+    """The network inside DataParallel and torch.compile.
+
+    Raises:
+        InputError: no network.
+    """
+    require_network(model)
     while isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) or hasattr(model, "_orig_mod"):
         model = model._orig_mod if hasattr(model, "_orig_mod") else model.module
     return model
@@ -31,11 +38,15 @@ def copied(model: nn.Module) -> nn.Module:
     (a lock, an open file) is shared.
 
     Raises:
-        InputError: TorchScript, or a network that cannot be copied.
+        InputError: TorchScript, a lazy layer that never ran, or a network that cannot be copied.
     """
     model = opened(model)
-    if isinstance(model, torch.jit.ScriptModule):
-        raise InputError("the network is TorchScript: expected the nn.Module it was made from")
+    for name, module in model.named_modules():
+        what = name or "the network"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
+        if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
     memo: dict[int, Any] = {}
     for _, module in model.named_modules():
         _detached(vars(module), memo)

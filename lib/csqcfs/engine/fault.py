@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, fx
+from torch.nn.modules import activation
 
 from . import layers
 from .draws import Alone, Draw, Together, same
+from .shadow import held
 from .simulation import dependence, in_order
 
+ATTENTION = "leave attention out, and a softmax only at the very end"
+RECURRENCE = "let it depend on the image alone, before the first ReLU"
+NORM = "use a batch norm instead"
+ACTIVATIONS = {name.lower() for name in activation.__all__}
 REMEDIES = {
     "mul": "a product of two activations is none; leave the gate out, or let it depend on the image alone",
-    "LayerNorm": "use a batch norm instead",
-    "GroupNorm": "use a batch norm instead",
-    "InstanceNorm2d": "use a batch norm instead",
-    "softmax": "leave attention out, and a softmax only at the very end",
-    "Softmax": "leave attention out, and a softmax only at the very end",
+    **dict.fromkeys(("LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "RMSNorm"), NORM),
+    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm", "rms_norm"), NORM),
+    **dict.fromkeys(("softmax", "Softmax", "MultiheadAttention", "scaled_dot_product_attention"), ATTENTION),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENCE),
 }
 
 
@@ -33,6 +38,8 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
             mixes = not disturbed
             break
     node = culprit or reader
+    if node.op == "output":
+        return whole(name)
     if mixes:
         return (
             f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: it looks at other images of the "
@@ -41,8 +48,15 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
     what = layers.describe(node, graph).rstrip("()")
     return (
         f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: expected only operations between "
-        f"ReLUs that are linear in them; {REMEDIES.get(what, 'replace it by a ReLU')}{line(node)}"
+        f"ReLUs that are linear in them; {_remedy(what)}{line(node)}"
     )
+
+
+def _remedy(what: str) -> str:
+    if what in REMEDIES:
+        return REMEDIES[what]
+    known = what.replace("_", "").lower() in ACTIVATIONS
+    return "replace it by a ReLU" if known else "leave it out, or put an affine operation in its place"
 
 
 def _culprit(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict) -> fx.Node | None:
@@ -56,7 +70,11 @@ def _culprit(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict) ->
     for node in graph.graph.nodes:
         if node in timed and (mean := together.means.get(node)) is not None:
             if any(not same(mean[None], one.all[node], draw, i) for i, one in enumerate(alone)):
-                return node
+                source = node.args[0] if node.args else None
+                while isinstance(source, fx.Node) and source.target is held:
+                    source = source.args[0]
+                several = isinstance(source, fx.Node) and isinstance(alone[0].all[source], (tuple, list))
+                return source if several else node
         elif node in constant and carrying.get(node.name) == "batched":
             together_value = _first(graph, node, given)
             if together_value is not None and any(
@@ -85,6 +103,14 @@ def _first(graph: fx.GraphModule, wanted: fx.Node, given: tuple) -> Tensor | Non
     except Exception:
         return None
     return value if isinstance(value, Tensor) else None
+
+
+def whole(name: str) -> str:
+    """One line on an output that is not one for each image."""
+    return (
+        f"the output of {name} is not one for each image: expected tensors [N, ...] that differ from image to image by "
+        "nothing else; leave out means over the batch, and what the images do not decide"
+    )
 
 
 def named(node: fx.Node, graph: fx.GraphModule, name: str) -> str:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .errors import InputError
+
+
+def require_network(model: Any) -> None:
+    """Raise InputError unless ``model`` is an nn.Module."""
+    if not isinstance(model, nn.Module):
+        kind = f"the class {model.__name__} itself" if isinstance(model, type) else f"type {type(model).__name__}"
+        raise InputError(f"network of {kind}: expected an nn.Module; make one, and load weights into it, first")
 
 
 @contextlib.contextmanager
 def modes_kept(model: nn.Module) -> Iterator[None]:
     """Every module leaves as it came, training or not; one by one, since parts may be frozen."""
+    require_network(model)
     modes = [(module, module.training) for module in model.modules()]
     try:
         yield

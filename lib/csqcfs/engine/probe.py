@@ -10,7 +10,9 @@ step, in the network as it was before folding. In double precision a difference 
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,14 +21,13 @@ from torch.utils import _pytree as pytree
 
 from .draws import Alone, Draw, Together, same
 from .errors import InputError
-from .fault import fault, line, named
+from .fault import fault, line, named, whole
 from .folding import folded
 from .simulation import front, in_order, plain
 from .traced import images_like, reason
 
 # images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
 DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))
-FACTORIES = {torch.zeros, torch.ones, torch.empty, torch.rand, torch.randn}
 LOWER = {"float": "double", "half": "double", "bfloat16": "double"}
 
 
@@ -45,6 +46,13 @@ def check(
     Raises:
         InputError: an operation that is not affine or looks at other images, named with its place and line.
     """
+    with _default_double():
+        return _checked(reference, end, example, name)
+
+
+def _checked(
+    reference: fx.GraphModule, end: fx.GraphModule | None, example: tuple[Tensor, ...], name: str
+) -> dict[str, str]:
     unfolded = _double(reference)
     simulated = folded(unfolded)
     inputs = tuple(x.double() if x.is_floating_point() else x for x in example)
@@ -52,7 +60,8 @@ def check(
     try:
         carrying = front(simulated, images_like(inputs, 3, 10), images_like(inputs, 2, 11))
     except Exception as error:
-        raise InputError(f"{name} does not run on 2 or 3 images like the example ({reason(error)})") from error
+        shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
+        raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
     for number, draw in enumerate(Draw(*settings) for settings in DRAWS):
         given = images_like(inputs, draw.images, number)
         together = _together(simulated, draw, given, carrying, name)
@@ -70,6 +79,17 @@ def check(
     return carrying
 
 
+@contextlib.contextmanager
+def _default_double() -> Iterator[None]:
+    """What a network makes without a type of its own, as torch.zeros(8) or uint8 / 255, is in double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def _double(graph: fx.GraphModule) -> fx.GraphModule:
     """A copy that computes in float64 whatever the network asks for."""
     graph = copy.deepcopy(graph).double()
@@ -78,8 +98,6 @@ def _double(graph: fx.GraphModule) -> fx.GraphModule:
             (node.args, node.kwargs),
             lambda a: torch.float64 if isinstance(a, torch.dtype) and a.is_floating_point else a,
         )
-        if node.target in FACTORIES:
-            node.kwargs = {"dtype": torch.float64} | node.kwargs
         if node.op == "call_method":
             node.target = LOWER.get(node.target, node.target)
     graph.recompile()
@@ -90,8 +108,12 @@ def _together(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict[st
     together = Together(graph, draw, carrying)
     try:
         together.out = together.run(*in_order(given))
+    except InputError:
+        raise
     except Exception as error:
         node = together.node
+        if node.op == "output":
+            raise InputError(whole(name)) from error
         raise InputError(
             f"{named(node, graph, name)} cannot run over all steps at once, with time along the batch "
             f"({reason(error)}): expected the batch in dimension 0; keep it there{line(node)}"

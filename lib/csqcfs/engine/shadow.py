@@ -26,17 +26,18 @@ class Untraceable(Exception):
     """A line of Python that no trace can follow; its text says which and why."""
 
 
-def held(value: Any, expected: Any) -> Any:
+def held(value: Any, expected: Any, line: str = "") -> Any:
     """``value``, which must be what it was when the network was traced; a tuple must have so many entries.
 
     Raises:
-        InputError: it is another, so that the network's own Python would have gone another way.
+        InputError: it is another, so that the network's own Python, at ``line``, would have gone another way.
     """
     found = len(value) if isinstance(value, (tuple, list)) else value
     if found != expected:
         raise InputError(
             f"a size, or a condition on sizes, that the network's Python decides by is {found}, and was {expected} for "
             "the example; quantize it with an example of this size, or keep sizes out of its control flow"
+            f"{f' ({line})' if line else ''}"
         )
     return value
 

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
+from .errors import InputError
+
 Observer = Callable[[str, nn.Module | None, Tensor, Tensor, str], None]
 Fire = Callable[[str, Tensor, Tensor | None, "IF"], Tensor]  # (call site, input, added input, neurons) -> output
 SUMS = {operator.add, torch.add}
+LEAVES = (Tensor, int, float, complex, str, type(None))
 # channels_last images have strides of which a view may not exist
 COPYING = {"view": "reshape", "view_as": "reshape_as"}
 
@@ -143,11 +146,20 @@ class Simulation(fx.Interpreter):
 
 
 def plain(value: Any) -> Any:
-    """``value`` with the dicts and lists of torch.fx, and ordered ones, as Python's own."""
+    """``value`` with the dicts and lists of torch.fx, and ordered ones, as Python's own.
+
+    Raises:
+        InputError: something of a kind whose tensors cannot be told.
+    """
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list) or type(value) is tuple:
         return (list if isinstance(value, list) else tuple)(plain(entry) for entry in value)
+    if not isinstance(value, LEAVES) and pytree.tree_structure(value).is_leaf():
+        raise InputError(
+            f"the network gives a {type(value).__name__}: expected tensors, or tuples, lists and dicts of them; return "
+            "these instead"
+        )
     return value
 
 

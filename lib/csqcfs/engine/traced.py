@@ -109,7 +109,9 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     shapes = ", ".join(str(list(x.shape)) for x in example)
     try:
         with torch.no_grad():
-            eager(*example)
+            plain(eager(*example))
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"the network does not run on an example of shape {shapes} ({reason(error)}); pass a batch of its inputs"
@@ -138,7 +140,8 @@ def _check_same(model: nn.Module, eager: nn.Module, traced: fx.GraphModule, exam
         if where := _compared(eager, traced.eval(), inputs):
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
-                "others share; write x = f(x) instead of changing a part of x in place"
+                "others share, or works under a context such as torch.autocast; write x = f(x) instead of changing a "
+                "part of x in place, and put the context around the whole network"
             )
     if not any(module.training for module in model.modules()):
         return
@@ -164,6 +167,11 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
         ]
         try:
             outputs.append(_output(network, inputs))
+        except InputError as error:  # a size that is held, of inputs that differ from the example in number alone
+            raise InputError(
+                f"{type(model).__name__} decides by the number of images in Python, as a loop over them does: expected "
+                f"a network that takes any number at once; let its operations run over dimension 0 ({reason(error)})"
+            ) from error
         except Exception as error:
             return "" if network is model and model.training else reason(error)
         finally:
@@ -219,7 +227,7 @@ def _unlike(x: Any, y: Any) -> bool:
         return True
     if not x.numel() or not x.is_floating_point():
         return not torch.equal(x, y)
-    largest = float(x.abs().nan_to_num(0, 0, 0).max())
+    largest = float(x.detach().abs().nan_to_num(0, 0, 0).max())
     within = TOLERANCE.get(x.dtype, 0.05)
     return not torch.allclose(x, y, rtol=within, atol=within * largest, equal_nan=True)
 

@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, value_of
 
+FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye")
+SIZED = ("expand", "repeat", "reshape", "view", "new_zeros", "new_ones", "new_full", "new_empty")  # of real tensors
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
     os.path.dirname(os.path.dirname(__file__)) + os.sep + "engine",
     os.path.dirname(os.path.dirname(__file__)) + os.sep + "conversion",
@@ -43,7 +45,7 @@ class Tracer(fx.Tracer):
     def trace(self, root: nn.Module, concrete_args: dict | None = None) -> fx.Graph:
         buffers = [(m._buffers, dict(m._buffers)) for m in root.modules()]
         try:
-            with torch.no_grad(), _builtins_follow(root), _factories_follow():
+            with torch.no_grad(), _builtins_follow(root), _factories_follow(), _compiled_follow():
                 return super().trace(root)
         finally:  # a forward may have written proxies there
             for now, before in buffers:
@@ -89,6 +91,8 @@ class Tracer(fx.Tracer):
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         node = super().create_node(*args, **kwargs)
         node.meta["line"] = _line()
+        if node.target is held:
+            node.args = (*node.args[:2], node.meta["line"])
         return node
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -257,24 +261,34 @@ def _builtins_follow(root: nn.Module) -> Iterator[None]:
             scope.update(had)
 
 
+def _compiled_follow() -> contextlib.AbstractContextManager:
+    """A forward under ``@torch.compile`` is called as it was written."""
+    dynamo = sys.modules.get("torch._dynamo")  # there if anything was compiled
+    return dynamo.config.patch(error_on_nested_fx_trace=False) if dynamo else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _factories_follow() -> Iterator[None]:
-    """``torch.zeros(x.shape[0], 8)`` becomes a node, although no argument is a tensor."""
-    before = {name: getattr(torch, name) for name in ("zeros", "ones", "empty", "full", "rand", "randn", "arange")}
+    """``torch.zeros(len(x), 8)`` and ``mask.expand(len(x), 8)`` become nodes, although no tensor has a shadow."""
+    before = {name: getattr(torch, name) for name in FACTORIES}
 
-    def following(function: Any) -> Any:
+    def following(function: Any, kind: str = "call_function", target: Any = None) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             shadow = next((a for a in _leaves((args, kwargs)) if type(a) is Shadow), None)
             if shadow is None:
                 return function(*args, **kwargs)
-            return shadow.tracer.create_proxy("call_function", function, args, kwargs)
+            return shadow.tracer.create_proxy(kind, target or function, args, kwargs)
 
         return call
 
     for name, function in before.items():
         setattr(torch, name, following(function))
+    for name in SIZED:
+        setattr(Tensor, name, following(getattr(Tensor, name), "call_method", name))
     try:
         yield
     finally:
         for name, function in before.items():
             setattr(torch, name, function)
+        for name in SIZED:
+            delattr(Tensor, name)  # that of its base class remains

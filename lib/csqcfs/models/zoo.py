@@ -32,6 +32,7 @@ from ..data.images import ImageSet
 from ..engine.checkpoint import fill, load_state, require_alike, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import WINDOWS
+from ..engine.modules import require_network
 from ..engine.simulation import IF
 from ..methods import METHODS, of_record
 
@@ -68,6 +69,7 @@ def save(
     Raises:
         InputError: weights that are not finite, ``info`` that is not JSON, or a file that cannot be written.
     """
+    require_network(model)
     graph = model.graph if isinstance(model, SNN) else model
     tensors = graph.state_dict()
     require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")

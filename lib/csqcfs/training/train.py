@@ -30,7 +30,7 @@ from ..engine.errors import InputError, unknown
 from ..engine.files import lock
 from ..engine.kernels import check_cache, guarded
 from ..engine.memory_format import training_format
-from ..engine.modules import as_model, device_of, modes_kept
+from ..engine.modules import as_model, device_of, modes_kept, require_network
 from . import resume
 from .evaluation import evaluate, evaluate_snn
 from .inputs import check_outputs, image_set
@@ -101,6 +101,7 @@ def fit(
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
+    require_network(model)
     images = image_set(train_set, mean, std)
     if recipe is None:
         settings = {"augment": Augment.fitting(images.images.shape), **settings}
