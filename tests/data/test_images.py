@@ -122,6 +122,9 @@ def test_from_dataset_names_what_is_wrong(data, words):
         (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2"),
         (dict(mean=(0.5,)), "expected 3 values each"),
         (dict(std=(0.5, 0.0, 0.5)), "std above 0"),
+        (dict(std=(0.5, float("nan"), 0.5)), "std above 0"),
+        (dict(mean=(0.5, float("inf"), 0.5)), "means in 0..1"),
+        (dict(mean=(125.3, 123.0, 113.9)), "in units of the full range: means in 0..1"),
     ],
 )
 def test_inconsistent_sets_are_refused(change, words):
@@ -134,6 +137,13 @@ def test_inconsistent_sets_are_refused(change, words):
 def test_normalise_refuses_other_images():
     with pytest.raises(InputError, match=r"expected uint8 \[B, 3, H, W\]"):
         make().normalise(torch.zeros(2, 1, 4, 5, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("mean", [0.5, "abc", [None] * 3])
+def test_mean_and_std_are_numbers_for_each_channel(mean):
+    full = make()
+    with pytest.raises(InputError, match="^mean = .* expected a number for each channel"):
+        ImageSet.from_dataset(TensorDataset(full.images, full.labels), mean=mean, std=(0.5,) * 3)
 
 
 @pytest.mark.parametrize("half", [{"mean": (0.5,) * 3}, {"std": (0.5,) * 3}])

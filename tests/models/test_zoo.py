@@ -182,6 +182,12 @@ def test_paths_that_lead_nowhere_are_one_line(name, tmp_path, monkeypatch):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("path", [None, 3])
+def test_a_path_that_is_none_is_one_line(path):
+    with pytest.raises(InputError, match="^path of type .*: expected text or a Path"):
+        csqcfs.save(torch.nn.Linear(2, 2), path)
+
+
 def rewritten(source, target, change) -> object:
     tensors, header = load_state(source)
     change(tensors, header)

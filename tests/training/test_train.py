@@ -8,6 +8,7 @@ import itertools
 import math
 import time
 
+import numpy as np
 import pytest
 import torch
 from csqcfs.conversion import quantize
@@ -23,7 +24,15 @@ from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluat
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 SMALL = Augment(crop=1, flip=True, autoaugment=False, cutout=2)
 QUIET = {"batch_size": 16, "lr": 0.05, "augment": SMALL, "progress": False}
@@ -242,6 +251,9 @@ class Stream(IterableDataset):
         yield torch.zeros(3, 8, 8), 0
 
 
+FOUR = TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64))
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -251,6 +263,12 @@ class Stream(IterableDataset):
         ([(torch.zeros(3, 8, 8), 0), (torch.zeros(3, 8, 8), 0, 1)], "^sample 1 has 3 parts: expected a pair"),
         (Stream(), "^images of type Stream: expected an ImageSet, a map-style"),
         (DataLoader(Stream()), "^images of type Stream"),
+        (DataLoader(FOUR, collate_fn=list), "^a DataLoader with a collate_fn"),
+        (DataLoader(FOUR, sampler=SubsetRandomSampler([0, 1])), "^a DataLoader with a SubsetRandomSampler.*Subset$"),
+        (DataLoader(FOUR, sampler=WeightedRandomSampler([1.0] * 4, 4)), "^a DataLoader with a WeightedRandomSampler"),
+        (DataLoader(FOUR, sampler=RandomSampler(FOUR, replacement=True)), "^a DataLoader with a RandomSampler"),
+        (DataLoader(FOUR, batch_sampler=BatchSampler(range(2), 2, False)), "^a DataLoader with a range"),
+        ((np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)), "NumPy arrays: expected tensors"),
         (3, "^images of type int"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(3).long()), r"labels of shape \[3\]: expected"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(4, 2).long()), r"labels of shape \[4, 2\]: expected"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,20 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
         mean.append(float((share * values).sum()))
         std.append(max(float((share * (values - mean[-1]) ** 2).sum().sqrt()), 1 / 255))  # a constant channel
     return tuple(mean), tuple(std)
+
+
+def constants(mean: Sequence[float] | None, std: Sequence[float] | None) -> dict[str, tuple[float, ...]]:
+    """Mean and standard deviation of a user as fields of an `ImageSet`, which checks them.
+
+    Raises:
+        InputError: one of them alone, or no numbers.
+    """
+    if mean is None or std is None:
+        raise InputError("mean and std belong together: expected both or neither; give the other one too")
+    try:
+        return {"mean": tuple(map(float, mean)), "std": tuple(map(float, std))}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"mean = {mean!r} and std = {std!r}: expected a number for each channel") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +78,11 @@ class ImageSet:
                 f"labels {int(labels.min())}..{int(labels.max())}: expected "
                 f"0..{len(self.classes) - 1} for {len(self.classes)} classes; name every class"
             )
-        if not len(self.mean) == len(self.std) == images.shape[1] or not min(self.std, default=0) > 0:
+        means, stds = all(0 <= m <= 1 for m in self.mean), all(0 < s < math.inf for s in self.std)
+        if not len(self.mean) == len(self.std) == images.shape[1] or not means or not stds:
             raise InputError(
-                f"mean {self.mean} and std {self.std}: expected {images.shape[1]} values each, "
-                "one for each channel, and std above 0"
+                f"mean {self.mean} and std {self.std}: expected {images.shape[1]} values each, one for each channel, "
+                "in units of the full range: means in 0..1 and std above 0"
             )
 
     def __len__(self) -> int:
@@ -118,8 +134,7 @@ class ImageSet:
             InputError: no images, images of several sizes or of more than 8 bits, odd labels, or one of ``mean``
                 and ``std`` alone.
         """
-        if (mean is None) != (std is None):
-            raise InputError("mean and std belong together: expected both or neither; give the other one too")
+        given = {} if mean is None and std is None else constants(mean, std)
         images, labels = [], []
         for index in range(len(dataset)):
             image, label = dataset[index]
@@ -140,9 +155,8 @@ class ImageSet:
         if classes is None:
             classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
         stacked = torch.stack(images)
-        if mean is None or std is None:
-            mean, std = channel_statistics(stacked)
-        return cls(stacked, torch.tensor(labels), tuple(classes), tuple(map(float, mean)), tuple(map(float, std)))
+        given = given or dict(zip(("mean", "std"), channel_statistics(stacked)))
+        return cls(stacked, torch.tensor(labels), tuple(classes), **given)
 
 
 def _as_uint8(image, index: int) -> Tensor:

@@ -26,6 +26,8 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
     Raises:
         Unwritable: the folder cannot be made or written to, or the disk is full.
     """
+    if not isinstance(path, (str, Path)):
+        raise Unwritable(f"path of type {type(path).__name__}: expected text or a Path; name a file")
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,8 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
         temporary.chmod(0o644)  # mkstemp gives 0600, which would hide results from other users
         os.replace(temporary, path)
     except OSError as error:
-        raise Unwritable(f"cannot write {path}: {error.strerror or error}; free some space and run again") from error
+        remedy = "name a file in it" if path.is_dir() else "free some space and run again"
+        raise Unwritable(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)

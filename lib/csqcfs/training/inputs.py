@@ -6,12 +6,22 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+    default_convert,
+)
 
 from .. import data
-from ..data.images import ImageSet
+from ..data.images import ImageSet, constants
 from ..engine.errors import InputError
 from ..engine.modules import as_model, modes_kept
 
@@ -40,7 +50,8 @@ class Pairs:
 def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> ImageSet:
     """Images in memory of an `ImageSet`, a map-style Dataset, a DataLoader or a pair (images, labels) of tensors.
 
-    Of a DataLoader the Dataset is read, sample by sample and in its own order: `fit` shuffles and makes batches itself.
+    Of a DataLoader the Dataset is read, sample by sample and in its own order: `fit` shuffles and makes batches itself,
+    so that a loader with another sampler or a collate_fn is refused.
 
     Args:
         mean, std: of each channel in units of 0..1; by default those of the images.
@@ -51,11 +62,11 @@ def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[flo
     if isinstance(given, ImageSet):
         if mean is None and std is None:
             return given
-        if mean is None or std is None:
-            raise InputError("mean and std belong together: expected both or neither; give the other one too")
-        return dataclasses.replace(given, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+        return dataclasses.replace(given, **constants(mean, std))
     if isinstance(given, DataLoader):
-        given = given.dataset
+        given = _behind(given)
+    if isinstance(given, tuple) and len(given) == 2 and any(isinstance(part, np.ndarray) for part in given):
+        raise InputError("images and labels as NumPy arrays: expected tensors; use torch.from_numpy")
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(part, Tensor) for part in given):
         images, labels = given
         if not labels.dim() == 1 or not len(images) == len(labels):
@@ -70,6 +81,28 @@ def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[flo
             "or (images, labels) tensors; read a stream into one of these"
         )
     return ImageSet.from_dataset(Pairs(given), mean=mean, std=std)
+
+
+def _behind(loader: DataLoader) -> Any:
+    """The Dataset of a loader that does nothing to it but to shuffle and make batches.
+
+    Raises:
+        InputError: one that chooses samples or changes them, which would be lost.
+    """
+    if loader.collate_fn not in (default_collate, default_convert):
+        raise InputError(
+            "a DataLoader with a collate_fn, which fit does not call: expected none; change samples in the Dataset"
+        )
+    sampler = loader.sampler
+    if type(loader.batch_sampler) is BatchSampler and isinstance(sampler, SequentialSampler):
+        sampler = loader.batch_sampler.sampler
+    whole = isinstance(sampler, (RandomSampler, SequentialSampler)) and len(sampler) == len(loader.dataset)
+    if not isinstance(loader.dataset, IterableDataset) and (not whole or getattr(sampler, "replacement", False)):
+        raise InputError(
+            f"a DataLoader with a {type(sampler).__name__}, which fit does not ask: expected each sample once; choose "
+            "samples by torch.utils.data.Subset"
+        )
+    return loader.dataset
 
 
 @torch.no_grad()
