@@ -70,10 +70,12 @@ def test_no_difference_unless_asked_for():
     assert "difference" not in frame.index.get_level_values("Source")
 
 
-def test_rows_the_paper_lacks_come_last_and_alone():
-    frame = compare({("resnet20", "plain"): {"ANN": [90.0]}}, difference=True)
-    assert frame.index[-1] == ("ResNet-20", "plain", "ours (smoke, n = 1)")
+def test_rows_the_paper_lacks_come_last_in_their_network_and_alone():
+    frame = compare({("resnet20", "plain"): {"ANN": [90.0]}, ("mine", "plain"): {"ANN": [1.0]}}, difference=True)
+    assert frame.loc["ResNet-20"].index[-1] == ("plain", "ours (smoke, n = 1)") and frame.index[-1][0] == "mine"
     assert len(frame.loc["ResNet-20"].loc["plain"]) == 1
+    names = [key[0] for key in frame.index]
+    assert names == sorted(names, key=names.index)  # each network stands once
 
 
 def test_one_label_and_digits_for_each_column():

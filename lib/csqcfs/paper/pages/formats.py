@@ -23,7 +23,7 @@ NUMBER = re.compile(
     r"[<>≤≥≈]?\s*[+−-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"  # 12, −0.50, ≤ 1.2, 1,024
     r"(\s*±\s*[\d.,]+)?\s*(%|x|s|ms|h|µJ|mJ|MiB|GiB)?(\s*\([^)]*\))?"
 )
-NEUTRAL = {"", "undefined", "not measured", "not run"}  # stand for a number
+NEUTRAL = {"", "undefined", "not measured", "not run", "never"}  # stand for a number
 
 
 class Markup(str):

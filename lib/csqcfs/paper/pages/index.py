@@ -14,7 +14,8 @@ def progress(shown: page.Page) -> str:
     """How many of a page's runs have a record, and their seconds; a run that stands in several rows counts once."""
     runs = {run.digest for group in shown.rows.values() for run in group}
     seconds = {r.digest: r.provenance["seconds"] for group in shown.records.values() for r in group}
-    return f"{len(seconds)} of {count(len(runs), 'run')}, {sum(seconds.values()):.0f} s" if runs else "no runs"
+    took = f", {sum(seconds.values()):,.0f} s" if seconds else ""
+    return f"{len(seconds)} of {count(len(runs), 'run')}{took}" if runs else "no runs"
 
 
 def table(profile: str, seeds: int | None = None) -> pd.DataFrame:

@@ -133,6 +133,7 @@ class Screen:
 
     def __init__(self, setting: Setting):
         self.figure = Figure(figsize=(1.25 * style.PAGE, 3.1), dpi=100, layout="constrained")  # unknown to pyplot
+        self.figure.get_layout_engine().set(wspace=0.06)
         canvas = FigureCanvasAgg(self.figure)
         self.view = View(self.figure.subplots(1, 3), reach=2, steps=32).set(setting)
         style.legend(self.figure)

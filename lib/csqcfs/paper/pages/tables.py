@@ -71,11 +71,11 @@ def beside(
     """One line "paper" and, where it was run, one line "ours (profile, n = seeds)" for each row, as strings.
 
     Rows are keyed by tuples, one part for each of ``labels`` (or by the part itself where there is one),
-    shown as ``names`` says, ours with the data of the profile: those of ``printed``, then those the paper has not,
-    without a line "paper". ``ours`` holds one value for each seed. With ``difference``, for profiles that train as
-    the paper does, a third line has our mean minus the paper's number, ± half of its 95 % interval, which ``minus``
-    gives (by default that of the seeds). ``digits`` are decimals, for all columns or for each. The labels and the
-    source of each line are the index of the frame.
+    shown as ``names`` says, ours with the data of the profile. Rows that differ in the last part alone stand
+    together: those of ``printed``, then those the paper has not, without a line "paper". ``ours`` holds one value
+    for each seed. With ``difference``, for profiles that train as the paper does, a third line has our mean minus
+    the paper's number, ± half of its 95 % interval, which ``minus`` gives (by default that of the seeds).
+    ``digits`` are decimals, for all columns or for each. The labels and the source of each line are the index.
 
     Raises:
         InputError: no rows, a key without one part for each label, or a row with a column not in ``columns``.
@@ -84,7 +84,9 @@ def beside(
     known = profiles.PROFILES.get(profile)
     measured = names | ({key: called.dataset(key, known) for key in known.datasets} if known else {})
     lines: list[tuple[tuple[str, ...], list[str]]] = []
-    for key in dict.fromkeys([*printed, *ours]):
+    keys = [*printed, *(key for key in ours if key not in printed)]
+    groups = list(dict.fromkeys(key[:-1] if isinstance(key, tuple) else () for key in keys))
+    for key in sorted(keys, key=lambda key: groups.index(key[:-1] if isinstance(key, tuple) else ())):
         theirs, mine = printed.get(key, {}), ours.get(key, {})
         parts = key if isinstance(key, tuple) else (key,)
         if len(parts) != len(labels):
