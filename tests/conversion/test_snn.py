@@ -198,11 +198,13 @@ def test_an_observer_sees_sums_and_changes_nothing():
     assert all(a == b and a[:2] == (4, 3) and phase == "run" for a, b, phase in seen.values())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg16_bn"])
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
 def test_torchvision_networks(name):
     models = pytest.importorskip("torchvision.models")
     torch.manual_seed(0)
     network = getattr(models, name)(num_classes=10)
+    if name == "vgg11_bn":
+        network.classifier = torch.nn.Linear(512 * 7 * 7, 10)  # theirs has 120 million weights: a gigabyte in float64
     ann = to_channelwise(quantize_activations(network, 4, 4.0, torch.randn(2, 3, 32, 32))).eval()
     x = torch.randn(2, 3, 32, 32)
     for method in METHODS:

@@ -50,6 +50,21 @@ def test_the_choice_of_path_is_restored():
     assert kernels.COMPILE_FROM == before
 
 
+@pytest.mark.parametrize("row", ["activation", "step", "input"])
+def test_every_row_of_training_runs(row, monkeypatch):
+    """Each function once, not compiled, which takes a minute: what a row measures exists and can be called."""
+
+    def once(functions, rounds):
+        for function in functions.values():
+            function()
+        return {name: [1.0] * rounds for name in functions}
+
+    monkeypatch.setattr(training, "timed", once)
+    monkeypatch.setattr(kernels, "compiler_available", lambda: False)
+    lines = report.ROWS[row](True)
+    assert lines and all(line.outcome["median"] > 0 for line in lines)
+
+
 def test_spikingjelly_gives_identical_scores():
     pytest.importorskip("spikingjelly")
     _, plain, cos = simulation.networks("resnet20")

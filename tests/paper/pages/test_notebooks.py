@@ -10,7 +10,7 @@ import pytest
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles, registry
-from csqcfs.paper.pages import notebooks
+from csqcfs.paper.pages import notebooks, warm
 
 DEMO, ARTEFACT = profiles.get("demo"), registry.get("figure1")
 
@@ -32,33 +32,39 @@ def place(tmp_path, monkeypatch):
     return write
 
 
-def test_executes_once_and_again_after_a_change(place, tmp_path):
+@pytest.fixture
+def kernels():
+    with warm.Kernels() as kernels:
+        yield kernels
+
+
+def test_executes_once_and_again_after_a_change(place, tmp_path, kernels):
     place("print(profile, seeds)")
-    first, second = (notebooks.render(ARTEFACT, DEMO, (0,)) for _ in range(2))
+    first, second = (notebooks.render(ARTEFACT, DEMO, (0,), kernels) for _ in range(2))
     assert first.fresh and not second.fresh
     target = tmp_path / "figures" / "demo" / "notebooks" / "figure1.ipynb"
     assert "demo None" in target.read_text()
     place("print(profile, seeds, 'changed')")
-    assert notebooks.render(ARTEFACT, DEMO, (0, 1)).fresh
+    assert notebooks.render(ARTEFACT, DEMO, (0, 1), kernels).fresh
     assert "demo 2 changed" in target.read_text()
 
 
-def test_a_parameter_that_the_notebook_does_not_declare_is_refused(place):
+def test_a_parameter_that_the_notebook_does_not_declare_is_refused(place, kernels):
     place("pass", parameters='profil = "demo"')
     with pytest.raises(InputError, match="^figure1.ipynb has no parameter 'profile': expected profil"):
-        notebooks.render(ARTEFACT, DEMO, (0,))
+        notebooks.render(ARTEFACT, DEMO, (0,), kernels)
 
 
-def test_a_failing_cell_is_one_line_and_leaves_nothing(place, tmp_path):
+def test_a_failing_cell_is_one_line_and_leaves_nothing(place, tmp_path, kernels):
     place("1 / 0")
     with pytest.raises(InputError, match="^notebook figure1 failed at '1 / 0': ZeroDivisionError: division by zero; "):
-        notebooks.render(ARTEFACT, DEMO, (0,))
+        notebooks.render(ARTEFACT, DEMO, (0,), kernels)
     assert not list((tmp_path / "figures").rglob("*.ipynb"))
 
 
-def test_a_missing_notebook_is_named(place):
+def test_a_missing_notebook_is_named(place, kernels):
     with pytest.raises(InputError, match="^no notebook .*figure1.ipynb"):
-        notebooks.render(ARTEFACT, DEMO, (0,))
+        notebooks.render(ARTEFACT, DEMO, (0,), kernels)
 
 
 def test_outputs_of_one_artefact_only(place, tmp_path):
@@ -69,10 +75,10 @@ def test_outputs_of_one_artefact_only(place, tmp_path):
     assert [path.name for path in notebooks.outputs(ARTEFACT, DEMO)] == ["figure1-errors.svg", "figure1.png"]
 
 
-def test_two_equal_commands_make_a_page_once(place, tmp_path):
+def test_two_equal_commands_make_a_page_once(place, tmp_path, kernels):
     place(f"with open({str(tmp_path / 'made')!r}, 'a') as file: file.write('x')")
     with ThreadPoolExecutor(2) as pool:
-        pages = list(pool.map(lambda _: notebooks.render(ARTEFACT, DEMO, (0,)), range(2)))
+        pages = list(pool.map(lambda _: notebooks.render(ARTEFACT, DEMO, (0,), kernels), range(2)))
     assert (tmp_path / "made").read_text() == "x" and sorted(page.fresh for page in pages) == [False, True]
 
 
@@ -96,3 +102,11 @@ def test_links_of_copies_lead_to_copies_or_else_to_the_originals(place, tmp_path
     (folder / "figure2.ipynb").write_text("")
     notebooks.relink(folder)
     assert shown()[1] == "figure2.ipynb#found"
+
+
+def test_another_folder_gets_pages_of_its_own(place, tmp_path, monkeypatch, kernels):
+    place("pass")
+    assert notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
+    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "elsewhere"))
+    assert notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
+    assert (tmp_path / "elsewhere" / "demo" / "notebooks" / "figure1.ipynb").is_file()

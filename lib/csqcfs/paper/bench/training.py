@@ -15,13 +15,13 @@ from ...activations import CSQCFS
 from ...data.augment import Augment
 from ...data.images import ImageSet
 from ...engine import kernels
-from .epoch import ACTIVATIONS, Size, training_step
+from .epoch import ACTIVATIONS, ROUNDS, Size, training_step
 from .turns import Line, line, once, timed
 
 CPU = torch.device("cpu")
 SHAPES = ((128, 16, 32, 32), (128, 64, 16, 16))
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-STEP = Size("resnet20", 1.0, 10, (3, 32, 32), 128, 25)
+STEP = Size("cifar10", "resnet20", 1.0, 128)
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def step(quick: bool) -> list[Line]:
     for name, used in reversed(kinds().items()):
         chosen = dataclasses.replace(size, compiled=used)
         steps = {name: training_step(chosen, name, CPU) for name in ACTIVATIONS}
-        seconds = timed(steps, 4 if quick else size.rounds)
+        seconds = timed(steps, 4 if quick else ROUNDS)
         where = f"{size.network}, width {size.width:g}, batch {size.batch_size}, " + (
             "compiled network" if used else "network as it is"
         )

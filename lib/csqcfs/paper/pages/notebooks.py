@@ -20,9 +20,9 @@ from ..experiments.configs import digest_of
 from ..experiments.profiles import Profile
 from ..experiments.registry import Artefact
 from ..runs import records
+from .warm import KERNEL, Kernels
 
 PACKAGE = Path(__file__).resolve().parents[2]
-QUIET = ["--log-level=ERROR"]  # a kernel's warnings are not about our notebooks
 KINDS = (".png", ".svg", ".md", ".csv", ".tex")
 
 
@@ -63,6 +63,7 @@ def _state(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
         {
             "notebook": hashlib.sha256(source(artefact).read_bytes()).hexdigest(),
             "code": _code_digest(),
+            "figures": str(paths.figures(profile.name)),
             "seeds": list(seeds),
             "records": [r and [r.settings, r.metrics, r.source] for r in found],
         }
@@ -79,7 +80,7 @@ def _made(stamp: Path, state: str) -> list[Path] | None:
     return made if made is not None and all(path.is_file() for path in made) else None
 
 
-def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> Executed:
+def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...], kernels: Kernels) -> Executed:
     """Execute the notebook into paper_figures/<profile>/notebooks, unless nothing has changed since.
 
     Figures and tables that it made before and makes no longer are removed.
@@ -93,11 +94,17 @@ def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> Exec
     if not source(artefact).is_file():
         raise InputError(f"no notebook {source(artefact)}: expected one for {artefact.id}; restore it with git")
     with lock(stamp, wait=True):  # an equal command beside this one makes each page once
-        return _render(artefact, profile, seeds, target, stamp, begin)
+        return _render(artefact, profile, seeds, kernels, target, stamp, begin)
 
 
 def _render(
-    artefact: Artefact, profile: Profile, seeds: tuple[int, ...], target: Path, stamp: Path, begin: float
+    artefact: Artefact,
+    profile: Profile,
+    seeds: tuple[int, ...],
+    kernels: Kernels,
+    target: Path,
+    stamp: Path,
+    begin: float,
 ) -> Executed:
     state = _state(artefact, profile, seeds)
     if (made := _made(stamp, state)) is not None:
@@ -106,7 +113,7 @@ def _render(
     parameters: dict[str, object] = {"profile": profile.name}
     if seeds != profile.seeds:
         parameters["seeds"] = len(seeds)
-    atomic_write(target, lambda file: _papermill(artefact, file, parameters))
+    atomic_write(target, lambda file: _papermill(artefact, file, parameters, kernels))
     for path, written in before.items():
         if path.exists() and path.stat().st_mtime_ns == written:
             path.unlink()
@@ -115,23 +122,23 @@ def _render(
     return Executed(artefact, files, time.monotonic() - begin, True)
 
 
-def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) -> None:
+def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object], kernels: Kernels) -> None:
     import papermill
 
     known = papermill.inspect_notebook(str(source(artefact)))
     if unknown := [name for name in parameters if name not in known]:
         raise InputError(f"{source(artefact).name} has no parameter {unknown[0]!r}: expected {', '.join(known)}")
     try:
-        papermill.execute_notebook(
-            str(source(artefact)),
-            str(target),
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=str(paths.notebooks()),
-            log_output=False,
-            extra_arguments=QUIET,
-        )
+        with kernels.lend() as kernel:
+            papermill.execute_notebook(
+                str(source(artefact)),
+                str(target),
+                parameters,
+                kernel_name=KERNEL,
+                progress_bar=False,
+                log_output=False,
+                km=kernel,
+            )
     except papermill.PapermillExecutionError as error:
         line, reason = ((text.strip().splitlines() or [""])[0] for text in (error.source, str(error.evalue)))
         raise InputError(
@@ -140,17 +147,17 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object]) 
 
 
 def render_all(artefacts: list[Artefact], profile: Profile, seeds: tuple[int, ...], workers: int) -> Iterator[Executed]:
-    """Render several, ``workers`` at a time, each in a kernel of its own; one that fails does not stop the others."""
+    """Render several, ``workers`` at a time; one that fails does not stop the others."""
 
     def rendered(artefact: Artefact) -> Executed:
         begin = time.monotonic()
         try:
-            return render(artefact, profile, seeds)
+            return render(artefact, profile, seeds, kernels)
         except Exception as error:  # of ours, or of a kernel that died
             reason = str(error) if isinstance(error, InputError) else f"notebook {artefact.id}: {_first_line(error)}"
             return Executed(artefact, [], time.monotonic() - begin, True, reason)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with Kernels() as kernels, ThreadPoolExecutor(workers) as pool:
         yield from pool.map(rendered, artefacts)
     relink(paths.figures(profile.name) / "notebooks")
 

@@ -16,9 +16,7 @@ from pathlib import Path
 from ...engine import paths
 from ...engine.errors import InputError, unknown
 from ...engine.files import atomic_write
-from .notebooks import QUIET
-
-KERNEL = "python3"
+from .warm import KERNEL, QUIET
 
 
 def sources(names: list[str]) -> list[Path]:
