@@ -40,7 +40,7 @@ errors.found()
 # | propagated | $g_T(z)$ → $g_T(\bar x)$ | layers before deliver another mean |
 # | unevenness | $g_T(\bar x)$ → mean output | spikes come too early or too late |
 #
-# The last three add up to SNN - ANN exactly. Clipping has no share in it: both networks clip at θ.
+# The last three add up to SNN − ANN exactly. Clipping has no share in it: both networks clip at θ.
 
 # %% [markdown]
 # ## Over depth
@@ -95,7 +95,7 @@ errors.figure(error.over_L(errors, "resnet20"), "Error of ResNet-20 over L", "co
 # %% [markdown]
 # ## Ours beside the paper's
 #
-# The paper prints no measured error. Against Eq. 13: at T = L flooring is 0 as it says, and "SNN - ANN" in the table is
+# The paper prints no measured error. Against Eq. 13: at T = L flooring is 0 as it says, and "SNN − ANN" in the table is
 # not. What is left is unevenness and its propagation. Offset spikes are made for it; whether thresholds per channel
 # change it is the difference between the rows of one architecture.
 #

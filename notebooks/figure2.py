@@ -43,8 +43,8 @@ figure2.figure(activation.behaviours(), "Activations and IF neurons, L = T = 4")
 # %% [markdown]
 # ## Eqs. 12-14 against simulation
 #
-# Eq. 12 defines the error as QCFS(z) - φ(T). For a negative threshold and T = L the derivation gives λ for z < λ, then
-# λ/L floor(zL/λ + 1/2) - λ [z ≥ λ/2], and -λ for z ≥ 0. Eq. 14 prints the outer cases with the opposite sign.
+# Eq. 12 defines the error as QCFS(z) − φ(T). For a negative threshold and T = L the derivation gives λ for z < λ, then
+# λ/L floor(zL/λ + 1/2) − λ [z ≥ λ/2], and −λ for z ≥ 0. Eq. 14 prints the outer cases with the opposite sign.
 
 # %%
 figure2.figure(activation.negative_errors(), "Error for λ = −1 and L = T = 4", "figure2-errors")
@@ -52,7 +52,7 @@ figure2.figure(activation.negative_errors(), "Error for λ = −1 and L = T = 4"
 # %% tags=["nbval-check-output"]
 figure2.table(
     response.negative_table(),
-    "Eq. 12 for λ = -1 and L = T = 4: the error, and at how many of 385 inputs each form gives it",
+    "Eq. 12 for λ = −1 and L = T = 4: the error, and at how many of 385 inputs each form gives it",
     "figure2-errors",
 )
 
@@ -80,8 +80,8 @@ figure2.table(
 # %% [markdown]
 # ## What deviates from the paper
 #
-# - The outer cases of Eq. 14 have the sign of φ(T) - QCFS, the order of Eq. 10, not that of Eq. 12. The text at hand was read
-#   by a machine: the middle case (z - L in the numerator) may be a misread z L.
+# - The outer cases of Eq. 14 have the sign of φ(T) − QCFS, the order of Eq. 10, not that of Eq. 12. The text at hand was read
+#   by a machine: the middle case (z − L in the numerator) may be a misread z L.
 # - Eq. 13 ("the error is zero" for positive thresholds) holds for a constant input and T = L; uneven input or another T leave
 #   an error, see [Where conversion error lives](conversion_error.ipynb).
 # - The harm depends on the form of the neuron, which the paper does not discuss.

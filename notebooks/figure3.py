@@ -29,7 +29,7 @@ figure3.found()
 # %% [markdown]
 # The paper shows "the average activation values for each channel of VGG-16" on CIFAR-10 and reads from it that channels
 # of one layer differ so much that one threshold cannot suit them all (section 4.2.1). It names values near 0.2 and near
-# -0.5. A QCFS output is never negative, so the latter must be inputs of the activation. Both are shown here.
+# −0.5. A QCFS output is never negative, so the latter must be inputs of the activation. Both are shown here.
 #
 # **Normalisation.** The paper says "normalised maximum" and not how. Here every value is divided by the largest
 # activation of its layer, on the same images. With QCFS that is the layer's threshold wherever a neuron saturates.
@@ -50,7 +50,7 @@ figure3.figure(channels.overview(figure3), "Channels of each layer, and their th
 # ## Ours beside the paper's
 #
 # The paper prints no table here. Its two statements: channels of the first layer have values around 0.2, others
-# approximately -0.5, and "a similar trend is observable in other convolutional layers". The first line below is that
+# approximately −0.5, and "a similar trend is observable in other convolutional layers". The first line below is that
 # layer; the columns give the range over its channels.
 
 # %% tags=["nbval-check-output"]

@@ -45,7 +45,7 @@ figure5.figure(
 # ## Ours beside the paper's
 #
 # The paper prints no numbers of this figure. Its claims can be read from the columns: T = 1, 2, 4 should fall with L;
-# "best T - ANN", the difference between the best time-step of the SNN and its own network, should be clearly negative for
+# "best T − ANN", the difference between the best time-step of the SNN and its own network, should be clearly negative for
 # L = 2 only.
 
 # %% tags=["nbval-check-output"]

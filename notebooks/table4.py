@@ -40,7 +40,7 @@ table4.table(frame, "Table 4. Accuracy (%) of the ANN and of its SNN with offset
 # %% [markdown]
 # ## The second stage and the channels, apart
 #
-# "layer-wise - origin" is what more epochs bring, "channel-wise - layer-wise" is what the channels bring at equal length
+# "layer-wise − origin" is what more epochs bring, "channel-wise − layer-wise" is what the channels bring at equal length
 # of training. The paper's conclusion, that the channels and not the second stage matter at low latency, is about T = 1:
 # the second difference should be the larger one there.
 

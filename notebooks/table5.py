@@ -27,7 +27,7 @@ table5 = page.open("table5", profile, seeds)
 table5.found()
 
 # %% [markdown]
-# For each layer, Diff = (largest - smallest) / smallest threshold. MaxDiff is the largest Diff of all layers, AvgDiff
+# For each layer, Diff = (largest − smallest) / smallest threshold. MaxDiff is the largest Diff of all layers, AvgDiff
 # their mean (section 5.6.1). The paper takes large values as proof that one threshold per layer is too few.
 
 # %% [markdown]
@@ -56,7 +56,7 @@ table5.figure(spread.figure(table5), "Spread of the thresholds within each layer
 # - The spread grows with the length and the rate of fine-tuning; a profile with a few epochs must be far below the
 #   paper's 100. The order of the rows, and not their size, can be compared there.
 # - MaxDiff depends on one channel of one layer. Without Softplus nothing keeps the smallest threshold away from 0, and
-#   (max - min) / min grows without bound as it gets there: C-QCFS's large values may say that, and not that its channels
+#   (max − min) / min grows without bound as it gets there: C-QCFS's large values may say that, and not that its channels
 #   differ more.
 # - The spread of θ is smaller than that of λ, most where thresholds are small, because Softplus flattens there.
 # - Both activations start from the same network. Where thresholds are well above 1, Softplus has slope 1, and C-QCFS and

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from csqcfs.paper.names import count
+from csqcfs.paper.names import count, number
 
 
 @pytest.mark.parametrize(
-    ("number", "noun", "said"),
+    ("many", "noun", "said"),
     [
         (0, "run", "0 runs"),
         (1, "run", "1 run"),
@@ -16,5 +16,21 @@ from csqcfs.paper.names import count
         (5000, "image", "5,000 images"),
     ],
 )
-def test_one_of_a_thing_is_singular(number, noun, said):
-    assert count(number, noun) == said
+def test_one_of_a_thing_is_singular(many, noun, said):
+    assert count(many, noun) == said
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.349, "0.35"),
+        (-65.4, "−65"),
+        (-11_234, "−11,000"),
+        (1.1e-30, "1·10⁻³⁰"),
+        (-2.37, "−2.4"),
+        (0, "0"),
+        (100, "100"),
+    ],
+)
+def test_numbers_are_as_a_reader_writes_them(value, text):
+    assert number(value) == text

@@ -5,6 +5,7 @@ Where a profile has another data set in place of CIFAR, everything that is measu
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from .. import methods
@@ -34,11 +35,26 @@ METHODS = {
     "ours": "CS-QCFS + offset",
 }
 NAMES = DATASETS | NETWORKS | METHODS
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def count(number: int, noun: str) -> str:
+def number(value: float) -> str:
+    """Two digits, as a reader would write them: 0.35, −65, −11,000, 1·10⁻³⁰."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) < 1e-3:
+        digits, power = f"{value:.0e}".split("e")
+        text = f"{digits}·10{str(int(power)).translate(RAISED)}"
+    elif abs(value) < 10:
+        text = f"{value:.2g}"
+    else:
+        text = f"{float(f'{value:.2g}'):,.0f}"
+    return text.replace("-", "−")
+
+
+def count(many: int, noun: str) -> str:
     """ "1 run", "2 runs", "1,024 images", "2 processes"."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+    return f"{many:,} {noun}{'' if many == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def dataset(key: str, profile: Profile) -> str:

@@ -177,22 +177,6 @@ def test_labels_of_points_overlap_nothing(points):
     plt.close(fig)
 
 
-@pytest.mark.parametrize(
-    "value, text",
-    [
-        (0.349, "0.35"),
-        (-65.4, "−65"),
-        (-11_234, "−11,000"),
-        (1.1e-30, "1·10⁻³⁰"),
-        (-2.37, "−2.4"),
-        (0, "0"),
-        (100, "100"),
-    ],
-)
-def test_numbers_are_as_a_reader_writes_them(value, text):
-    assert style.number(value) == text
-
-
 @settings(max_examples=12, deadline=None)
 @given(st.floats(0, 99.8), st.floats(0.1, 60))
 def test_ticks_of_an_error_axis_are_apart(low, reach):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...activations import SMALLEST
-from ..names import count
+from ..names import count, number
 from . import corrections
 from .claim import NOT_RUN, Claims, Outcome
 from .corrections import TOLERANCE
@@ -46,10 +46,10 @@ def softplus_positive(ours: Recorded) -> Outcome:
     if not lows:
         return NOT_RUN
     failed = [name for name, low in lows.values() if low < 2 * SMALLEST]
-    text = f"smallest of {count(len(lows), 'row')}: {min(low for _, low in lows.values()):.3g}"
+    text = f"smallest of {count(len(lows), 'row')}: {number(min(low for _, low in lows.values()))}"
     if failed:
         text += (
-            f"; in {len(failed)} it fell to {SMALLEST:g}, where this code stops since Softplus underflows: "
+            f"; in {len(failed)} it fell to {number(SMALLEST)}, where this code stops since Softplus underflows: "
             f"{'; '.join(failed[:3])}"
         )
     return Outcome.of(not failed, text)

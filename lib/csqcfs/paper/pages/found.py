@@ -21,9 +21,9 @@ from ..claims.claim import Verdict
 from ..claims.reference import LEVELS
 from ..experiments import registry
 from ..measures import energy
-from ..names import NAMES, count
+from ..names import NAMES, count, number
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import beyond, costs, formats, playground, said, style, tables, timing
+from . import beyond, costs, formats, playground, said, tables, timing
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -65,7 +65,7 @@ def audited(*ids: str) -> str:
     }
     claims = audit.select(*ids) if ids else [claim for part in audit.PARTS.values() for claim in part if claim.printed]
     found = Counter(claim.printed(audit.PAPER).verdict for claim in claims).most_common()
-    told = ", ".join(f"{number} {words[verdict][number != 1]}" for verdict, number in found)
+    told = ", ".join(f"{many} {words[verdict][many != 1]}" for verdict, many in found)
     return f"Of {count(len(claims), 'statement')} of the paper recomputed here, {told}."
 
 
@@ -279,8 +279,8 @@ def play(shown) -> list[str]:
     still = float((lines["QCFS"] - lines["ReLU"]).abs().max())
     return [
         f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
-        f"settings below; the others differ by up to {style.number(widest)} thresholds.",
-        f"The activation itself is {style.number(still)} thresholds from ReLU there.",
+        f"settings below; the others differ by up to {number(widest)} thresholds.",
+        f"The activation itself is {number(still)} thresholds from ReLU there.",
     ]
 
 

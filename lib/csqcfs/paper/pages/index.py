@@ -31,4 +31,6 @@ def show(profile: str, seeds: int | None = None):
     """The table as Markdown, for the index notebook."""
     from IPython.display import Markdown
 
-    return Markdown(to_markdown(table(profile, seeds)))
+    return Markdown(
+        f"**Notebooks, and their records in the profile {profile}**\n\n{to_markdown(table(profile, seeds))}"
+    )

@@ -181,23 +181,6 @@ def letters(axes: Sequence[Axes], titles: Sequence[str]) -> None:
         ax.set_title(f"({letter}) {title}", loc="left")
 
 
-def number(value: float) -> str:
-    """Two digits, as a reader would write them: 0.35, −65, −11,000, 1·10⁻³⁰."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    if abs(value) < 1e-3:
-        digits, power = f"{value:.0e}".split("e")
-        text = f"{digits}·10{str(int(power)).translate(RAISED)}"
-    elif abs(value) < 10:
-        text = f"{value:.2g}"
-    else:
-        text = f"{float(f'{value:.2g}'):,.0f}"
-    return text.replace("-", "−")
-
-
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
 def label_points(ax: Axes, points: Sequence[tuple[float, float, str, str]], reach: float = 5.0) -> list[Annotation]:
     """Write short texts beside points (x, y, text, colour), each where it covers neither another nor a point.
 

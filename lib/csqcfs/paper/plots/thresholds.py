@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..names import NAMES
+from ..names import NAMES, number
 from ..pages import style
 
 ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
@@ -67,7 +67,7 @@ def ticks(ax: Axes) -> None:
             *(value for value in chosen if low <= value <= high),
         }
     )
-    ax.set_yticks(values, [style.number(value) for value in values])
+    ax.set_yticks(values, [number(value) for value in values])
     ax.minorticks_off()
 
 
@@ -176,7 +176,7 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
         range(len(lines)),
         [
             f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
-            f"{line['initial']:g} → {style.number(line['last'])}"
+            f"{line['initial']:g} → {number(line['last'])}"
             for line in lines
         ],
     )
@@ -231,7 +231,7 @@ def effect_table(page) -> pd.DataFrame:
             str(line["L"]),
             f"{line['initial']:g}",
             _name(line["method"]),
-            style.number(line["last"]),
+            number(line["last"]),
             str(line["sites"]),
             "never" if line["crossing"] is None else str(line["crossing"]),
             *(line[name] for name in EFFECT),
