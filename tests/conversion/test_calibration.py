@@ -257,9 +257,35 @@ def test_images_of_every_kind():
         torch.utils.data.DataLoader(labelled, batch_size=7),
         torch.utils.data.DataLoader(x, batch_size=30),
         [x[:11], x[11:]],
+        (x, known.labels),
+        x.double(),
     ):
         found = [site.threshold.item() for site in quantize.sites(calibrate(model, source)).values()]
         assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_network_of_several_inputs():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.c = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def forward(self, x, y):
+            return self.c(torch.relu(self.a(x) * y))
+
+    inputs = torch.randn(40, 6), torch.rand(40, 8)
+    model = quantize_activations(Two(), example=inputs)
+    theta = quantize.sites(calibrate(model, inputs, rule="max"))["act"].threshold
+    torch.testing.assert_close(theta.detach(), (model.a(inputs[0]) * inputs[1]).max().detach())
+    with pytest.raises(InputError, match="^images of type Tensor: expected the 2 inputs as a tuple of tensors"):
+        calibrate(model, inputs[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_images_come_in_the_type_of_the_network(dtype):
+    model = quantize_activations(network().to(dtype), example=images().to(dtype))
+    found = quantize.sites(calibrate(model, images()))
+    assert {site.raw.dtype for site in found.values()} == {dtype}
 
 
 def test_a_loader_is_read_no_further_than_needed():
@@ -278,6 +304,10 @@ def test_a_loader_is_read_no_further_than_needed():
         (["a"], "images of type list"),
         (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "type torch.uint8: expected normalised images"),
         (torch.zeros(0, 3, 8, 8), r"images of shape \[0, 3, 8, 8\]"),
+        (torch.zeros(()), r"images of shape \[\]"),
+        (torch.zeros(2, 1, 8, 8), r"does not run on images of shape \[2, 1, 8, 8\] .*: expected a batch of its inputs"),
+        (torch.zeros(3, 8, 8), r"does not run on images of shape \[3, 8, 8\]"),
+        (torch.full((2, 3, 8, 8), torch.nan), "images with values that are not finite"),
     ],
 )
 def test_images_that_are_none(given, message):

@@ -211,6 +211,7 @@ def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
     for call, message in (
         (lambda: csqcfs.export.to_nir(snn, x.shape[1:]), r"^pad\(\) at pad has no counterpart in NIR"),
         (lambda: csqcfs.export.to_nir(spiking("layers")[0], (8,)), r"^the network does not take inputs of shape \[8\]"),
+        (lambda: csqcfs.export.to_nir(spiking("layers")[0], 9), "^shape = 9: expected the sizes of one input"),
         (lambda: csqcfs.export.to_nir(nn.Linear(2, 2), (2,)), "^a Linear: expected the SNN"),
         (lambda: csqcfs.export.from_nir(tmp_path / "absent.nir"), "absent.nir is no NIR file"),
     ):

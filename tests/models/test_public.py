@@ -191,8 +191,15 @@ def test_files_that_are_none(tmp_path, monkeypatch):
     torch.save(Trap(), "trap.pth")
     torch.save([1, 2], "list.pth")
     (tmp_path / "short.pth").write_bytes(b"PK")
-    for name in ("trap.pth", "list.pth", "short.pth", "absent.pth", "."):
+    (tmp_path / "text.pth").write_text('exec(open("x").read())\n')
+    for number, start in enumerate((b"\x80\x02", b"(l.", b"0.", b"a", b"\x80\x04\x95")):
+        (tmp_path / f"bytes{number}.pth").write_bytes(start + bytes(range(256)))
+    others = [f"bytes{number}.pth" for number in range(5)]
+    for name in ("trap.pth", "list.pth", "short.pth", "text.pth", "absent.pth", ".", *others):
         with pytest.raises(InputError) as caught:
             csqcfs.load_public(name, L=4)
         assert "\n" not in str(caught.value) and name in str(caught.value)
     assert not (tmp_path / "trapped").exists()
+    for what in (None, 3, torch.nn.Linear(2, 2)):
+        with pytest.raises(InputError, match="^weights of type .*: expected a state_dict or the path of one"):
+            csqcfs.load_public(what, L=4)

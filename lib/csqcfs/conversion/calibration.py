@@ -34,6 +34,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -41,7 +42,8 @@ from torch import Tensor, fx
 from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.errors import InputError
-from ..engine.modules import device_of, modes_kept
+from ..engine.modules import as_model, device_of, modes_kept
+from ..engine.traced import reason
 from .quantize import sites, switch
 
 CANDIDATES = 64  # thresholds tried for each site, evenly spaced up to the largest activation
@@ -53,7 +55,7 @@ Rule = Callable[[Tensor, int], Tensor]
 
 def calibrate(
     model: fx.GraphModule,
-    images: Tensor | ImageSet | Iterable,
+    images: Tensor | tuple[Tensor, ...] | ImageSet | Iterable,
     *,
     per_channel: bool | None = None,
     rule: str = "least squares",
@@ -65,14 +67,15 @@ def calibrate(
     Args:
         model: a trained ReLU network after `quantize_activations`.
         images: normalised images [N, C, H, W]; or an `ImageSet` or a DataLoader of such images, with or without
-            labels, of which 512 are taken (at random from a set, the first ones of a loader).
+            labels, of which 512 are taken (at random from a set, the first ones of a loader); or the tuple of inputs of
+            a network that takes several.
         per_channel: a threshold for each channel instead of one for the layer; the network becomes channel-wise
             where it is not. By default one for the layer, which a channel-wise network holds in every channel.
         rule: see above.
 
     Raises:
-        InputError: no quantized activation; unknown channels; an unknown rule; images that are not such; a site
-            that no image activates, by name.
+        InputError: no quantized activation; unknown channels; an unknown rule; images that are not such, or that
+            the network does not take; a site that no image activates, by name.
     """
     place, whole = _rule(rule)
     found = sites(model)
@@ -82,6 +85,10 @@ def calibrate(
         model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
         model = copy.deepcopy(model)
+    takes = sum(node.op == "placeholder" for node in model.graph.nodes) if isinstance(model, fx.GraphModule) else 1
+    inputs = (_images(images),) if takes == 1 else _several(images, takes)
+    if not all(bool(x.isfinite().all()) for x in inputs):
+        raise InputError("images with values that are not finite: expected none")
     generator = torch.Generator().manual_seed(0)
 
     def set_threshold(name: str, site: ThresholdActivation, z: Tensor) -> None:
@@ -104,7 +111,14 @@ def calibrate(
     ]
     try:
         with modes_kept(model), torch.no_grad():
-            model.eval()(_images(images).to(device_of(model)))
+            model.eval()(*(as_model(model, x) if x.is_floating_point() else x.to(device_of(model)) for x in inputs))
+    except InputError:
+        raise
+    except Exception as error:
+        shapes = ", ".join(str(list(x.shape)) for x in inputs)
+        raise InputError(
+            f"the network does not run on images of shape {shapes} ({reason(error)}): expected a batch of its inputs"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()
@@ -176,6 +190,17 @@ def _sample(z: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return z[torch.randint(len(z), (count,), generator=generator).to(z.device)]
 
 
+def _several(images: Any, number: int) -> tuple[Tensor, ...]:
+    """The inputs of a network that takes ``number``.
+
+    Raises:
+        InputError: others.
+    """
+    if isinstance(images, tuple) and len(images) == number and all(isinstance(x, Tensor) for x in images):
+        return images
+    raise InputError(f"images of type {type(images).__name__}: expected the {number} inputs as a tuple of tensors")
+
+
 def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
     """Normalised images [N, C, H, W].
 
@@ -185,6 +210,8 @@ def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
     if isinstance(images, ImageSet):
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:IMAGES]
         images = images.normalise(images.images[order])
+    elif _labelled(images):
+        images = images[0]
     elif not isinstance(images, Tensor):
         taken, count = [], 0
         for batch in images if isinstance(images, Iterable) else ():
@@ -197,9 +224,16 @@ def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
                 "DataLoader of batches"
             )
         images = torch.cat(taken)[:IMAGES]
-    if not images.is_floating_point() or not len(images):
+    if not images.is_floating_point() or not images.dim() or not len(images):
         raise InputError(
             f"images of shape {list(images.shape)} and type {images.dtype}: expected normalised images as floats, at "
             "least one; an ImageSet normalises"
         )
     return images
+
+
+def _labelled(images: Any) -> bool:
+    """Whether ``images`` is a pair of images and their labels, as `fit` takes it."""
+    if not isinstance(images, (tuple, list)) or len(images) != 2 or not all(isinstance(x, Tensor) for x in images):
+        return False
+    return images[1].dim() == 1 and not images[1].is_floating_point()

@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 
 from ..engine.errors import InputError
 from ..engine.simulation import IF, SUMS
+from ..engine.traced import reason
 from ..methods import Plain
 from ..neurons import along_channels
 from .snn import SNN
+from .spiking import note_shapes
 
 STATED = {
     "neuron": "IF, soft reset: v = v - 1 after a spike",
@@ -68,7 +69,11 @@ def to_nir(snn: SNN, shape: Sequence[int]):
             that NIR does not have, by name.
     """
     require_plain(snn, "NIR")
-    return _Writer(snn.graph, require_nir(), tuple(shape)).write()
+    try:
+        sizes = torch.Size(shape)
+    except TypeError as error:
+        raise InputError(f"shape = {shape!r}: expected the sizes of one input, such as (3, 32, 32)") from error
+    return _Writer(snn.graph, require_nir(), sizes).write()
 
 
 def require_plain(snn: SNN, tool: str) -> None:
@@ -116,16 +121,13 @@ class _Writer:
                 bare.set_submodule(name, nn.Identity())
         like = next(self.graph.parameters(), torch.zeros(1))
         try:
-            with torch.no_grad():
-                ShapeProp(bare).propagate(torch.zeros(1, *self.shape, dtype=like.dtype, device=like.device))
-        except RuntimeError as error:
-            reason = (str(error).splitlines() or ["it does not run"])[0]
-            raise InputError(f"the network does not take inputs of shape {list(self.shape)}: {reason}") from error
-        found = {node.name: node.meta.get("tensor_meta") for node in bare.graph.nodes}
+            note_shapes(bare, (torch.zeros(1, *self.shape, dtype=like.dtype, device=like.device),))
+        except InputError as error:
+            why = reason(error.__cause__)
+            raise InputError(f"the network does not take inputs of shape {list(self.shape)} ({why})") from error
+        found = {node.name: node.meta.get("shape") for node in bare.graph.nodes}
         return {
-            node: tuple(found[node.name].shape[1:])
-            for node in self.graph.graph.nodes
-            if hasattr(found.get(node.name), "shape")
+            node: tuple(found[node.name][1:]) for node in self.graph.graph.nodes if found.get(node.name) is not None
         }
 
     def write(self):

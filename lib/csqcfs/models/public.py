@@ -17,7 +17,6 @@ gradient window alone: floor then clamp, and clamp then floor.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +77,12 @@ def _read(path: Path | str) -> dict[str, Tensor]:
         found = torch.load(Path(path).expanduser(), map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; check the path") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except TypeError as error:
+        kind = type(path).__name__
+        raise InputError(
+            f"weights of type {kind}: expected a state_dict or the path of one; use .state_dict()"
+        ) from error
+    except Exception as error:  # the unpickler raises whatever the bytes lead it to
         raise InputError(f"{path} is no file of torch.save that holds tensors alone: pass its state_dict") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}: expected a state_dict")
