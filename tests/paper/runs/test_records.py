@@ -174,6 +174,18 @@ def test_origin_has_a_digest_of_the_configuration_and_one_of_the_results():
     assert found[0][1] == found[1][1] and found[0][2] != found[1][2]
 
 
+def test_origin_names_the_precision_of_the_trainings():
+    record = records.read(records.write(RUN, METRICS, 1.0))
+
+    def trained(*precisions: str | None) -> str:
+        told = [{**record.provenance, "precision": precision} for precision in precisions]
+        return records.origin([dataclasses.replace(record, provenance=each) for each in told])
+
+    assert "; trained in bfloat16; " in trained("bfloat16", None)
+    assert "; trained in bfloat16, float32; " in trained("float32", "bfloat16")
+    assert "trained in" not in trained(None)
+
+
 def test_origin_shortens_many_kinds_of_hardware():
     record = records.read(records.write(RUN, METRICS, 1.0))
     many = [dataclasses.replace(record, provenance={**record.provenance, "hardware": f"machine {i}"}) for i in range(5)]

@@ -186,7 +186,7 @@ def publish(runs: Iterable[Run], profile: str) -> list[Path]:
 
 
 def origin(records: Sequence[Record]) -> str:
-    """Where records come from, in one line: source, hardware, and digests of what was run and what came out."""
+    """Where records come from, in one line: source, hardware, precision, and digests of what was run and what came out."""
     if not records:
         return "records: none"
 
@@ -195,8 +195,10 @@ def origin(records: Sequence[Record]) -> str:
         return ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if len(distinct) > 3 else "")
 
     combined = digest_of({"records": sorted(record.digest for record in records)})
+    precisions = [found for r in records if (found := r.provenance.get("precision"))]
+    trained = f"trained in {several(precisions)}; " if precisions else ""
     return (
         f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
-        f"torch {several(r.provenance['torch'] for r in records)}; {count(len(records), 'record')}; "
+        f"torch {several(r.provenance['torch'] for r in records)}; {trained}{count(len(records), 'record')}; "
         f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
