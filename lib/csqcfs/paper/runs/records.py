@@ -186,7 +186,7 @@ def publish(runs: Iterable[Run], profile: str) -> list[Path]:
 
 
 def origin(records: Sequence[Record]) -> str:
-    """Where records come from, in one line: source, hardware, precision, and digests of what was run and what came out."""
+    """Where records come from, in one line: source, hardware, precision, digests of what was run and what came out."""
     if not records:
         return "records: none"
 
