@@ -1,4 +1,4 @@
-"""The paper's networks as ordinary ReLU networks; `surgery.quantize_activations` makes them the paper's."""
+"""The paper's networks as ordinary ReLU networks; `conversion.quantize_activations` makes them the paper's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .resnet import BasicBlock, Bottleneck, residual
 from .vgg import vgg16
 
 # A further network is a module with a function like these, and one line here: from what scales a number of channels,
-# the number of scores and the channels of the images to the network.
+# the number of scores and the channels of the images to the network, for images of any size.
 NETWORKS: dict[str, Callable[[Callable[[int], int], int, int], nn.Module]] = {
     "vgg16": vgg16,
     "resnet18": functools.partial(residual, BasicBlock, (64, 128, 256, 512), (2, 2, 2, 2)),
