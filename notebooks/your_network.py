@@ -90,6 +90,9 @@ yours.table(your_network.table(rows), "Accuracy (%) of the network and of its SN
 # %%
 yours.figure(your_network.figure(rows, len(splits.test)), "Accuracy over T after each step; bands: 95 % intervals")
 
+# %%
+your_network.found(rows, len(splits.test))
+
 # %% [markdown]
 # ## Keep it, or take it elsewhere
 #

@@ -63,3 +63,9 @@ def test_the_class_is_shown_as_it_is():
 def test_without_spikingjelly_its_line_is_missing(splits, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "spikingjelly.activation_based.ann2snn", None)
     assert your_network.spikingjelly(stirred(), splits.train, splits.test) is None
+
+
+def test_what_came_out_is_told_with_its_interval():
+    text = your_network.found({"one": [90.0, 82.5, *5 * [95.0]], "absent": None}, 360).data
+    assert text == "**Found** (360 test images, 95 % intervals). One time-step reaches: one 82.5 % (78 to 86)."
+    assert your_network.interval(100.0, 10) == pytest.approx((72.2467, 100.0), abs=1e-3)  # Wilson: n / (n + z²)

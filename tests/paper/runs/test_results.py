@@ -90,7 +90,7 @@ def test_what_differs_most_comes_first():
     write(runs[2], changed(ann=90.0, snn=[10.0, 45.0, 97.4]), METRICS)
     write(runs[3], changed(thresholds={"act": [0.26, 4.0]}), METRICS)
     first, *lines = differences("demo")
-    assert first == "1 of 4 results equal the repository's reference (demo)"
+    assert first == "1 of 4 results equal to the repository's reference (demo)"
     assert lines == [
         f"  {runs[2]}: ANN 90 here, 97.5 there, T = 2 45 here, 50 there, T = 3 97.4 here, 97.5 there",
         f"  {runs[1]}: ANN 97 here, 97.5 there",

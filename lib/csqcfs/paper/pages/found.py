@@ -285,7 +285,10 @@ def play(shown) -> list[str]:
 
 
 def your_network(shown) -> list[str]:
-    return ["This page reads no records: it trains a small network of its own on handwritten digits, in seconds."]
+    return [
+        "This page reads no records: it trains a small network of its own on handwritten digits, in seconds.",
+        "What came out is said below its figure.",
+    ]
 
 
 SENTENCES: dict[str, Callable[[Page], list[str]]] = {

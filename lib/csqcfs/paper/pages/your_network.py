@@ -105,15 +105,29 @@ def table(rows: Mapping[str, list[float] | None]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("Network")
 
 
+def interval(share: float, images: int) -> tuple[float, float]:
+    """Ends of the 95 % interval (Wilson) of an accuracy in % on so many test images."""
+    low, high = stats.binomtest(round(images * share / 100), images).proportion_ci(method="wilson")
+    return 100 * low, 100 * high
+
+
+def found(rows: Mapping[str, list[float] | None], images: int):
+    """What came out, in a sentence: the first time-step of each network."""
+    from IPython.display import Markdown
+
+    first = {name: (row[1], *interval(row[1], images)) for name, row in rows.items() if row is not None}
+    told = "; ".join(f"{name} {share:.1f} % ({low:.0f} to {high:.0f})" for name, (share, low, high) in first.items())
+    return Markdown(f"**Found** ({images} test images, 95 % intervals). One time-step reaches: {told}.")
+
+
 def figure(rows: Mapping[str, list[float] | None], images: int) -> Figure:
     """Accuracy over T on so many test images, a line for each network with its 95 % interval."""
     fig, (ax,) = style.panels(1, height=3.0)
     for (name, row), marker in zip(rows.items(), "osD^v", strict=False):
         if row is not None:
             (line,) = ax.plot(TIMESTEPS, row[1:], marker=marker, label=name)
-            right = [stats.binomtest(round(images * share / 100), images) for share in row[1:]]
-            ends = [100 * np.array(one.proportion_ci(method="wilson")) for one in right]
-            ax.fill_between(TIMESTEPS, *np.transpose(ends), color=line.get_color(), alpha=0.12, linewidth=0)
+            ends = np.transpose([interval(share, images) for share in row[1:]])
+            ax.fill_between(TIMESTEPS, *ends, color=line.get_color(), alpha=0.12, linewidth=0)
     shared.log2_axis(ax, list(TIMESTEPS), "time-step T")
     ax.set_ylabel("accuracy (%)")
     style.legend(fig)

@@ -34,7 +34,7 @@ def differences(profile: str, most: int = 10) -> list[str]:
         return []
     differ = sorted((run for run in found if found[run]), key=lambda run: _size(found[run]), reverse=True)
     lines = [
-        f"{len(found) - len(differ)} of {count(len(found), 'result')} equal the repository's reference ({profile})"
+        f"{len(found) - len(differ)} of {count(len(found), 'result')} equal to the repository's reference ({profile})"
     ]
     lines += [f"  {run}: {_shown(found[run])}" for run in differ[:most]]
     if len(differ) > most:
