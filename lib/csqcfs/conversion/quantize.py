@@ -84,7 +84,7 @@ def quantize_activations(
     if quantized := sites(graph):
         raise InputError(
             f"{next(iter(quantized))} of {name} is quantized already: expected a "
-            "network with ReLU; use to_channelwise or surgery.switch to go on from it"
+            "network with ReLU; use to_channelwise or conversion.quantize.switch to go on from it"
         )
     images = layers.behind(graph.graph, lambda node: node.op == "placeholder")
     bounds = {n: b for n in graph.graph.nodes if n in images and (b := layers.bound(n, graph)) is not None}

@@ -128,14 +128,24 @@ def answers(page) -> dict[str, list[Answer]]:
     return found
 
 
-def best_frame(page) -> pd.DataFrame:
-    """The most accurate answer within so many steps on the clock."""
+def best(page, *clocks: int) -> dict[int, Answer]:
+    """The most accurate answer within so many steps on the clock; absent where there is none."""
     every = [answer for curve in answers(page).values() for answer in curve]
-    lines = []
-    for clock in (1, 2, 4, 8, 12, 84):
-        if within := [answer for answer in every if answer.clock <= clock]:
-            best = max(within, key=lambda answer: answer.accuracy)
-            lines.append((str(clock), best.name, str(best.T), f"{best.accuracy:.2f}"))
+    found = {clock: [answer for answer in every if answer.clock <= clock] for clock in clocks}
+    return {clock: max(within, key=lambda one: one.accuracy) for clock, within in found.items() if within}
+
+
+def best_sentence(page) -> list[str]:
+    """Which network is the most accurate within 1, 2 and 4 steps, none of them hidden."""
+    found = best(page, 1, 2, 4)
+    named = [f"{one.name} within {count(clock, 'step')} ({one.accuracy:.2f} %)" for clock, one in found.items()]
+    return [f"With no hidden step, the most accurate here are {', '.join(named)}."] if named else []
+
+
+def best_frame(page) -> pd.DataFrame:
+    """`best` as a table."""
+    found = best(page, 1, 2, 4, 8, 12, 84)
+    lines = [(str(clock), one.name, str(one.T), f"{one.accuracy:.2f}") for clock, one in found.items()]
     columns = ["steps on the clock, at most", "network", "its T", "accuracy (%)"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
@@ -174,6 +184,7 @@ def honest_first_step(page) -> list[str]:
         gap = compare.difference(records, one, L, 1) if records and one else None
         if gap is not None:
             sentences.append(f"The network of L = {L} after {count(L, 'step')} is {gap} points from it.")
+    sentences += best_sentence(page)
     for (network, L, _), found in sure(page).items():
         if network == "csqcfs" and L == 4:
             test, place = found["test"], found["chosen"]

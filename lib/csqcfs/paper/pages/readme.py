@@ -21,7 +21,7 @@ from ...engine.files import write_text
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..names import NAMES, count
-from . import costs, formats, found, index, page, said, timing
+from . import beyond, costs, formats, found, index, page, said, timing
 
 SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
 
@@ -57,6 +57,7 @@ def results() -> str:
     frame = pd.DataFrame(lines, columns=columns).set_index(columns[:2])
     told = {id: found.SENTENCES[id](page.open(id, "quick")) for id in ("table1", "latency", "ablation")}
     text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
+    text += beyond.best_sentence(page.open("honest_first_step", "quick"))
     return (
         f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
         f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n{formats.minus(' '.join(text))}"
