@@ -578,34 +578,3 @@ def test_a_norm_written_as_a_function_trains_as_a_module():
     before = ann.get_submodule("norm").running_mean.clone()
     ann.train()(images())
     assert not torch.equal(before, ann.get_submodule("norm").running_mean)
-
-
-TORCHVISION = ["mnasnet0_5", "mobilenet_v2", "shufflenet_v2_x0_5", "regnet_x_400mf", "resnet18"]
-TIMM = ["resnet10t", "mobilenetv1_100", "repvgg_a0", "regnetx_002", "mnasnet_100", "nf_regnet_b0"]
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvision(name):
-    models = pytest.importorskip("torchvision.models")
-    assert_right(models.get_model(name, weights=None, num_classes=5).eval(), images(2, 32))
-
-
-@pytest.mark.parametrize("name", ["vit_b_32", "convnext_tiny", "efficientnet_b0"])
-def test_torchvision_refused(name):
-    models = pytest.importorskip("torchvision.models")
-    size = 224 if name == "vit_b_32" else 32
-    net = models.get_model(name, weights=None, num_classes=5).eval()
-    assert_refused(lambda: quantize_activations(net, example=images(2, size)), "has no ReLU|no counterpart")
-
-
-@pytest.mark.parametrize("name", TIMM)
-def test_timm(name):
-    timm = pytest.importorskip("timm")
-    assert_right(timm.create_model(name, pretrained=False, num_classes=5).eval(), images(2, 32))
-
-
-@pytest.mark.parametrize("name", ["mobilenetv3_small_100", "ghostnet_100", "tinynet_e"])
-def test_timm_refused(name):
-    timm = pytest.importorskip("timm")
-    net = timm.create_model(name, pretrained=False, num_classes=5)
-    assert_refused(lambda: quantize_activations(net, example=images(2, 32)), "has no ReLU|no counterpart|gate")
