@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -132,8 +133,8 @@ class Screen:
     """A `View` in a figure of its own as PNG; what stands still is drawn once, and each frame adds what moves."""
 
     def __init__(self, setting: Setting):
-        self.figure = Figure(figsize=(1.25 * style.PAGE, 3.1), dpi=100, layout="constrained")  # unknown to pyplot
-        self.figure.get_layout_engine().set(wspace=0.06)
+        layout = ConstrainedLayoutEngine(wspace=0.06)
+        self.figure = Figure(figsize=(1.25 * style.PAGE, 3.1), dpi=100, layout=layout)  # unknown to pyplot
         canvas = FigureCanvasAgg(self.figure)
         self.view = View(self.figure.subplots(1, 3), reach=2, steps=32).set(setting)
         style.legend(self.figure)
