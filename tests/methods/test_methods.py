@@ -9,7 +9,6 @@ import torch
 from csqcfs import InputError, convert, quantize_activations
 from csqcfs.methods import COS, METHODS, SRP, Plain, of_record
 from csqcfs.paper.measures import operations
-from csqcfs.paper.pages import style, tables
 from torch import nn
 
 
@@ -102,10 +101,3 @@ def test_a_new_method_takes_one_class_and_one_line(monkeypatch):
     torch.testing.assert_close(snn(x, 3), snn.graph.get_submodule("5").bias.expand(3, 2, 3))
     found = operations.count(snn, x, 3)
     assert (found["method"], found["presteps"]) == ("silent", 2) and of_record(found).clock(1, 2) == 3
-
-
-def test_tables_and_figures_read_the_declaration():
-    for kind in METHODS.values():
-        assert tables.NAMES[kind.name] == kind.label
-        if kind is not Plain:  # drawn by the activation of its network
-            assert style.METHODS[kind.name][:3] == (kind.label, kind.colour, kind.marker)

@@ -13,7 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from csqcfs.engine.errors import InputError
-from csqcfs.paper.pages import style
+from csqcfs.methods import METHODS, Plain
+from csqcfs.paper.pages import style, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
@@ -189,3 +190,10 @@ def test_ticks_of_an_error_axis_are_apart(low, reach):
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     plt.close(fig)
+
+
+def test_tables_and_figures_read_the_declaration():
+    for kind in METHODS.values():
+        assert tables.NAMES[kind.name] == kind.label
+        if kind is not Plain:  # drawn by the activation of its network
+            assert style.METHODS[kind.name][:3] == (kind.label, kind.colour, kind.marker)
