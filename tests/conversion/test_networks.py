@@ -503,6 +503,17 @@ def test_a_hook_on_a_module_that_goes_is_named(name):
     assert_refused(lambda: convert(quantize_activations(net, example=images())), f"^{name} .*has a hook")
 
 
+def test_a_hook_on_the_whole_is_named():
+    x = torch.randn(2, 6)
+    for register in (nn.Module.register_forward_hook, nn.Module.register_forward_pre_hook):
+        net = mlp()
+        register(net, lambda *_: None)
+        assert_refused(lambda net=net: quantize_activations(net, example=x), r"^the network \(Sequential\) has a hook")
+        ann = quantize_activations(mlp(), example=x)
+        register(ann, lambda *_: None)
+        assert_refused(lambda ann=ann: convert(ann), r"^the network \(.*\) has a hook and is simulated")
+
+
 def test_other_sizes_than_those_that_python_decided_by_are_refused():
     free = quantize_activations(Net(lambda m, x: m.o(F.interpolate(first(m, x), x.shape[2:]))), example=images())
     assert convert(free)(images(2, 12), 2).shape == (2, 2, 4, 12, 12)

@@ -22,6 +22,7 @@ def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> f
     Raises:
         InputError: a hook on an activation; an example on which the network does not run.
     """
+    refuse_hooks("the network", model, "simulated operation by operation")
     graph = duplicate(model).eval()
     if example is not None:
         note_shapes(graph, example)

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 from . import layers
 from .copies import carry, copied, opened
 from .errors import InputError
+from .folding import refuse_hooks
 from .shadow import Untraceable, held
 from .simulation import plain
 from .tracing import Tracer
@@ -64,6 +65,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     """
     model = opened(model)
     name = type(model).__name__
+    refuse_hooks("the network", model, "replaced by its graph")
     eager = None if example is None else _running(model, example)
     root, tracer = copied(model).eval(), Tracer(example, whole)
     try:
