@@ -18,10 +18,9 @@ import pandas as pd
 from .. import published
 from ..claims import audit, corrections, gradient_check, judge, response
 from ..claims.claim import Verdict
-from ..claims.reference import LEVELS
 from ..experiments import registry
 from ..measures import energy
-from ..names import NAMES, count, number
+from ..names import NAMES, count
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
 from . import beyond, costs, formats, playground, said, tables, timing
 
@@ -189,15 +188,6 @@ def figure6(shown) -> list[str]:
     return text[:3]
 
 
-def table6(shown) -> list[str]:
-    return [f"{line}." for line in timing.answers(shown)[:1]] + [
-        f"A training step with CS-QCFS takes {100 * ratio['median']:.1f} % of the time of one with QCFS (quartiles "
-        f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {count(one['rounds'], 'round')})."
-        for one in shown.metrics(())
-        for ratio in (one["against_qcfs"]["csqcfs"],)
-    ]
-
-
 def table7(shown) -> list[str]:
     sentences = []
     for network in dict.fromkeys(key[0] for key in shown.rows):
@@ -272,18 +262,6 @@ def claims(shown) -> list[str]:
     ]
 
 
-def play(shown) -> list[str]:
-    lines = playground.table().reset_index()
-    equal = lines[lines["IF, mean output"] == lines["QCFS"]]
-    widest = float((lines["IF, mean output"] - lines["QCFS"]).abs().max())
-    still = float((lines["QCFS"] - lines["ReLU"]).abs().max())
-    return [
-        f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
-        f"settings below; the others differ by up to {number(widest)} thresholds.",
-        f"The activation itself is {number(still)} thresholds from ReLU there.",
-    ]
-
-
 def your_network(shown) -> list[str]:
     return [
         "This page reads no records: it trains a small network of its own on handwritten digits, in seconds.",
@@ -306,13 +284,13 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "figure5": figure5,
     "table5": table5,
     "figure6": figure6,
-    "table6": table6,
+    "table6": timing.found,
     "table7": table7,
     "latency": latency,
     "conversion_error": conversion_error,
     "audit": audit_page,
     "claims": claims,
-    "playground": play,
+    "playground": playground.found,
     "softplus": beyond.softplus,
     "honest_first_step": beyond.honest_first_step,
     "since_the_paper": beyond.since_the_paper,

@@ -18,7 +18,8 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from ..claims import response
-from ..names import count
+from ..claims.reference import LEVELS
+from ..names import count, number
 from ..plots.spikes import sawtooth
 from . import style
 
@@ -127,6 +128,19 @@ def table() -> pd.DataFrame:
         [(str(one.L), str(one.T), f"{one.start:g}") for one in SETTINGS], names=["L", "T", "v(0) / θ"]
     )
     return pd.DataFrame(lines, index=index, columns=["Spikes", "IF, mean output", "QCFS", "ReLU"])
+
+
+def found(page) -> list[str]:
+    """Sentences on where neuron and activation agree in `table`."""
+    lines = table().reset_index()
+    equal = lines[lines["IF, mean output"] == lines["QCFS"]]
+    widest = float((lines["IF, mean output"] - lines["QCFS"]).abs().max())
+    still = float((lines["QCFS"] - lines["ReLU"]).abs().max())
+    return [
+        f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
+        f"settings below; the others differ by up to {number(widest)} thresholds.",
+        f"The activation itself is {number(still)} thresholds from ReLU there.",
+    ]
 
 
 class Screen:

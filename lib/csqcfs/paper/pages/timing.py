@@ -44,6 +44,16 @@ def answers(page) -> list[str]:
     ]
 
 
+def found(page) -> list[str]:
+    """Sentences on what a step of training takes, of the table of speed and of Table 6."""
+    return [f"{line}." for line in answers(page)[:1]] + [
+        f"A training step with CS-QCFS takes {100 * ratio['median']:.1f} % of the time of one with QCFS (quartiles "
+        f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {count(one['rounds'], 'round')})."
+        for one in page.metrics(())
+        for ratio in (one["against_qcfs"]["csqcfs"],)
+    ]
+
+
 QUARTILES = ("median", "low", "high")
 TIME_COLUMNS = ("epoch (s)", "step (ms)", "more than QCFS (%)", "lower quartile (%)", "upper quartile (%)")
 
