@@ -25,8 +25,11 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(mean), tuple(std)
 
 
-def constants(mean: Sequence[float] | None, std: Sequence[float] | None) -> dict[str, tuple[float, ...]]:
-    """Mean and standard deviation of a user as fields of an `ImageSet`, which checks them.
+Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation of each channel
+
+
+def constants(mean: Sequence[float] | None, std: Sequence[float] | None) -> Constants:
+    """Mean and standard deviation of a user as an `ImageSet` holds them, which checks them.
 
     Raises:
         InputError: one of them alone, or no numbers.
@@ -34,7 +37,7 @@ def constants(mean: Sequence[float] | None, std: Sequence[float] | None) -> dict
     if mean is None or std is None:
         raise InputError("mean and std belong together: expected both or neither; give the other one too")
     try:
-        return {"mean": tuple(map(float, mean)), "std": tuple(map(float, std))}
+        return tuple(map(float, mean)), tuple(map(float, std))
     except (TypeError, ValueError) as error:
         raise InputError(f"mean = {mean!r} and std = {std!r}: expected a number for each channel") from error
 
@@ -134,7 +137,7 @@ class ImageSet:
             InputError: no images, images of several sizes or of more than 8 bits, odd labels, or one of ``mean``
                 and ``std`` alone.
         """
-        given = {} if mean is None and std is None else constants(mean, std)
+        given = None if mean is None and std is None else constants(mean, std)
         images, labels = [], []
         for index in range(len(dataset)):
             image, label = dataset[index]
@@ -155,8 +158,7 @@ class ImageSet:
         if classes is None:
             classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
         stacked = torch.stack(images)
-        given = given or dict(zip(("mean", "std"), channel_statistics(stacked)))
-        return cls(stacked, torch.tensor(labels), tuple(classes), **given)
+        return cls(stacked, torch.tensor(labels), tuple(classes), *(given or channel_statistics(stacked)))
 
 
 def _as_uint8(image, index: int) -> Tensor:

@@ -62,7 +62,8 @@ def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[flo
     if isinstance(given, ImageSet):
         if mean is None and std is None:
             return given
-        return dataclasses.replace(given, **constants(mean, std))
+        mean, std = constants(mean, std)
+        return dataclasses.replace(given, mean=mean, std=std)
     if isinstance(given, DataLoader):
         given = _behind(given)
     if isinstance(given, tuple) and len(given) == 2 and any(isinstance(part, np.ndarray) for part in given):
@@ -96,7 +97,7 @@ def _behind(loader: DataLoader) -> Any:
     sampler = loader.sampler
     if type(loader.batch_sampler) is BatchSampler and isinstance(sampler, SequentialSampler):
         sampler = loader.batch_sampler.sampler
-    whole = isinstance(sampler, (RandomSampler, SequentialSampler)) and len(sampler) == len(loader.dataset)
+    whole = isinstance(sampler, (RandomSampler, SequentialSampler)) and len(sampler) == len(loader.dataset)  # type: ignore[arg-type]
     if not isinstance(loader.dataset, IterableDataset) and (not whole or getattr(sampler, "replacement", False)):
         raise InputError(
             f"a DataLoader with a {type(sampler).__name__}, which fit does not ask: expected each sample once; choose "
