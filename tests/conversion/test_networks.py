@@ -16,6 +16,8 @@ import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
 from csqcfs.activations import CSQCFS, ThresholdActivation
 from csqcfs.conversion.quantize import report, sites
+from csqcfs.conversion.spiking import unfolded
+from csqcfs.engine.copies import sharing
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
@@ -589,3 +591,15 @@ def test_a_norm_written_as_a_function_trains_as_a_module():
     before = ann.get_submodule("norm").running_mean.clone()
     ann.train()(images())
     assert not torch.equal(before, ann.get_submodule("norm").running_mean)
+
+
+def test_measuring_shares_the_weights_and_an_snn_has_its_own():
+    ann = quantize_activations(mlp(), example=torch.randn(2, 6))
+    neurons, _ = unfolded(ann, (torch.randn(2, 6),))
+    assert neurons.get_submodule("0").weight is ann.get_submodule("0").weight
+    double = sharing(ann, torch.float64)
+    assert {p.dtype for p in double.parameters()} == {torch.float64}
+    assert {p.dtype for p in ann.parameters()} == {torch.float32}
+    snn, before = convert(ann), copy.deepcopy(ann.state_dict())
+    torch.nn.init.zeros_(snn.graph.get_submodule("0").weight)
+    torch.testing.assert_close(ann.state_dict(), before, rtol=0, atol=0)

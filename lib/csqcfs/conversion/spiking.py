@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from ..activations import ThresholdActivation
 from ..engine import layers
-from ..engine.copies import duplicate
+from ..engine.copies import sharing
 from ..engine.errors import InputError
 from ..engine.folding import refuse_hooks
 from ..engine.simulation import IF, dependence
@@ -17,13 +17,13 @@ from ..engine.traced import reason
 
 
 def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> fx.GraphModule:
-    """A copy of ``model`` in evaluation mode with an `IF` of its own at every call of an activation.
+    """A copy of ``model`` with its weights, in evaluation mode, with an `IF` of its own at every call of an activation.
 
     Raises:
         InputError: a hook on an activation; an example on which the network does not run.
     """
     refuse_hooks("the network", model, "simulated operation by operation")
-    graph = duplicate(model).eval()
+    graph = sharing(model).eval()
     if example is not None:
         note_shapes(graph, example)
     calls = [n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), ThresholdActivation)]

@@ -78,6 +78,18 @@ def duplicate(model: fx.GraphModule) -> fx.GraphModule:
     return new
 
 
+def sharing(model: fx.GraphModule, dtype: torch.dtype | None = None) -> fx.GraphModule:
+    """A copy of a traced network that holds the same parameters and buffers, or as ``dtype`` those of another type."""
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        other = dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype
+        new = tensor.detach().to(dtype) if other else tensor
+        memo[id(tensor)] = nn.Parameter(new, False) if other and isinstance(tensor, nn.Parameter) else new
+    new = copy.deepcopy(model, memo)
+    carry(model, new)
+    return new
+
+
 def carry(model: nn.Module, new: nn.Module) -> None:
     """Give ``new`` the normalisation of ``model``, which torch.fx does not copy."""
     for name in CARRIED:

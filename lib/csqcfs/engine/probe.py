@@ -11,7 +11,6 @@ step, in the network as it was before folding. In double precision a difference 
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from .copies import sharing
 from .draws import Alone, Draw, Together, same
 from .errors import InputError
 from .fault import fault, line, named, whole
@@ -92,7 +92,7 @@ def _default_double() -> Iterator[None]:
 
 def _double(graph: fx.GraphModule) -> fx.GraphModule:
     """A copy that computes in float64 whatever the network asks for."""
-    graph = copy.deepcopy(graph).double()
+    graph = sharing(graph, torch.float64)
     for node in graph.graph.nodes:
         node.args, node.kwargs = fx.node.map_aggregate(
             (node.args, node.kwargs),
