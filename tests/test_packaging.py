@@ -66,6 +66,8 @@ def test_the_lock_pins_everything_exactly_and_within_the_ranges(extra):
         everything = needed(PROJECT["dependencies"] if not extra else EXTRAS[extra])
     except importlib.metadata.PackageNotFoundError as error:
         pytest.skip(f"{error.name} is not installed here")
+    if str(pins["torch"].specifier) != f"=={importlib.metadata.version('torch').partition('+')[0]}":
+        pytest.skip("the packages here are not those of requirements.lock, so they require others")
     for name, requirements in everything.items():
         assert name in pins, f"{name} is not in requirements.lock"
         (version,) = (part.version for part in pins[name].specifier)
