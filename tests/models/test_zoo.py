@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import pickle
 
@@ -356,7 +357,7 @@ def test_pickle_is_never_executed(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", zoo.names() or [None])
 def test_shipped_networks_give_their_recorded_accuracy(name):
-    """ANN and SNN at T = 1 on the record's own images, to two images of rounding between machines."""
+    """ANN and SNN at T = 1, as near as two draws of test images are: the record's were drawn in another order."""
     if name is None:
         pytest.skip("no network is shipped yet")
     model = csqcfs.load(name)
@@ -372,7 +373,8 @@ def test_shipped_networks_give_their_recorded_accuracy(name):
 
     test = sample(splits.test, recorded["images"])
     assert len(test) == recorded["images"] and model.mean == tuple(test.mean) and model.std == tuple(test.std)
-    few = 2 * 100 / len(test)
-    assert abs(evaluation.evaluate(model, test) - recorded["ann"]) <= few
     snn = evaluation.evaluate_snn(csqcfs.convert(model), test, 1)
-    assert abs(snn[0] - recorded["snn"][0]) <= few
+    share = (1 - len(test) / len(splits.test)) / len(test)
+    for found, before in ((evaluation.evaluate(model, test), recorded["ann"]), (snn[0], recorded["snn"][0])):
+        spread = math.sqrt(2 * before * (100 - before) * share)  # of the difference of two draws
+        assert abs(found - before) <= 3 * spread + 2 * 100 / len(test)  # and two images of rounding

@@ -73,4 +73,5 @@ def processes(workers: int) -> Iterator[Submit]:
         for process in started:
             process.join(5)
             process.kill()
+            process.join(5)  # gone, not only told to go
         raise
