@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from csqcfs import methods
+from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
 from csqcfs.paper.measures.right import kept, percent
 from csqcfs.paper.pages import beyond, found, page
@@ -59,6 +60,7 @@ def certainty() -> dict:
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")  # those of the repository
     yield
     plt.close("all")
 
