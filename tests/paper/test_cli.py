@@ -225,6 +225,9 @@ def test_help_lists_everything(capsys):
     text = capsys.readouterr().out
     assert all(f"  {name} " in text for name in (*registry.IDS, *profiles.PROFILES))
     assert all(option in text for option in ("--hours", "--dask", "--workers", "--seeds", "exit status"))
+    readme = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for told in (text, readme):  # whoever reaches a plain scheduler can run code there
+        assert "tls://" in told and "tcp://" in told and "code" in told.partition("tcp://")[2]
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     text = capsys.readouterr().out

@@ -138,7 +138,7 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     sure = beyond.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
     text = " ".join(beyond.honest_first_step(shown))
-    assert "With no hidden step, the most accurate here are CS-QCFS, L = 1 within 1 step (80.00 %)" in text
+    assert "the most accurate with no hidden step are CS-QCFS, L = 1 within 1 step (80.00 ± 4.00 %)" in text
     assert "one honest step reaches 80.00 ±" in text and "takes 5.06 of 8 steps" in text
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
 

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,12 +57,12 @@ class Stage:
         _whole_to_float(self, "lr")
 
 
-class Digested:
+class Digested(ABC):
     """Equal where the digests are: what decides nothing, such as L before there are thresholds, tells none apart."""
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, ready for JSON."""
-        raise NotImplementedError
 
     @functools.cached_property
     def digest(self) -> str:

@@ -98,6 +98,7 @@ class Answer(NamedTuple):
     clock: int
     additions: float = 0.0
     bits: float = 0.0
+    records: Sequence[Record] = ()
 
 
 def first_step_frame(page) -> pd.DataFrame:
@@ -124,7 +125,9 @@ def answers(page) -> dict[str, list[Answer]]:
                 "" if method == "plain" else f", {NAMES[method]}"
             )
             curve = np.mean([record.metrics["snn"] for record in records], 0)
-            found[name] = [Answer(name, T, float(a), kind.clock(T, sites)) for T, a in enumerate(curve, 1)]
+            found[name] = [
+                Answer(name, T, float(a), kind.clock(T, sites), records=records) for T, a in enumerate(curve, 1)
+            ]
     return found
 
 
@@ -136,10 +139,20 @@ def best(page, *clocks: int) -> dict[int, Answer]:
 
 
 def best_sentence(page) -> list[str]:
-    """Which network is the most accurate within 1, 2 and 4 steps, none of them hidden."""
-    found = best(page, 1, 2, 4)
-    named = [f"{one.name} within {count(clock, 'step')} ({one.accuracy:.2f} %)" for clock, one in found.items()]
-    return [f"With no hidden step, the most accurate here are {', '.join(named)}."] if named else []
+    """Which network is the most accurate within 1, 2 and 4 steps, none of them hidden, and what it is not ahead of."""
+    named = []
+    for clock, one in best(page, 1, 2, 4).items():
+        rivals = [
+            answer.name
+            for curve in answers(page).values()
+            if (answer := next((a for a in reversed(curve) if a.clock <= clock), one)).name != one.name
+            and (gap := compare.difference(one.records, answer.records, one.T, answer.T)) is not None
+            and not gap.decided
+        ]
+        tie = f", undecided against {' and '.join(rivals)}" if rivals else ""
+        named.append(f"{one.name} within {count(clock, 'step')} ({cell(one.records, one.T)} %{tie})")
+    told = f"Among the networks of “{page.artefact.title}”, all from one start, the most accurate with no hidden step"
+    return [f"{told} are {', '.join(named)}."] if named else []
 
 
 def best_frame(page) -> pd.DataFrame:

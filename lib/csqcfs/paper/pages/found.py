@@ -35,6 +35,8 @@ def show(shown: Page):
     sentences = [*SENTENCES.get(shown.artefact.id, lambda page: [])(shown), *verdicts(shown)]
     if shown.rows and not any(shown.results(key) for key in shown.rows):
         sentences = [f"Nothing yet: the profile has no record of this; `{shown.command}` makes them."]
+    elif shown.rows and not sentences and shown.artefact.place == registry.BEYOND:
+        sentences = [f"Nothing yet: the runs to be compared are not recorded; `{shown.command}` makes them."]
     text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
     return Markdown(f"**Found** ({formats.markdown(shown.source)}). {formats.minus(text)}")
 
