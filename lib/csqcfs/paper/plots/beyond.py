@@ -63,12 +63,12 @@ def first_steps(page) -> Figure | None:
     for name, curve in page_of.answers(page).items():
         method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
         L = int(name.partition("L = ")[2][0])
-        colour = OF_LEVEL[L - 1] if method is None else style.METHODS["ours" if "CS-" in name else method].colour
+        tuned = name.startswith("CS-")
+        colour = OF_LEVEL[L - 1] if method is None else style.METHODS[method].colour
+        marker = style.METHODS[method].marker if method is not None else "D" if tuned else None
         x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
-        marker = "D" if method is None else style.METHODS[method].marker
-        if name.startswith("QCFS") and method is None:
-            marker, colour = "o", style.METHODS["qcfs"].colour
-        right.plot(x, y, color=colour, marker=marker, label=None if method is None else f"{name}, hidden steps counted")
+        label = None if method is None else f"{name}, hidden steps counted"
+        right.plot(x, y, color=colour, marker=marker, linestyle="-" if tuned else ":", label=label)
     shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
     shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock")
     left.set_ylabel("accuracy (%)")
