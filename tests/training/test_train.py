@@ -18,7 +18,7 @@ from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
 from csqcfs.engine.errors import Busy, InputError
 from csqcfs.engine.files import lock
 from csqcfs.training import evaluation, inputs, precision, resume, train
-from csqcfs.training.precision import REPAID, resolve_precision, worth_compiling
+from csqcfs.training.precision import REPAID, REPAID_ON_A_GPU, in_use, resolve_precision, worth_compiling
 from csqcfs.training.recipe import Recipe, learning_rate
 from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
 from hypothesis import given
@@ -530,7 +530,7 @@ def test_well_formed_but_wrong_checkpoints_are_refused(tmp_path, change, message
 def test_a_checkpoint_goes_on_as_it_began(tmp_path, monkeypatch):
     """In its precision and with its threads, whatever this process would choose."""
     path, setup = tmp_path / "run", {**QUIET, "epochs": 3, "precision": "fast"}
-    monkeypatch.setattr(train, "resolve_precision", lambda precision, device: "bfloat16")
+    monkeypatch.setattr(precision, "resolve_precision", lambda precision, device: "bfloat16")
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -542,7 +542,7 @@ def test_a_checkpoint_goes_on_as_it_began(tmp_path, monkeypatch):
                 fit(network(), image_set(), checkpoint=path, **setup)
         assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2}
         torch.set_num_threads(1)
-        monkeypatch.setattr(train, "resolve_precision", lambda precision, device: "float32")
+        monkeypatch.setattr(precision, "resolve_precision", lambda precision, device: "float32")
         threads, resumed = [], network(seed=6)
         monkeypatch.setattr(train, "_spread", lambda theta: threads.append(torch.get_num_threads()))
         fit(resumed, image_set(), checkpoint=path, **setup)
@@ -703,14 +703,21 @@ def test_fast_on_a_gpu_goes_by_its_capability(monkeypatch):
     assert resolve_precision("fast", "meta") == "float32"
 
 
-def test_only_a_long_training_in_bfloat16_is_compiled(monkeypatch):
+def test_only_a_long_training_is_compiled(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     monkeypatch.setattr(precision, "compiler_available", lambda device: True)
     assert worth_compiling("bfloat16", cpu, REPAID)
     assert not worth_compiling("float32", cpu, REPAID) and not worth_compiling("bfloat16", cpu, REPAID - 1)
-    assert not worth_compiling("bfloat16", cuda, REPAID)
+    assert worth_compiling("float32", cuda, REPAID_ON_A_GPU) and not worth_compiling("bfloat16", cuda, REPAID)
     monkeypatch.setattr(precision, "compiler_available", lambda device: False)
-    assert not worth_compiling("bfloat16", cpu, REPAID)
+    assert not worth_compiling("bfloat16", cpu, REPAID) and not worth_compiling("float32", cuda, REPAID_ON_A_GPU)
+
+
+def test_float32_on_a_gpu_says_whether_its_products_are_rounded(monkeypatch):
+    for allowed in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        assert ("tf32" in in_use("float32", torch.device("cuda"))) is allowed
+    assert set(in_use("bfloat16", torch.device("cuda"))) == set(in_use("float32", torch.device("cpu")))
 
 
 # evaluation

@@ -72,10 +72,11 @@ def magnitude(operation: str, level: int | None, height: int, width: int) -> flo
 
 
 @functools.cache
-def pixel_map(operation: str, strength: float, height: int, width: int) -> Tensor:
+def pixel_map(operation: str, strength: float, height: int, width: int, device: torch.device) -> Tensor:
     """For each of the H W target pixels, 1 + its source pixel, or 0 where it lies outside the image.
 
-    Nearest-neighbour warps only move pixels, so one warp of an image of pixel numbers serves all images.
+    Nearest-neighbour warps only move pixels, so one warp of an image of pixel numbers serves all images. It is made
+    on the CPU, so that it is the same on every device.
     """
     from torchvision.transforms.v2 import functional as TF
 
@@ -84,15 +85,15 @@ def pixel_map(operation: str, strength: float, height: int, width: int) -> Tenso
     if operation.startswith("Shear"):  # about the corner, as in the published policy
         shear[operation == "ShearY"], center = math.degrees(math.atan(strength)), [0, 0]
     elif operation == "Rotate":
-        return TF.rotate(numbers, strength).flatten().long()
+        return TF.rotate(numbers, strength).flatten().long().to(device)
     else:
         translate[operation == "TranslateY"] = int(strength)
-    return TF.affine(numbers, angle, translate, 1.0, shear, center=center).flatten().long()
+    return TF.affine(numbers, angle, translate, 1.0, shear, center=center).flatten().long().to(device)
 
 
 def warp(images: Tensor, operation: str, strength: float, fill: Tensor) -> Tensor:
     """Move the pixels of all images alike; ``fill`` [C] comes in from outside."""
-    source = pixel_map(operation, strength, *images.shape[2:]).to(images.device)
+    source = pixel_map(operation, strength, *images.shape[2:], images.device)
     outside = fill.view(1, -1, 1).expand(len(images), -1, 1)
     return torch.cat([outside, images.flatten(2)], 2).index_select(2, source).view(images.shape)
 
@@ -127,17 +128,20 @@ def autoaugment(images: Tensor, generator: torch.Generator, fill: Tensor) -> Ten
     drawn = torch.randint(len(POLICY), (len(images),), generator=generator)
     used = torch.rand(len(images), 2, generator=generator) < chances[drawn]
     negative = torch.randint(2, (len(images), 2), generator=generator).bool()
-    images = images.clone()
     for step in (0, 1):
         kind = table[drawn, step]
         group = torch.where(used[:, step], 2 * kind + (negative[:, step] & signed[kind]), -1)
-        for value in group.unique().tolist():
-            if value < 0:
-                continue
-            name, level = kinds[value // 2]
-            strength = magnitude(name, level, *images.shape[2:]) * (-1 if value % 2 else 1)
-            index = (group == value).nonzero().flatten().to(images.device)
-            images[index] = apply(name, strength, images[index], fill)
+        # all of one group side by side: a GPU is told the order once instead of waiting for each group
+        order = group.argsort(stable=True)
+        values, sizes = group[order].unique_consecutive(return_counts=True)
+        parts = []
+        for value, part in zip(values.tolist(), images[order.to(images.device)].split(sizes.tolist())):
+            if value >= 0:
+                name, level = kinds[value // 2]
+                strength = magnitude(name, level, *images.shape[2:]) * (-1 if value % 2 else 1)
+                part = apply(name, strength, part, fill)
+            parts.append(part)
+        images = torch.cat(parts)[order.argsort().to(images.device)]
     return images
 
 

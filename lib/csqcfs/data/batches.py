@@ -66,7 +66,8 @@ def train_batches(
     """Shuffled, augmented and normalised batches of one epoch, `steps_per_epoch` of them.
 
     Order and augmentation follow from ``seed`` and ``epoch`` alone, so that an interrupted training continues
-    as it would have gone on. The last, incomplete batch is dropped, unless it is the only one.
+    as it would have gone on. The last, incomplete batch is dropped, unless it is the only one. A GPU makes batches in
+    a stream of their own: the processor, which waits for it as it tells it what to draw, does not wait for training.
 
     Raises:
         InputError: ``batch_size`` below 1, no images, a negative ``seed``, or as `Augment` raises.
@@ -74,9 +75,16 @@ def train_batches(
     steps = steps_per_epoch(len(images), batch_size)
     generator = epoch_generator(seed, epoch)
     order = torch.randperm(len(images), generator=generator)[: steps * batch_size]
+    beside = torch.cuda.Stream(device) if torch.device(device or "cpu").type == "cuda" else None
     for chunk in order.split(max(CHUNK // batch_size, 1) * batch_size):
-        x, y = images.images[chunk].to(device), images.labels[chunk].to(device)
-        if augment is not None:
-            x = augment(x, generator, images.mean_colour)
+        with torch.cuda.stream(beside):
+            x, y = images.images[chunk].to(device), images.labels[chunk].to(device)
+            if augment is not None:
+                x = augment(x, generator, images.mean_colour)
+        if beside is not None:
+            training = torch.cuda.current_stream(device)
+            training.wait_stream(beside)
+            for tensor in (x, y):
+                tensor.record_stream(training)
         for part, labels in zip(x.split(batch_size), y.split(batch_size)):
             yield images.normalise(part), labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Sequence
@@ -23,6 +24,12 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
         mean.append(float((share * values).sum()))
         std.append(max(float((share * (values - mean[-1]) ** 2).sum().sqrt()), 1 / 255))  # a constant channel
     return tuple(mean), tuple(std)
+
+
+@functools.cache
+def _along_channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """One number for each channel of images [B, C, H, W]; kept, since a GPU would be waited for with every batch."""
+    return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
 
 Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation of each channel
@@ -96,6 +103,10 @@ class ImageSet:
         indices = torch.as_tensor(indices, dtype=torch.int64)
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
+    def to(self, device: torch.device | str) -> ImageSet:
+        """The same images in the memory of ``device``."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
     def normalise(self, images: Tensor) -> Tensor:
         """(x / 255 - mean) / std of uint8 [B, C, H, W] as float32 in channels_last order."""
         if images.dim() != 4 or images.dtype != torch.uint8 or images.shape[1] != len(self.mean):
@@ -103,10 +114,7 @@ class ImageSet:
                 f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
                 f"[B, {len(self.mean)}, H, W]"
             )
-        mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=images.device).view(1, -1, 1, 1)
-            for values in (self.mean, self.std)
-        )
+        mean, std = (_along_channels(values, images.device) for values in (self.mean, self.std))
         out = torch.empty(images.shape, dtype=torch.float32, device=images.device, memory_format=torch.channels_last)
         return out.copy_(images).sub_(255 * mean).div_(255 * std)
 

@@ -12,6 +12,7 @@ from . import layers
 from .copies import carry, copied, opened
 from .errors import InputError
 from .folding import refuse_hooks
+from .modules import full_float32
 from .shadow import Untraceable, held
 from .simulation import plain
 from .tracing import Tracer
@@ -209,7 +210,7 @@ def _noting(name: str, entering: list) -> Any:
 
 def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
     devices = [x.device for x in inputs if x.is_cuda]
-    with torch.no_grad(), torch.random.fork_rng(devices):
+    with torch.no_grad(), full_float32(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         return plain(model(*(x.clone() for x in inputs)))
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .. import data
 from ..data.images import ImageSet
 from ..engine.errors import InputError
-from ..engine.modules import as_model, device_of, modes_kept
+from ..engine.modules import as_model, device_of, full_float32, modes_kept
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
@@ -62,7 +62,7 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         )
     if not len(images):
         raise InputError("an image set without images: expected at least one to evaluate")
-    with modes_kept(model):
+    with modes_kept(model), full_float32():
         model.eval()
         batches = data.batches(images, batch_size, device_of(model))
         found: list[Tensor] = []

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import Any
 
-from ..engine.kernels import compiler_available
+import torch
+from torch import nn
+
+from ..engine.kernels import compiler_available, guarded
 
 # Steps of a training that repay compiling its network as a whole. Measured on ResNet-20, batch 128: in bfloat16 on a
 # processor with AMX about 30 s of preparation, then a step takes two thirds of its time (0.1 s less); in float32 on
 # one without AVX-512 60 s, then 5 % less, which takes longer than a training of 55 epochs to repay.
 REPAID = 2000
+REPAID_ON_A_GPU = 3000
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:
@@ -32,9 +37,24 @@ def resolve_precision(precision: str, device: torch.device | str) -> str:
     return "bfloat16" if full else "float32"
 
 
+def in_use(precision: str, device: torch.device) -> dict[str, Any]:
+    """How a training with this ``precision`` is computed here: the precision, the number of threads, and whether
+    cuDNN rounds the factors of float32 products to TF32, as PyTorch lets it by default."""
+    resolved = resolve_precision(precision, device)
+    rounded = device.type == "cuda" and resolved == "float32" and torch.backends.cudnn.allow_tf32
+    return {"precision": resolved, "threads": torch.get_num_threads(), **({"tf32": True} if rounded else {})}
+
+
 def worth_compiling(precision: str, device: torch.device, steps: int) -> bool:
-    """Whether a training of so many steps repays compiling its network as a whole; measured on CPUs only.
+    """Whether a training of so many steps repays compiling its network as a whole.
 
     It follows from settings and machine alone, not from a stop-watch, so that the same call gives the same weights.
     """
+    if device.type == "cuda":
+        return steps >= REPAID_ON_A_GPU and compiler_available(device)
     return device.type == "cpu" and precision == "bfloat16" and steps >= REPAID and compiler_available(device)
+
+
+def compiled(model: nn.Module, device: torch.device) -> Callable:
+    """``model`` compiled as a whole, or itself where that fails; a GPU gets the kernels of a pass as one graph."""
+    return guarded(model, lambda: torch.compile(model, mode="reduce-overhead" if device.type == "cuda" else None))

@@ -89,7 +89,7 @@ def resume(
     for name, parameter in parameters.items():
         if name in tensors:
             optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(tensors[name])
-    return history, {"precision": precision, "threads": threads}
+    return history, {"precision": precision, "threads": threads, **({"tf32": True} if computed.get("tf32") else {})}
 
 
 def _network_digest(model: nn.Module) -> str:

@@ -28,18 +28,19 @@ from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, unknown
 from ..engine.files import lock
-from ..engine.kernels import check_cache, guarded
+from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
 from ..engine.modules import as_model, device_of, modes_kept, require_network
 from . import resume
 from .evaluation import evaluate, evaluate_snn
 from .inputs import check_outputs, image_set
-from .precision import resolve_precision, worth_compiling
+from .precision import compiled, in_use, worth_compiling
 from .recipe import Recipe
 
 __all__ = ["OutOfTime", "TrainingDiverged", "evaluate", "evaluate_snn", "fit"]
 
-READ_EVERY = 20  # steps between readings of the loss, each of which waits for an accelerator
+READ_EVERY = {"cpu": 20}  # steps between readings of the loss, each of which waits for any other device
+READ_SELDOM = 200
 
 
 class TrainingDiverged(RuntimeError):
@@ -117,16 +118,16 @@ def fit(
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
     check_cache()  # for the optimizer
-    memory_format = training_format(model, as_model(model, images.normalise(images.images[:2])))
+    like = as_model(model, images.normalise(images.images[:2]))
+    memory_format = training_format(model, like)
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(_groups(model, trainable, recipe), recipe.lr, recipe.momentum, foreach=True)
 
     epochs, steps, here = recipe.epochs, data.steps_per_epoch(len(images), recipe.batch_size), device_of(model)
     history: list[dict[str, Any]] = []
-    computed: dict[str, Any] = {
-        "precision": resolve_precision(recipe.precision, here),
-        "threads": torch.get_num_threads(),
-    }
+    if here.type == "cuda":
+        images = images.to(here)
+    computed = in_use(recipe.precision, here)
     identity = {} if checkpoint is None else resume.identity(model, images, val_set, recipe)
     done = checkpoint is None or resume.epochs_in(checkpoint, identity) >= epochs  # then it is only read
     with (
@@ -141,7 +142,7 @@ def fit(
         stack.enter_context(_threads(computed["threads"]))
         # a network compiled as a whole trains in channels_last, whatever it is told
         whole = memory_format == torch.channels_last and worth_compiling(computed["precision"], here, epochs * steps)
-        network = guarded(model, lambda: torch.compile(model)) if whole else model
+        network = compiled(model, here) if whole else model
         bar.n = bar.initial = len(history) * steps
         for epoch in range(len(history), epochs):
             expected = history[-1]["seconds"] if history else 0.0
@@ -155,7 +156,7 @@ def fit(
                 raise OutOfTime(f"{epoch} of {epochs} epochs done; nobody waits for the others")
             start = time.monotonic()
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
-            laid = ((as_model(model, x).clone(memory_format=memory_format), y) for x, y in batches)
+            laid = ((x.to(like.dtype).clone(memory_format=memory_format), y) for x, y in batches)
             model.train()
             _seed_dropout(recipe.seed, epoch, here)
             record: dict[str, Any] = {
@@ -221,7 +222,7 @@ def _train_epoch(
         optimizer.step()
         unread.append(torch.stack([loss.detach(), (logits.argmax(1) == y).float().mean()]))
         bar.update()
-        if len(unread) == READ_EVERY or step == steps - 1:
+        if len(unread) == READ_EVERY.get(x.device.type, READ_SELDOM) or step == steps - 1:
             read += torch.stack(unread).tolist()
             unread.clear()
             bad = next((i for i, (value, _) in enumerate(read, 1) if not math.isfinite(value)), None)

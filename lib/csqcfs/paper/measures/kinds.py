@@ -9,6 +9,7 @@ from ...conversion import quantize
 from ...conversion.calibration import calibrate
 from ...conversion.snn import convert
 from ...engine.errors import InputError
+from ...engine.modules import full_float32
 from ...training.evaluation import correct, correct_snn
 from ..bench.epoch import epoch_time
 from ..bench.report import bench
@@ -88,4 +89,5 @@ def measure(run: Run, **training: Any) -> dict[str, Any]:
     if run.training is None:
         return KINDS[run.kind](**dict(run.options))
     trained = Trained(*trainings.train(run.training, **training))
-    return KINDS[run.kind](trained, **dict(run.options))
+    with full_float32():
+        return KINDS[run.kind](trained, **dict(run.options))
