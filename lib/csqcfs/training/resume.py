@@ -96,13 +96,22 @@ def _network_digest(model: nn.Module) -> str:
     """Of names, kinds, settings and shapes, not of values."""
     parts = []
     for name, module in model.named_modules():
-        fixed = (module.L, module.window) if isinstance(module, ThresholdActivation) else module.extra_repr()
         # a copy of a traced network forgets the name of the network's class
         kind = "GraphModule" if isinstance(module, fx.GraphModule) else type(module).__name__
-        parts.append(f"{name} {kind} {fixed}")
+        parts.append(f"{name} {kind} {_fixed(module)}")
     parts += [f"{name} {list(t.shape)} {t.dtype}" for name, t in model.state_dict().items()]
     parts += [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _fixed(module: nn.Module) -> str:
+    """Settings of one module. What PyTorch's own print of theirs grows from version to version."""
+    if isinstance(module, ThresholdActivation):
+        return f"{module.L} {module.window}"
+    constants = getattr(module, "__constants__", None) if type(module).__module__.startswith("torch.nn.") else None
+    if constants is None:
+        return module.extra_repr()
+    return ", ".join(f"{name}={getattr(module, name, None)!r}" for name in sorted(constants))
 
 
 def _images_digest(images: ImageSet) -> str:
