@@ -18,12 +18,14 @@ from csqcfs.conversion.quantize import (
     switch,
     to_channelwise,
 )
+from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
 from csqcfs.models import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 from torch.nn import functional as F
+from torch.nn.modules.utils import _triple
 
 
 class Wired(nn.Module):
@@ -250,6 +252,21 @@ def test_other_max_pooling_modules(pool):
     assert quantized(x).shape == model(x).shape
     assert report(quantized)[1].now == type(pool).__name__.replace("Max", "Avg")
     torch.testing.assert_close(quantized(torch.ones_like(x) * 4), torch.full_like(model(x), 4.0))
+
+
+@pytest.mark.parametrize(
+    ("frames", "arguments"), [(2, (3, 1, 1)), (1, ((3, 1, 1), 1, (1, 0, 0))), (4, (3, 2, 1)), (5, (2, 2, (1, 0, 1)))]
+)
+def test_a_pooling_over_few_frames_takes_what_max_pooling_takes(frames, arguments):
+    """The average over the padded kernel, where nn.AvgPool3d refuses an input smaller than the kernel (S3D)."""
+    model, x = nn.Sequential(nn.ReLU(), nn.MaxPool3d(*arguments)), torch.rand(2, 3, frames, 5, 5)
+    quantized = quantize_activations(model, L=4, threshold=1.0, example=x)
+    kernel, stride, padding = (_triple(value) for value in arguments)
+    weight = torch.full((3, 1, *kernel), 1 / math.prod(kernel))
+    want = F.conv3d(QCFS(4, 1.0)(x), weight, None, stride, padding, 1, 3)
+    assert want.shape == model(x).shape
+    torch.testing.assert_close(quantized(x), want)
+    torch.testing.assert_close(convert(quantized)(x, 4)[-1], want)  # in L steps the same levels
 
 
 @pytest.mark.parametrize(

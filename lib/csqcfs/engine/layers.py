@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.utils import _triple
 
 from .errors import InputError
 
@@ -154,7 +155,17 @@ def average_pool(node: fx.Node, model: fx.GraphModule) -> nn.Module:
         )
     if "Adaptive" in type(module).__name__:
         return MAX_TO_AVERAGE[type(module)](module.output_size)
+    if isinstance(module, nn.MaxPool3d) and any(_triple(module.padding)) and not module.ceil_mode:
+        return PaddingAvgPool3d(module.kernel_size, module.stride, module.padding)
     return MAX_TO_AVERAGE[type(module)](module.kernel_size, module.stride, module.padding, module.ceil_mode)
+
+
+class PaddingAvgPool3d(nn.AvgPool3d):
+    """AvgPool3d on whatever MaxPool3d takes: PyTorch's own refuses fewer frames than its kernel has, padded or not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        padded = F.pad(x, [p for p in reversed(_triple(self.padding)) for _ in range(2)])
+        return F.avg_pool3d(padded, self.kernel_size, self.stride)
 
 
 def functions_to_modules(model: fx.GraphModule, root: nn.Module) -> None:
