@@ -540,14 +540,14 @@ def test_a_checkpoint_goes_on_as_it_began(tmp_path, monkeypatch):
             interrupt(patch, at_step=6)
             with pytest.raises(Interrupted):
                 fit(network(), image_set(), checkpoint=path, **setup)
-        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2}
+        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2, "devices": ["cpu"]}
         torch.set_num_threads(1)
         monkeypatch.setattr(precision, "resolve_precision", lambda precision, device: "float32")
         threads, resumed = [], network(seed=6)
         monkeypatch.setattr(train, "_spread", lambda theta: threads.append(torch.get_num_threads()))
         fit(resumed, image_set(), checkpoint=path, **setup)
         assert set(threads) == {2} and torch.get_num_threads() == 1
-        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2}
+        assert load_metadata(path)["computed"] == {"precision": "bfloat16", "threads": 2, "devices": ["cpu"]}
     finally:
         torch.set_num_threads(before)
     assert_same_weights(whole, resumed)
@@ -714,10 +714,28 @@ def test_only_a_long_training_is_compiled(monkeypatch):
 
 
 def test_float32_on_a_gpu_says_whether_its_products_are_rounded(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     for allowed in (True, False):
         monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
         assert ("tf32" in in_use("float32", torch.device("cuda"))) is allowed
     assert set(in_use("bfloat16", torch.device("cuda"))) == set(in_use("float32", torch.device("cpu")))
+
+
+def test_a_checkpoint_names_every_device_that_trained_it(tmp_path, monkeypatch):
+    path, setup = tmp_path / "run", {**QUIET, "epochs": 3}
+    with monkeypatch.context() as patch:
+        interrupt(patch, at_step=6)
+        with pytest.raises(Interrupted):
+            fit(network(), image_set(), checkpoint=path, **setup)
+    tensors, metadata = load_state(path)
+    metadata["computed"] |= {"devices": ["NVIDIA H200"], "tf32": True}
+    save_state(path, tensors, metadata)
+    fit(network(), image_set(), checkpoint=path, **setup)
+    found = load_metadata(path)["computed"]
+    assert found["devices"] == ["NVIDIA H200", "cpu"] and found["tf32"]
+    fit(network(), image_set(), checkpoint=path, **setup)  # it is complete, and only read
+    assert load_metadata(path)["computed"] == found
 
 
 # evaluation

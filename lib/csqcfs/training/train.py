@@ -138,7 +138,9 @@ def fit(
         torch.random.fork_rng([here] if here.type == "cuda" else []),
     ):
         if checkpoint is not None and Path(checkpoint).exists():
-            history, computed = resume.resume(checkpoint, identity, model, optimizer)
+            history, began = resume.resume(checkpoint, identity, model, optimizer)
+            devices = dict.fromkeys([*began.get("devices", []), *computed["devices"]])
+            computed = began | {"devices": list(devices)}
         stack.enter_context(_threads(computed["threads"]))
         # a network compiled as a whole trains in channels_last, whatever it is told
         whole = memory_format == torch.channels_last and worth_compiling(computed["precision"], here, epochs * steps)

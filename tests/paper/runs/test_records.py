@@ -186,6 +186,18 @@ def test_origin_names_the_precision_of_the_trainings():
     assert "trained in" not in trained(None)
 
 
+def test_origin_names_the_devices_that_trained_where_one_is_a_gpu():
+    record = records.read(records.write(RUN, METRICS, 1.0))
+
+    def trained(**told) -> str:
+        return records.origin([dataclasses.replace(record, provenance=record.provenance | told)])
+
+    gpu = {"precision": "float32", "tf32": True, "devices": ["NVIDIA H200"]}
+    assert "; trained in float32 with products in TF32 on NVIDIA H200; " in trained(**gpu)
+    assert " on NVIDIA H200 and CPU; " in trained(**gpu | {"devices": ["NVIDIA H200", "cpu"]})
+    assert "; trained in float32; " in trained(precision="float32", devices=["cpu"])
+
+
 def test_origin_shortens_many_kinds_of_hardware():
     record = records.read(records.write(RUN, METRICS, 1.0))
     many = [dataclasses.replace(record, provenance={**record.provenance, "hardware": f"machine {i}"}) for i in range(5)]

@@ -195,10 +195,18 @@ def origin(records: Sequence[Record]) -> str:
         return ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if len(distinct) > 3 else "")
 
     combined = digest_of({"records": sorted(record.digest for record in records)})
-    precisions = [found for r in records if (found := r.provenance.get("precision"))]
-    trained = f"trained in {several(precisions)}; " if precisions else ""
+    ways = [_trained(r.provenance) for r in records if r.provenance.get("precision")]
+    trained = f"trained in {several(ways)}; " if ways else ""
     return (
         f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
         f"torch {several(r.provenance['torch'] for r in records)}; {trained}{count(len(records), 'record')}; "
         f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
+
+
+def _trained(provenance: dict[str, Any]) -> str:
+    """How a network was trained: "float32", or on a GPU "float32 with products in TF32 on NVIDIA H200"."""
+    products = " with products in TF32" if provenance.get("tf32") else ""
+    names = ["CPU" if name == "cpu" else name for name in provenance.get("devices", [])]
+    where = f" on {' and '.join(names)}" if set(names) - {"CPU"} else ""
+    return f"{provenance['precision']}{products}{where}"
