@@ -12,9 +12,9 @@ from ..engine.kernels import compiler_available, guarded
 
 # Steps of a training that repay compiling its network as a whole. Measured on ResNet-20, batch 128: in bfloat16 on a
 # processor with AMX about 30 s of preparation, then a step takes two thirds of its time (0.1 s less); in float32 on
-# one without AVX-512 60 s, then 5 % less, which takes longer than a training of 55 epochs to repay. On an H200, float32,
-# batch 300: 45 s of preparation, then an epoch of CIFAR-10 takes 0.8 s instead of 4.0 s (2.8 s compiled without the
-# graph), since a step is some 500 kernels too small to hide their launch.
+# one without AVX-512 60 s, then 5 % less, which takes longer than a training of 55 epochs to repay. On an H200, in
+# float32 with batches of 300, 45 s of preparation, then an epoch of CIFAR-10 takes 0.8 s instead of 4.0 s, or of 2.8 s
+# compiled without a graph: a step is hundreds of kernels that take less time than their launch.
 REPAID = 2000
 REPAID_ON_A_GPU = 3000
 

@@ -18,10 +18,11 @@ import pandas as pd
 
 from ...engine import paths
 from ...engine.files import write_text
+from .. import published
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..names import NAMES, count
-from . import beyond, costs, formats, found, index, page, said, timing
+from . import beyond, costs, formats, found, index, page, said, tables, timing
 
 SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
 
@@ -64,6 +65,25 @@ def results() -> str:
     )
 
 
+def own_schedule() -> str:
+    """Tables 1 and 2 of the profile that trains as the paper does, beside the paper's numbers, as far as it is run."""
+    frames, rests_on = [], []
+    for id, printed in (("table1", published.TABLE1), ("table2", published.TABLE2)):
+        shown = page.open(id, "paper")
+        if run := [key for key in shown.rows if shown.metrics(key)]:
+            rests_on.append(
+                f"{shown.seen('network')} on {shown.seen('dataset')}: {said.rests_on(shown.results(run[0]))}"
+            )
+            frames.append(tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run))
+    if not frames:
+        return "Nothing is trained with the paper's own schedule yet."
+    frame = pd.concat(frames)[["ANN", *(f"T = {T}" for T in SHOWN)]]
+    return (
+        "With the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`), beside the paper's numbers; "
+        f"{'; '.join(rests_on)}.\n\n{formats.to_markdown(frame)}"
+    )
+
+
 def profile_list() -> str:
     """What each profile is, and what its committed records took to compute."""
 
@@ -82,9 +102,16 @@ def profile_list() -> str:
 
 
 def claim_count() -> str:
-    """Verdicts of the claims ledger in the profile that judges."""
-    counts = judge.tally(judge.judge(page.open("claims", "quick")))
-    return f"- `quick`: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
+    """Verdicts of the claims ledger in the profiles that judge and have records."""
+    lines = []
+    for profile in ("quick", "paper"):
+        shown = page.open("claims", profile)
+        if any(shown.records.values()):
+            counts = judge.tally(judge.judge(shown))
+            lines.append(
+                f"- `{profile}`: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
+            )
+    return "\n".join(lines)
 
 
 def speed() -> str:
@@ -99,6 +126,7 @@ def speed() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "results": results,
+    "own-schedule": own_schedule,
     "map": artefact_map,
     "profiles": profile_list,
     "claims": claim_count,

@@ -124,15 +124,21 @@ def measured_accuracies(metrics: Sequence[Mapping]) -> dict[str, list[float]]:
     return {"ANN": [seed["ann"] for seed in metrics], **snn}
 
 
-def accuracy_beside(page, printed: Mapping[Hashable, published.Row], labels: Sequence[str]) -> pd.DataFrame:
-    """`beside` for a page whose rows are accuracies with the keys of ``printed``, such as Tables 1-4."""
+def accuracy_beside(
+    page, printed: Mapping[Hashable, published.Row], labels: Sequence[str], rows: Sequence[Hashable] | None = None
+) -> pd.DataFrame:
+    """`beside` for a page whose rows are accuracies with the keys of ``printed``, such as Tables 1-4.
+
+    ``rows`` are those to show, by default all.
+    """
+    shown = {*printed, *page.rows} if rows is None else set(rows)
 
     def minus(key: Hashable, column: str, value: float) -> Difference | None:
         return compare.contrast((1.0, page.results(key), COLUMNS[column]), offset=-value)
 
     return beside(
-        {key: accuracies(row) for key, row in printed.items()},
-        {key: measured_accuracies(page.metrics(key)) for key in page.rows},
+        {key: accuracies(row) for key, row in printed.items() if key in shown},
+        {key: measured_accuracies(page.metrics(key)) for key in page.rows if key in shown},
         labels=labels,
         columns=ACCURACY,
         profile=page.profile.name,
