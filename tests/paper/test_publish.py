@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import csqcfs
 import pytest
 import torch
@@ -65,6 +67,17 @@ def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     assert loaded.meta["zoo"]["info"]["provenance"]["seconds"] == 3.0
     assert loaded.meta["zoo"]["info"]["training"] == training.settings()
     assert loaded.meta["zoo"]["info"]["digest"] == training.digest
+
+
+def test_networks_of_another_profile_do_not_replace_those_that_fine_tunings_start_from(place, tmp_path, monkeypatch):
+    paper = dataclasses.replace(place, name="paper")
+    monkeypatch.setitem(profiles.PROFILES, "paper", paper)
+    training = paper.training("cifar10", "resnet20", "qcfs")
+    trainings.train(training, progress=False)
+    values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 0, "thresholds": {"act": [1.0]}}
+    records.write(Run.of("accuracy", training, method="plain"), values, 3.0)
+    assert cli.main(["publish", "--profile", "paper"]) == 0
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["resnet20-cifar10-qcfs-paper.safetensors"]
 
 
 def test_nothing_finished_publishes_nothing(place, capsys):

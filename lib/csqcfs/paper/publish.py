@@ -3,7 +3,9 @@
     csqcfs publish --profile quick
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
-have a record (1 MB each, seed 0) to the package. Larger networks stay here; their digests are in the records.
+have a record (1 MB each, seed 0) to the package: under their plain names those of "quick", where its fine-tunings
+start, and with "-paper" behind them those of the paper's own schedule. Larger networks stay here; their digests are in
+the records.
 """
 
 from __future__ import annotations
@@ -26,16 +28,16 @@ ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 def publish_networks(profile: profiles.Profile, runs: Iterable[Run]) -> list[Path]:
     """Write the ResNet-20 of each data set and end that is trained and measured here, with what was measured.
 
-    A network of the same name, such as one of a shorter profile, is replaced.
+    A network of the same name is replaced.
     """
-    written, runs = [], list(runs)
+    written, runs, suffix = [], list(runs), "" if profile.name == "quick" else f"-{profile.name}"
     for dataset in (name for name in data.CIFAR if profile.datasets.get(name, name) == name):
         for end in ENDS if SMALL in profile.networks else ():
             training = profile.training(dataset, SMALL, end)
             results, provenance = _results(training, runs)
             if results and len(trainings.history(training)) == training.stages[-1].epochs:
                 model, _, splits = trainings.train(training, progress=False)
-                path = WEIGHTS / f"{SMALL}-{dataset}-{end}.safetensors"
+                path = WEIGHTS / f"{SMALL}-{dataset}-{end}{suffix}.safetensors"
                 info = {
                     "training": training.settings(),
                     "digest": training.digest,
