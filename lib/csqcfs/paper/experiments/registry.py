@@ -27,6 +27,7 @@ class Artefact:
         rows: the runs it shows, by row key.
         printed: names of the paper's numbers in `published`; empty where the paper prints none.
         basis: what a page that has no runs in any profile rests on.
+        beside: a profile whose records the page shows beside those of its own.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Artefact:
     rows: Callable[[Profile, Sequence[int]], Rows] = lambda profile, seeds: {}
     printed: tuple[str, ...] = ()
     basis: str = ""
+    beside: str = ""
 
     def runs(self, profile: Profile, seeds: Sequence[int]) -> list[Run]:
         """Every run the artefact needs, each once."""
@@ -104,6 +106,7 @@ ARTEFACTS = (
         "How accurate are the SNNs of each method at T = 1..32?",
         rows.comparison("cifar10"),
         ("TABLE1",),
+        beside="paper",
     ),
     Artefact(
         "table2",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, lock, write_text
+from ..experiments import profiles
 from ..experiments.configs import digest_of
 from ..experiments.profiles import Profile
 from ..experiments.registry import Artefact
@@ -59,6 +60,9 @@ def _code_digest() -> str:
 def _state(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
     """A digest of everything that decides what the notebook shows."""
     found = [records.find(run, profile.name) for run in artefact.runs(profile, seeds)]
+    if artefact.beside:
+        other = profiles.get(artefact.beside)
+        found += [records.find(run, other.name) for run in artefact.runs(other, other.seeds)]
     return digest_of(
         {
             "notebook": hashlib.sha256(source(artefact).read_bytes()).hexdigest(),

@@ -106,6 +106,7 @@ class Page:
         *,
         digits: int = 2,
         source: str = "",
+        of: Page | None = None,
         fold: str = "",
     ):
         """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it.
@@ -113,15 +114,16 @@ class Page:
         Args:
             digits: decimals.
             source: what a table rests on that shows no records, on a page that has some.
+            of: the same artefact in another profile, where the table shows that one's records.
             fold: what its rows are, such as "claim", to show them in parts that fold, one for each verdict.
         """
         from IPython.display import Markdown
 
-        name = name or self.artefact.id
+        name, shown = name or self.artefact.id, of or self
         if frame.empty:
-            return self._nothing(caption, name, ("md", "csv", "tex"))
-        caption = f"{caption} ({source or self.source})"
-        tables.write(frame, self.folder, name, caption, self.note(source), digits)
+            return self._nothing(caption, name, ("md", "csv", "tex"), shown.profile)
+        caption = f"{caption} ({source or shown.source})"
+        tables.write(frame, self.folder, name, caption, shown.note(source), digits)
         text = verdicts.folding(frame, fold, digits) if fold else verdicts.shown(frame, digits)
         return Markdown(f"**{markdown(caption)}**\n\n{text}")
 
@@ -131,7 +133,7 @@ class Page:
 
         name = name or self.artefact.id
         if fig is None:
-            return self._nothing(caption, name, ("png", "svg"))
+            return self._nothing(caption, name, ("png", "svg"), self.profile)
         caption = f"{caption} ({self.source})"
         meta = {"artefact": self.artefact.id, "profile": self.profile.name, "command": self.command}
         files = style.save(fig, self.folder, name, {"caption": caption, **meta})
@@ -140,13 +142,13 @@ class Page:
         display(Image(data=files[0].read_bytes(), format="png", width=width, alt=caption))
         return Markdown(f"*{markdown(caption)}*")
 
-    def _nothing(self, caption: str, name: str, kinds: Sequence[str]):
+    def _nothing(self, caption: str, name: str, kinds: Sequence[str], profile: profiles.Profile):
         """A sentence in place of a figure or table without records, whose files of an earlier run would be wrong."""
         from IPython.display import Markdown
 
         for kind in kinds:
             (self.folder / f"{name}.{kind}").unlink(missing_ok=True)
-        return Markdown(f"*{markdown(caption)}*: the profile {self.profile.name} has no record of this.")
+        return Markdown(f"*{markdown(caption)}*: the profile {profile.name} has no record of this.")
 
     def provenance(self):
         """For the end of a notebook: where the numbers come from, and links to the previous and the next one."""

@@ -70,11 +70,11 @@ def own_schedule() -> str:
     frames, rests_on = [], []
     for id, printed in (("table1", published.TABLE1), ("table2", published.TABLE2)):
         shown = page.open(id, "paper")
-        if run := [key for key in shown.rows if shown.metrics(key)]:
-            rests_on.append(
-                f"{shown.seen('network')} on {shown.seen('dataset')}: {said.rests_on(shown.results(run[0]))}"
-            )
-            frames.append(tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run))
+        frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
+        if not frame.empty:
+            frames.append(frame)
+            (records, *_) = filter(None, map(shown.results, shown.rows))
+            rests_on.append(f"{shown.seen('network')} on {shown.seen('dataset')}: {said.rests_on(records)}")
     if not frames:
         return "Nothing is trained with the paper's own schedule yet."
     frame = pd.concat(frames)[["ANN", *(f"T = {T}" for T in SHOWN)]]

@@ -125,13 +125,15 @@ def measured_accuracies(metrics: Sequence[Mapping]) -> dict[str, list[float]]:
 
 
 def accuracy_beside(
-    page, printed: Mapping[Hashable, published.Row], labels: Sequence[str], rows: Sequence[Hashable] | None = None
+    page, printed: Mapping[Hashable, published.Row], labels: Sequence[str], run: bool = False
 ) -> pd.DataFrame:
     """`beside` for a page whose rows are accuracies with the keys of ``printed``, such as Tables 1-4.
 
-    ``rows`` are those to show, by default all.
+    With ``run``, only the rows that have records; empty where none has.
     """
-    shown = {*printed, *page.rows} if rows is None else set(rows)
+    shown = {key for key in page.rows if page.metrics(key)} if run else {*printed, *page.rows}
+    if not shown:
+        return pd.DataFrame()
 
     def minus(key: Hashable, column: str, value: float) -> Difference | None:
         return compare.contrast((1.0, page.results(key), COLUMNS[column]), offset=-value)
