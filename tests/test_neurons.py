@@ -47,6 +47,7 @@ def compiled(monkeypatch):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")
     monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
+    monkeypatch.setattr(kernels, "COMPILE_AFTER", 0)
 
 
 @pytest.mark.parametrize("theta", [DYADIC, torch.tensor(2.0)], ids=["channels", "layer"])

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .engine.kernels import fastest
+from .engine.kernels import fastest_over_time
 
 # (inputs, added inputs, states, thresholds, steps) -> (outputs, states), as `if_block`
 Block = Callable[[Tensor, Tensor | None, tuple[Tensor, ...], Tensor, int], tuple[Tensor, tuple[Tensor, ...]]]
@@ -120,7 +120,7 @@ def over_time(
     level, inputs = layout.per_neuron(theta), layout.train(x)
     flat = tuple(layout.flat(state) for state in states)
     more = None if plus is None else layout.train(plus)
-    run = fastest(block, work or x.numel(), x.device, recursion=True)
+    run = fastest_over_time(block, x, work)
     parts = []
     for t in range(0, T, BLOCK):
         steps = slice(t, min(t + BLOCK, T))

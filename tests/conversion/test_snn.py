@@ -180,6 +180,7 @@ def test_compiled_equals_eager(monkeypatch, method):
     x = images("resnet20")
     eager = network(x, 4)
     monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
+    monkeypatch.setattr(kernels, "COMPILE_AFTER", 0)
     torch.testing.assert_close(network(x, 4), eager, rtol=1e-4, atol=1e-5)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections import Counter
 
 import pytest
 import torch
@@ -201,6 +202,21 @@ def test_an_error_of_the_arguments_is_theirs(untried):
     with pytest.raises(ZeroDivisionError):
         run(0)
     assert not kernels._failed
+
+
+def test_a_recursion_is_compiled_once_a_process_has_run_enough_of_it(monkeypatch):
+    """Its variants take a minute to compile, which few images do not repay."""
+    monkeypatch.setattr(kernels, "compiler_available", lambda device: True)
+    monkeypatch.setattr(kernels, "_compiled", lambda function, recursion: ("compiled", recursion))
+    monkeypatch.setattr(kernels, "_run", Counter())
+    monkeypatch.setattr(kernels, "COMPILE_AFTER", 25)
+    monkeypatch.setattr(kernels, "COMPILE_FROM", 10)
+    x = torch.zeros(10)
+    chosen = [kernels.fastest_over_time(kernels.quantize, x, None) for _ in range(3)]
+    assert chosen == [kernels.quantize, kernels.quantize, ("compiled", True)]
+    assert kernels.fastest_over_time(kernels.quantize, x[:9], None) is kernels.quantize  # a small call never
+    assert kernels.fastest_over_time(kernels.quantize, x[:9], 10) == ("compiled", True)  # one of a large simulation
+    assert kernels.fastest_over_time(kernels.slopes, x, None) is kernels.slopes  # each is counted by itself
 
 
 BROKEN = """

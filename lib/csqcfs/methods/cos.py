@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..engine.kernels import fastest
+from ..engine.kernels import fastest_over_time
 from ..neurons import Layout, current, if_step, integrate_and_fire
 from .base import Fire, Method, Neurons
 
@@ -78,7 +78,7 @@ def offset_start(x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None,
     """
     layout = Layout(x)
     more = None if plus is None else layout.train(plus[:rho])
-    run = fastest(shift, work or x.numel(), x.device, recursion=True)
+    run = fastest_over_time(shift, x, work)
     return layout.back(run(layout.train(x[:rho]), more, layout.per_neuron(theta), rho))
 
 

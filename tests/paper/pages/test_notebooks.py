@@ -11,6 +11,7 @@ from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.pages import notebooks, warm
+from csqcfs.paper.runs import records
 
 DEMO, ARTEFACT = profiles.get("demo"), registry.get("figure1")
 
@@ -110,3 +111,14 @@ def test_another_folder_gets_pages_of_its_own(place, tmp_path, monkeypatch, kern
     monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "elsewhere"))
     assert notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
     assert (tmp_path / "elsewhere" / "demo" / "notebooks" / "figure1.ipynb").is_file()
+
+
+def test_a_record_of_a_profile_shown_beside_makes_the_page_stale(monkeypatch, tmp_path):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")
+    table1, paper = registry.get("table1"), profiles.get(registry.get("table1").beside)
+    before = notebooks._state(table1, DEMO, DEMO.seeds)
+    assert notebooks._state(table1, DEMO, DEMO.seeds) == before
+    run = table1.runs(paper, paper.seeds)[0]
+    records.write(run, {"images": 8, "ann": 50.0, "snn": [12.5] * 32, "presteps": 0, "thresholds": {}}, 1.0)
+    assert notebooks._state(table1, DEMO, DEMO.seeds) != before

@@ -56,6 +56,15 @@ def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     assert not plt.fignum_exists(fig.number)
 
 
+def test_a_table_of_another_profile_names_that_one_and_lies_with_the_page(folders):
+    shown, other = page.open("table1", "demo"), page.open("table1", "paper")
+    display = shown.table(pd.DataFrame({"T": [1.0]}), "A caption", "table1-own", of=other)
+    assert f"A caption ({other.source})" in display.data
+    assert "--profile paper" in (folders / "figures" / "demo" / "table1-own.md").read_text()
+    nothing = shown.table(pd.DataFrame(), "A caption", "table1-own", of=other)
+    assert "the profile paper has no record" in nothing.data and not list((folders / "figures" / "demo").iterdir())
+
+
 def test_nothing_to_show_is_a_sentence_and_leaves_no_file(folders):
     shown = page.open("table1", "demo")
     fig, _ = plt.subplots()

@@ -135,6 +135,10 @@ def test_accuracies_beside_the_papers_in_a_profile_like_the_papers():
         metrics=lambda key: [one.metrics for one in rows.get(key, [])],
         profile=profiles.get("paper"),
     )
+    run = tables.accuracy_beside(page, published.TABLE1, LABELS, run=True)
+    assert list(run.index.get_level_values("Source")) == ["paper", "ours (paper, n = 1)", "difference"]
     frame = tables.accuracy_beside(page, published.TABLE1, LABELS).loc["ResNet-18"].loc["QCFS"]
     assert frame.loc["difference", "T = 2"].startswith("+3.25 ± 1.40")  # 1.96 sqrt(0.95 0.05 / 1000), a little more
     assert frame.loc["difference", "T = 1"] == ""  # a dash in the paper
+    rows.clear()
+    assert tables.accuracy_beside(page, published.TABLE1, LABELS, run=True).empty

@@ -14,6 +14,7 @@ from ...conversion import quantize
 from ...conversion.snn import SNN, convert
 from ...engine.folding import fold_batchnorm
 from ...engine.simulation import IF
+from .training import compiler
 from .turns import Line, line, timed
 
 T = 32
@@ -88,7 +89,8 @@ def simulation(quick: bool) -> list[Line]:
         peer = with_spikingjelly(plain, steps)
         if peer is not None:
             functions["spikingjelly"] = functools.partial(peer, x)
-        seconds = timed(functions, 3 if quick else 7)
+        with compiler(True):  # as a long evaluation has it
+            seconds = timed(functions, 3 if quick else 7)
         where = f"{name}, T = {steps}, {number} images"
         what = "simulation: SpikingJelly 2.0.0 / ours"
         if peer is None:

@@ -27,11 +27,12 @@ STEP = Size("cifar10", "resnet20", 1.0, 128)
 @contextlib.contextmanager
 def compiler(used: bool) -> Iterator[None]:
     """Let the kernels use a compiler from the first element on, or never."""
-    before, kernels.COMPILE_FROM = kernels.COMPILE_FROM, 1 if used else 1 << 62
+    before = kernels.COMPILE_FROM, kernels.COMPILE_AFTER
+    kernels.COMPILE_FROM, kernels.COMPILE_AFTER = (1, 0) if used else (1 << 62, 1 << 62)
     try:
         yield
     finally:
-        kernels.COMPILE_FROM = before
+        kernels.COMPILE_FROM, kernels.COMPILE_AFTER = before
 
 
 def kinds() -> dict[str, bool]:
