@@ -28,19 +28,22 @@ def training(rng, run) -> dict:
 
 
 def operations(rng, run) -> dict:
-    method = dict(run.options)["method"]
+    method, T = dict(run.options)["method"], dict(run.options).get("T", 32)
     kinds = ["analog", *["spikes"] * 18, "averaged"]
     layers = []
     for place, kind in enumerate(kinds):
         macs, rate = 10.0 ** rng.uniform(5, 7), rng.uniform(0.05, 0.2)
-        ac = (macs * rate * np.arange(1, 33)).tolist()
+        ac = (macs * rate * np.arange(1, T + 5)).tolist()
         layers.append({"name": f"layer{place}", "kind": kind, "macs": macs, "ac": ac, "pre": 4 * rate * macs})
     return {
         "method": method,
         "presteps": {"srp": 4, "cos": 4}.get(method, 0),
-        "T": 32,
+        "T": T,
         "images": 64,
         "layers": layers,
+        "bits": (rng.uniform(1e4, 1e5) * np.arange(1, T + 5)).tolist(),
+        "bits_pre": 1e4,
+        "additions": 1,
         "sites": len(SITES),
         "neurons": 100_000,
     }
@@ -139,10 +142,17 @@ def bench(rng, run) -> dict:
     return {"lines": lines, "threads": 2, "versions": {"torch": "2.14.1"}}
 
 
-MADE = {
-    made.__name__: made
-    for made in (accuracy, training, operations, channels, conversion_error, spikes, epoch_time, bench)
-}
+def certainty(rng, run) -> dict:
+    T, first = dict(run.options)["T"], rng.uniform(50, 60)
+    steps = np.linspace(1, T, 51)
+    part = {"images": IMAGES, "steps": steps.tolist(), "accuracy": (first + 12 * np.sqrt(steps)).tolist()}
+    margins = [n / 50 for n in range(51)]
+    chosen = {"margins": margins, "chosen": int(rng.integers(20, 40)), "taken": [100] * T}
+    return {"T": T, "presteps": 0, "val": part, "test": part, **chosen}
+
+
+KINDS = (accuracy, training, operations, channels, conversion_error, spikes, epoch_time, bench, certainty)
+MADE = {made.__name__: made for made in KINDS}
 
 
 @pytest.fixture
