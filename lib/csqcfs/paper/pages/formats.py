@@ -178,7 +178,7 @@ def to_latex(frame: pd.DataFrame, label: str, caption: str, note: str = "", digi
             shown[i][0] = rf"\addlinespace {shown[i][0]}"
     kinds = ["r" if right else "l" for right in numbers]
     widths = [max([len(names[i]), *(len(line[i]) for line in lines)]) for i in range(len(names))]
-    left = WIDTH - sum(width + 2 for width, long in zip(widths, prose, strict=True) if not long)
+    left = WIDTH - 2 * len(names) - sum(width for width, long in zip(widths, prose, strict=True) if not long)
     for i in (i for i, long in enumerate(prose) if long):
         share = max(left, WIDTH / 3) / WIDTH * math.sqrt(widths[i]) / sum(math.sqrt(widths[j]) for j in _true(prose))
         kinds[i] = rf"p{{{share:.2f}\linewidth}}"
