@@ -60,6 +60,9 @@ table1.figure(fig, "Accuracy over time-steps; bands: 95 % intervals", "table1-cu
 
 # %% tags=["nbval-check-output"]
 own = page.open("table1", "paper")
+own.found()
+
+# %% tags=["nbval-check-output"]
 frame = tables.accuracy_beside(own, published.TABLE1, labels=("Architecture", "Method"), run=True)
 caption = "Table 1 with the paper's own schedule, accuracy (%)"
 table1.table(frame, caption, "table1-own-schedule", of=own)

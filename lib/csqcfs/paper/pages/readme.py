@@ -67,7 +67,7 @@ def results() -> str:
 
 def own_schedule() -> str:
     """Tables 1 and 2 of the profile that trains as the paper does, beside the paper's numbers, as far as it is run."""
-    frames, rests_on = [], []
+    frames, rests_on, text = [], [], []
     for id, printed in (("table1", published.TABLE1), ("table2", published.TABLE2)):
         shown = page.open(id, "paper")
         frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
@@ -75,12 +75,13 @@ def own_schedule() -> str:
             frames.append(frame)
             (records, *_) = filter(None, map(shown.results, shown.rows))
             rests_on.append(f"{shown.seen('network')} on {shown.seen('dataset')}: {said.rests_on(records)}")
+            text += found.SENTENCES[id](shown)
     if not frames:
         return "Nothing is trained with the paper's own schedule yet."
     frame = pd.concat(frames)[["ANN", *(f"T = {T}" for T in SHOWN)]]
     return (
         "With the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`), beside the paper's numbers; "
-        f"{'; '.join(rests_on)}.\n\n{formats.to_markdown(frame)}"
+        f"{'; '.join(rests_on)}.\n\n{formats.to_markdown(frame)}\n{formats.minus(' '.join(text))}"
     )
 
 
