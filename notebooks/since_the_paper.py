@@ -52,7 +52,9 @@ since.table(beyond.since_frame(since), "Accuracy (%) of each method, and what it
 # %% [markdown]
 # ## Thresholds
 #
-# Without training: the same weights, with thresholds of each channel placed by a rule on 512 training images. With
+# Without training: the same weights, with thresholds of each channel placed by a rule on 512 training images. Such rules
+# are made for a network that was trained with ReLU. This one was trained with QCFS and relies on being clipped at its own
+# thresholds, which the rules raise several times: nothing is left of it but chance. With
 # training: channel-wise thresholds were there before this paper (*SNN meets ANN*, TMLR 2025, trains a floor with a
 # threshold for each channel), which is C-QCFS by another name.
 

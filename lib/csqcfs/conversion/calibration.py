@@ -65,7 +65,8 @@ def calibrate(
     Each site sees its predecessors already quantized.
 
     Args:
-        model: a trained ReLU network after `quantize_activations`.
+        model: a trained ReLU network after `quantize_activations`. One that was trained on with QCFS relies on its own
+            thresholds, and is lost under others.
         images: normalised images [N, C, H, W]; or an `ImageSet` or a DataLoader of such images, with or without
             labels, of which 512 are taken (at random from a set, the first ones of a loader); or the tuple of inputs of
             a network that takes several.
