@@ -108,13 +108,13 @@ def test_missing_images_name_the_remedy(places, capsys, monkeypatch):
         ),
     )
     monkeypatch.setattr(notebooks, "render_all", lambda *_: pytest.fail("there is nothing to show"))
-    reason = f"cifar10 is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n"
-    assert run(["--profile", "paper", "--only", "table1", "--data", str(places / "empty")]) == 2
-    assert capsys.readouterr().err == f"error: {reason}"
+    reason = f"is not in {places / 'empty'}: name another folder by --data or CSQCFS_DATA\n"
+    assert run(["--profile", "paper", "--only", "table2", "--data", str(places / "empty")]) == 2
+    assert capsys.readouterr().err == f"error: cifar100 {reason}"
     shown = []
     monkeypatch.setattr(notebooks, "render_all", lambda artefacts, *_: shown.extend(artefacts) or [])
     assert run(["--profile", "quick", "--only", "table1", "--data", str(places / "empty")]) == 1
-    assert [artefact.id for artefact in shown] == ["table1"] and capsys.readouterr().err.endswith(reason)
+    assert [artefact.id for artefact in shown] == ["table1"] and capsys.readouterr().err.endswith(f"cifar10 {reason}")
 
 
 def test_a_damaged_record_is_named(calls, capsys):

@@ -67,22 +67,21 @@ def results() -> str:
 
 def own_schedule() -> str:
     """Tables 1 and 2 of the profile that trains as the paper does, beside the paper's numbers, as far as it is run."""
-    frames, rests_on, text = [], [], []
+    parts = []
     for id, printed in (("table1", published.TABLE1), ("table2", published.TABLE2)):
         shown = page.open(id, "paper")
         frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
-        if not frame.empty:
-            frames.append(frame)
-            (records, *_) = filter(None, map(shown.results, shown.rows))
-            rests_on.append(f"{shown.seen('network')} on {shown.seen('dataset')}: {said.rests_on(records)}")
-            text += found.SENTENCES[id](shown)
-    if not frames:
+        for network in dict.fromkeys(frame.index.get_level_values(0)):
+            records = next(filter(None, (shown.results(key) for key in shown.rows if NAMES[key[0]] == network)))
+            table = frame.loc[network, ["ANN", *(f"T = {T}" for T in (1, 2, 4, 32))]]
+            table = table.rename(index=lambda name: "ours" if name.startswith("ours") else name, level="Source")
+            title = f"{network}, {shown.seen('dataset')}, {said.rests_on(records)}:"
+            parts += [title, formats.to_markdown(table)]
+        parts += found.SENTENCES[id](shown)
+    if not parts:
         return "Nothing is trained with the paper's own schedule yet."
-    frame = pd.concat(frames)[["ANN", *(f"T = {T}" for T in SHOWN)]]
-    return (
-        "With the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`), beside the paper's numbers; "
-        f"{'; '.join(rests_on)}.\n\n{formats.to_markdown(frame)}\n{formats.minus(' '.join(text))}"
-    )
+    lead = "With the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`), beside the paper's numbers."
+    return "\n\n".join([lead, *(part if "|" in part else formats.minus(part) for part in parts)])
 
 
 def profile_list() -> str:
