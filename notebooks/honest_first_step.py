@@ -32,7 +32,7 @@ honest.found()
 # with no hidden step and no unevenness. The paper's Fig. 5 begins at L = 2. What is lost is what one bit cannot say.
 #
 # Here one network that ships with the package (QCFS, L = 4) is set to L = 1, 2, 3 and 4, its thresholds are calibrated
-# anew on 512 training images, and it is trained on with CS-QCFS for 4 epochs.
+# anew on 512 training images where L is another, and it is trained on with CS-QCFS for 4 epochs.
 
 # %%
 fig = plots.first_steps(honest)

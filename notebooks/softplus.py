@@ -66,6 +66,8 @@ softplus.table(frame, "Differences in percentage points, plain SNNs", "softplus-
 #
 # - 4 epochs (one-cycle, rate 0.04, the rate of the second stage of this profile) instead of 100. The rate was not tuned:
 #   one schedule was run, and no test result had a say in it.
+# - Where these records name a GPU beside CPUs, networks of one table differ in the rounding of their training, too, as two
+#   seeds would; the intervals are about the images alone.
 # - The images held out for validation here were not held out when the network that all start from was trained.
 # - The paper's own second stage has cosine annealing and no stated weight decay of λ.
 #

@@ -17,6 +17,7 @@ from ..engine.kernels import compiler_available, guarded
 # compiled without a graph: a step is hundreds of kernels that take less time than their launch.
 REPAID = 2000
 REPAID_ON_A_GPU = 3000
+LONG = max(REPAID, REPAID_ON_A_GPU)  # steps that repay it wherever anything does
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:

@@ -17,8 +17,6 @@ from ..engine.checkpoint import load_metadata, load_state, require_alike, save_s
 from ..engine.errors import InputError
 from .recipe import Recipe
 
-COMPUTED = ("precision", "threads", "devices", "tf32")  # what `precision.in_use` says of the call that began
-
 
 def identity(model: nn.Module, images: ImageSet, val_set: ImageSet | None, recipe: Recipe) -> dict[str, Any]:
     """What a checkpoint must agree in with the call that continues it, ready for JSON."""
@@ -91,7 +89,7 @@ def resume(
     for name, parameter in parameters.items():
         if name in tensors:
             optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(tensors[name])
-    return history, {name: computed[name] for name in COMPUTED if name in computed}
+    return history, computed
 
 
 def _network_digest(model: nn.Module) -> str:

@@ -39,8 +39,8 @@ from .recipe import Recipe
 
 __all__ = ["OutOfTime", "TrainingDiverged", "evaluate", "evaluate_snn", "fit"]
 
-READ_EVERY = {"cpu": 20}  # steps between readings of the loss, each of which waits for any other device
-READ_SELDOM = 200
+READ_EVERY = 20  # steps between readings of the loss
+READ_SELDOM = 200  # where each reading waits for an accelerator
 
 
 class TrainingDiverged(RuntimeError):
@@ -224,7 +224,7 @@ def _train_epoch(
         optimizer.step()
         unread.append(torch.stack([loss.detach(), (logits.argmax(1) == y).float().mean()]))
         bar.update()
-        if len(unread) == READ_EVERY.get(x.device.type, READ_SELDOM) or step == steps - 1:
+        if len(unread) == (READ_EVERY if x.device.type == "cpu" else READ_SELDOM) or step == steps - 1:
             read += torch.stack(unread).tolist()
             unread.clear()
             bad = next((i for i, (value, _) in enumerate(read, 1) if not math.isfinite(value)), None)

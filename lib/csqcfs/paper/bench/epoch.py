@@ -20,9 +20,8 @@ from torch.nn import functional as F
 from ... import models
 from ...conversion import quantize
 from ...engine.errors import InputError
-from ...engine.kernels import compiler_available
 from ...engine.memory_format import training_format
-from ...training.precision import REPAID, resolve_precision, worth_compiling
+from ...training.precision import LONG, compiled, resolve_precision, worth_compiling
 
 ACTIVATIONS = ("relu", "qcfs", "csqcfs")
 WARM_UP = 3  # steps of each network that are not timed
@@ -85,7 +84,7 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     model.train()
     y = torch.randint(size.classes, (size.batch_size,), device=device)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, foreach=True)
-    network = torch.compile(model) if size.compiled and compiler_available() else model
+    network = compiled(model, device) if size.compiled else model
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=size.precision == "bfloat16"):
@@ -114,7 +113,7 @@ def epoch_time(rounds: int = ROUNDS, **size: Any) -> dict[str, Any]:
         raise InputError(f"dataset = {size.dataset!r}: the time of an epoch is measured for {', '.join(SHAPES)}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = resolve_precision(size.precision, device)
-    size = replace(size, precision=precision, compiled=worth_compiling(precision, device, REPAID))
+    size = replace(size, precision=precision, compiled=worth_compiling(precision, device, LONG))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = {name: training_step(size, name, device) for name in ACTIVATIONS}
         for step in steps.values():

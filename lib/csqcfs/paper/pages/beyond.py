@@ -28,7 +28,7 @@ STAGES = {  # rows of the page "softplus", and how tables and figures call them
 }
 RULES = {rule: f"plain, thresholds by {rule!r}" for rule in beyond.RULES}
 NOT_HERE = "The profile has no runs of this; `./run_all.sh --profile quick` has."
-NETWORKS = {"csqcfs": "CS-QCFS", "start": "QCFS of L = 4, calibrated"}
+NETWORKS = {"csqcfs": "CS-QCFS", "start": "QCFS, the start"}
 
 
 def levels(records: Sequence[Record]) -> tuple[float, float]:
