@@ -29,7 +29,7 @@ from ..activations import CQCFS, ThresholdActivation
 from ..conversion import quantize
 from ..conversion.snn import SNN, convert
 from ..data.images import ImageSet
-from ..engine.checkpoint import fill, load_state, require_alike, save_state
+from ..engine.checkpoint import fill, load_metadata, load_state, require_alike, save_state
 from ..engine.errors import InputError
 from ..engine.kernels import WINDOWS
 from ..engine.modules import require_network
@@ -51,9 +51,23 @@ def digest(name: str) -> str:
     Raises:
         InputError: there is none of that name.
     """
+    return hashlib.sha256(_shipped(name).read_bytes()).hexdigest()[:12]
+
+
+def levels(name: str) -> int | None:
+    """Quantization step L of the activations of a network of the package; None where they have none or several.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    found = {site["L"] for site in load_metadata(_shipped(name))["sites"].values()}
+    return found.pop() if len(found) == 1 else None
+
+
+def _shipped(name: str) -> Path:
     if name not in names():
         raise InputError(f"{name!r}: expected a network of the package, one of {', '.join(names()) or '(none yet)'}")
-    return hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()[:12]
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def save(

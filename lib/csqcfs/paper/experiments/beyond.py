@@ -47,7 +47,7 @@ def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
 
 
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (network, L, method): CS-QCFS trained at each L, and what it starts from: calibrated alone.
+    """Keys (network, L, method): CS-QCFS trained at each L, and what it starts from: the same thresholds, untrained.
 
     The method "sure" is that of plain neurons which stop for an image once its answer is certain.
     """

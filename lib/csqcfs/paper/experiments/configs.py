@@ -39,10 +39,10 @@ def _identity(dataset: str) -> str:
     return data.identity(dataset)
 
 
-def _digest_of_start(name: str) -> str:
+def _start(name: str) -> tuple[str, int | None]:
     from ...models import zoo
 
-    return zoo.digest(name)
+    return zoo.digest(name), zoo.levels(name)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ class Training(Digested, Settings):
         stages: the last one names the activation of the result.
         seed: also of the weights at the start, see `Settings`.
         val: training images held out for validation, always the same ones.
-        start: network of the package that the first stage goes on from instead of random weights; its thresholds
-            are calibrated anew where ``L`` is not its own.
+        start: network of the package that the first stage goes on from instead of random weights, with its
+            thresholds.
         start_digest: of its file.
+        start_L: its quantization step, where that is not ``L``.
         data: digest of the images that ``dataset`` stands for here, see `data.identity`.
     """
 
@@ -103,11 +104,14 @@ class Training(Digested, Settings):
     val: int = 0
     start: str | None = None
     start_digest: str | None = field(init=False)
+    start_L: int | None = field(init=False)
     data: str = field(init=False)
 
     def __post_init__(self):
         _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing", "threshold_decay")
-        object.__setattr__(self, "start_digest", None if self.start is None else _digest_of_start(self.start))
+        digest, L = (None, None) if self.start is None else _start(self.start)
+        object.__setattr__(self, "start_digest", digest)
+        object.__setattr__(self, "start_L", None if L == self.L else L)
         object.__setattr__(self, "data", _identity(self.dataset))
 
     @property
@@ -133,7 +137,7 @@ class Training(Digested, Settings):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
-        for name in ("threshold_decay", "start", "start_digest"):  # absent where they change nothing
+        for name in ("threshold_decay", "start", "start_digest", "start_L"):  # absent where they change nothing
             if settings[name] is None:
                 del settings[name]
         if self.start is None and all(stage.activation == RELU for stage in self.stages):

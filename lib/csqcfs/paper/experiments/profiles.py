@@ -108,7 +108,7 @@ class Profile:
         has the package and the images makes the same network in minutes, on every processor in float32.
 
         Args:
-            L: instead of the paper's; the thresholds of ``start`` are calibrated anew for another.
+            L: instead of the paper's; the thresholds of ``start`` stay what they are.
             threshold_decay: weight decay of the thresholds, where it is another.
             epochs: 0 for the start as it is.
         """
