@@ -465,16 +465,19 @@ def test_a_training_goes_on_from_a_network_of_the_package(packaged):
     assert torch.equal(trained(x), again(x))
 
 
-def test_another_L_keeps_the_thresholds(packaged):
-    model, _, splits = trainings.train(starting(L=1))
+@pytest.mark.parametrize("thresholds", ["kept", "calibrated"])
+def test_another_L_keeps_the_thresholds_or_calibrates_them(packaged, thresholds):
+    training = starting(L=1, start_thresholds=thresholds)
+    model, _, splits = trainings.train(training)
     sites = quantize.sites(model).values()
     assert {site.L for site in sites} == {1}
     with torch.no_grad():
         levels = {len(site(torch.linspace(-9, 9, 99)[:, None].expand(-1, site.channels)).unique()) for site in sites}
     before = [site.threshold.item() for site in quantize.sites(zoo.load("small")).values()]
-    assert 2 in levels and [site.threshold[0].item() for site in sites] == pytest.approx(before, rel=1e-5)
-    same = starting()
-    assert starting(L=1).settings()["start_L"] == same.L and "start_L" not in same.settings()
+    alike = [site.threshold[0].item() for site in sites] == pytest.approx(before, rel=1e-3)
+    assert 2 in levels and alike == (thresholds == "kept")
+    assert training.settings()["start_thresholds"] == thresholds
+    assert "start_thresholds" not in starting(start_thresholds=thresholds).settings()
 
 
 def test_the_start_is_in_the_digest(packaged):
@@ -485,7 +488,7 @@ def test_the_start_is_in_the_digest(packaged):
         next(iter(quantize.sites(network).values())).raw.add_(1)
         zoo.save(network, packaged, images=data.load("digits", val=20).train)
     assert starting().digest != first.digest
-    assert not {"start", "start_digest", "start_L", "threshold_decay"} & CHAIN.settings().keys()
+    assert not {"start", "start_digest", "start_thresholds", "threshold_decay"} & CHAIN.settings().keys()
 
 
 def test_a_start_that_does_not_fit_is_refused(packaged):

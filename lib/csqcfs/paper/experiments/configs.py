@@ -88,10 +88,9 @@ class Training(Digested, Settings):
         stages: the last one names the activation of the result.
         seed: also of the weights at the start, see `Settings`.
         val: training images held out for validation, always the same ones.
-        start: network of the package that the first stage goes on from instead of random weights, with its
-            thresholds.
+        start: network of the package that the first stage goes on from instead of random weights.
         start_digest: of its file.
-        start_L: its quantization step, where that is not ``L``.
+        start_thresholds: "kept" or "calibrated" anew, where ``L`` is not that of ``start``; otherwise they stay.
         data: digest of the images that ``dataset`` stands for here, see `data.identity`.
     """
 
@@ -103,15 +102,15 @@ class Training(Digested, Settings):
     stages: tuple[Stage, ...]
     val: int = 0
     start: str | None = None
+    start_thresholds: str | None = None
     start_digest: str | None = field(init=False)
-    start_L: int | None = field(init=False)
     data: str = field(init=False)
 
     def __post_init__(self):
         _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing", "threshold_decay")
-        digest, L = (None, None) if self.start is None else _start(self.start)
+        digest, L = (None, self.L) if self.start is None else _start(self.start)
         object.__setattr__(self, "start_digest", digest)
-        object.__setattr__(self, "start_L", None if L == self.L else L)
+        object.__setattr__(self, "start_thresholds", None if L == self.L else self.start_thresholds or "kept")
         object.__setattr__(self, "data", _identity(self.dataset))
 
     @property
@@ -137,7 +136,7 @@ class Training(Digested, Settings):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
-        for name in ("threshold_decay", "start", "start_digest", "start_L"):  # absent where they change nothing
+        for name in ("threshold_decay", "start", "start_digest", "start_thresholds"):  # absent where they change nothing
             if settings[name] is None:
                 del settings[name]
         if self.start is None and all(stage.activation == RELU for stage in self.stages):
@@ -147,6 +146,7 @@ class Training(Digested, Settings):
     def __str__(self) -> str:
         stages = " + ".join(f"{stage.activation} {stage.epochs}" for stage in self.stages)
         start = "" if self.start is None else f"from {self.start}, "
+        start += "" if self.start_thresholds is None else f"thresholds {self.start_thresholds}, "
         decay = "" if self.threshold_decay is None else f", decay {self.threshold_decay:g} of thresholds"
         return f"{self.network} on {self.dataset}, L = {self.L}, {start}{stages} epochs{decay}, seed {self.seed}"
 

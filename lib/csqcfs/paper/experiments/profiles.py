@@ -103,12 +103,14 @@ class Profile:
         L: int | None = None,
         threshold_decay: float | None = None,
         epochs: int | None = None,
+        thresholds: str = "kept",
     ) -> Training:
         """A second stage that ends with ``end``: short and from ``start`` where the profile has one, so that whoever
         has the package and the images makes the same network in minutes, on every processor in float32.
 
         Args:
-            L: instead of the paper's; the thresholds of ``start`` stay what they are.
+            L: instead of the paper's.
+            thresholds: "kept" or "calibrated" from ``start``, for another L than its own.
             threshold_decay: weight decay of the thresholds, where it is another.
             epochs: 0 for the start as it is.
         """
@@ -119,6 +121,7 @@ class Profile:
         return dataclasses.replace(
             whole,
             start=self.start,
+            start_thresholds=thresholds,
             threshold=None,
             stages=(stage,),
             precision="float32",

@@ -28,7 +28,7 @@ STAGES = {  # rows of the page "softplus", and how tables and figures call them
 }
 RULES = {rule: f"plain, thresholds by {rule!r}" for rule in beyond.RULES}
 NOT_HERE = "The profile has no runs of this; `./run_all.sh --profile quick` has."
-NETWORKS = {"csqcfs": "CS-QCFS", "start": "QCFS, the start"}
+NETWORKS = {"csqcfs": "CS-QCFS", "other": "CS-QCFS, otherwise", "start": "QCFS, the start"}
 
 
 def levels(records: Sequence[Record]) -> tuple[float, float]:
@@ -107,8 +107,10 @@ def first_step_frame(page) -> pd.DataFrame:
     for network, label in NETWORKS.items():
         for L in beyond.LEVELS:
             if found := page.results((network, L, "plain")):
-                lines.append((label, str(L), str(len(found)), *(cell(found, column) for column in ("ann", *TIMES))))
-    columns = ["Network", "L", "n", "ANN", *(f"T = {T}" for T in TIMES)]
+                thresholds = found[0].settings["training"].get("start_thresholds", "its own")
+                accuracies = (cell(found, column) for column in ("ann", *TIMES))
+                lines.append((label, str(L), thresholds, str(len(found)), *accuracies))
+    columns = ["Network", "L", "start's thresholds", "n", "ANN", *(f"T = {T}" for T in TIMES)]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
@@ -116,7 +118,7 @@ def answers(page) -> dict[str, list[Answer]]:
     """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once."""
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
-        if method == "sure" or (network == "start" and method == "plain" and L != 4):
+        if method == "sure" or network == "other" or (network == "start" and method == "plain" and L != 4):
             continue
         if records := page.results((network, L, method)):
             kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})
