@@ -73,8 +73,8 @@ def measured(home):
         (run,) = quick.rows[name, method]
         first = 0.86 if method == "cos" else firsts.get(name, 0.49)
         records.write(run, accuracy(method, first, theta=1.8 - 1.4 * first), 1.0)
-    for key, (run,) in page.open("honest_first_step", "quick").rows.items():
-        network, L, method = key
+    of_rows = page.open("honest_first_step", "quick").rows.items()
+    for (network, L, method), run in ((key, run) for key, runs in of_rows for run in runs):
         if method == "sure":
             records.write(run, certainty(), 1.0)
         elif not records.is_done(run):
@@ -134,7 +134,8 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     accuracies = best["accuracy (%)"].astype(float)
     assert accuracies.is_monotonic_increasing
     frame = beyond.first_step_frame(shown)
-    assert len(frame) == 8 and frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
+    assert len(frame) == 9 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "1"]).all()
+    assert frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
     sure = beyond.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
     text = " ".join(beyond.honest_first_step(shown))

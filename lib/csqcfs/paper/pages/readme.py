@@ -32,7 +32,7 @@ def artefact_map() -> str:
     lines = ["| paper | what it shows | notebook | demo |", "|---|---|---|--:|"]
     for artefact in registry.ARTEFACTS:
         lines.append(
-            f"| {artefact.place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
+            f"| {artefact.place.removesuffix(' the paper')} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
             f"{index.progress(page.open(artefact.id, 'demo'))} |"
         )
     return "\n".join(lines)
@@ -61,7 +61,8 @@ def results() -> str:
     text += beyond.best_sentence(page.open("honest_first_step", "quick"))
     return (
         f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
-        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n{formats.minus(' '.join(text))}"
+        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n"
+        + "\n".join(f"- {formats.minus(sentence)}" for sentence in text)
     )
 
 
@@ -73,7 +74,7 @@ def own_schedule() -> str:
         frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
         for network in dict.fromkeys(frame.index.get_level_values(0)):
             records = next(filter(None, (shown.results(key) for key in shown.rows if NAMES[key[0]] == network)))
-            table = frame.loc[network, ["ANN", *(f"T = {T}" for T in (1, 2, 4, 32))]]
+            table = frame.loc[network, ["ANN", *(f"T = {T}" for T in (1, 2, 4))]]
             table = table.rename(index=lambda name: "ours" if name.startswith("ours") else name, level="Source")
             title = f"{network}, {shown.seen('dataset')}, {said.rests_on(records)}:"
             parts += [title, formats.to_markdown(table)]
@@ -92,9 +93,10 @@ def profile_list() -> str:
         found = {one.digest: one for p in shown for group in p.records.values() for one in group}
         runs = {run for p in shown for group in p.rows.values() for run in group}
         hours = sum(one.provenance["seconds"] for one in found.values()) / 3600
-        machines = ", ".join(sorted({one.provenance["hardware"] for one in found.values()}))
+        machines = {one.provenance["hardware"] for one in found.values()}
+        machines |= {name for one in found.values() for name in one.provenance.get("devices", []) if name != "cpu"}
         took = (
-            f"{len(found)} of them recorded, in {hours:.1f} hours on {machines}" if found else "none of them recorded"
+            f"{len(found)} of them recorded, in {hours:.1f} hours on {'; '.join(sorted(machines))}" if found else "none of them recorded"
         )
         return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
@@ -134,11 +136,18 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
+def _on_one_line(section: str) -> str:
+    """``section`` with tables whose numbers keep their sign, margin and unit beside them on a narrow screen."""
+    together = re.compile(r" (?=[=±+] )|(?<=[=±+]) |(?<=\d) (?=(?:runs?|s)\b)")
+    lines = section.split("\n")
+    return "\n".join(together.sub("\u00a0", line) if line.startswith("|") else line for line in lines)
+
+
 def rendered(text: str) -> str:
     """``text`` with every marked section made anew."""
     for name, section in SECTIONS.items():
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = marked.sub(lambda found, section=section: f"{found[1]}\n{section()}\n\n{found[2]}", text)
+        text = marked.sub(lambda found, section=section: f"{found[1]}\n{_on_one_line(section())}\n\n{found[2]}", text)
     return text
 
 
