@@ -136,7 +136,8 @@ class Training(Digested, Settings):
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
-        for name in ("threshold_decay", "start", "start_digest", "start_thresholds"):  # absent where they change nothing
+        # absent where they change nothing
+        for name in ("threshold_decay", "start", "start_digest", "start_thresholds"):
             if settings[name] is None:
                 del settings[name]
         if self.start is None and all(stage.activation == RELU for stage in self.stages):

@@ -196,9 +196,8 @@ def honest_first_step(page) -> list[str]:
             sentences.append(f"Against CS-QCFS at L = 4 it is {said.verdict(gap)} at T = 1, {gap} points.")
         gap = said.compared(page, ("other", 1, "plain"), ("csqcfs", 1, "plain"), 1)
         if gap is not None:
-            sentences.append(
-                f"Trained from the thresholds of L = 4 instead of calibrated ones it is {said.verdict(gap)}, {gap} points."
-            )
+            start = "the thresholds of L = 4 instead of calibrated ones"
+            sentences.append(f"Trained from {start} it is {said.verdict(gap)}, {gap} points.")
     for L in beyond.LEVELS[1:]:
         records = page.results(("csqcfs", L, "plain"))
         gap = compare.difference(records, one, L, 1) if records and one else None

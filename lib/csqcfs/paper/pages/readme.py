@@ -31,8 +31,9 @@ def artefact_map() -> str:
     """One row for each artefact: where it stands in the paper, its notebook, which is its command's name, its runs."""
     lines = ["| paper | what it shows | notebook | demo |", "|---|---|---|--:|"]
     for artefact in registry.ARTEFACTS:
+        place = artefact.place.removesuffix(" the paper")
         lines.append(
-            f"| {artefact.place.removesuffix(' the paper')} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
+            f"| {place} | {artefact.title} | [{artefact.id}](notebooks/{artefact.id}.ipynb) | "
             f"{index.progress(page.open(artefact.id, 'demo'))} |"
         )
     return "\n".join(lines)
@@ -95,9 +96,8 @@ def profile_list() -> str:
         hours = sum(one.provenance["seconds"] for one in found.values()) / 3600
         machines = {one.provenance["hardware"] for one in found.values()}
         machines |= {name for one in found.values() for name in one.provenance.get("devices", []) if name != "cpu"}
-        took = (
-            f"{len(found)} of them recorded, in {hours:.1f} hours on {'; '.join(sorted(machines))}" if found else "none of them recorded"
-        )
+        on = "; ".join(sorted(machines))
+        took = f"{len(found)} of them recorded, in {hours:.1f} hours on {on}" if found else "none of them recorded"
         return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
     return "\n".join(map(line, profiles.PROFILES.values()))
