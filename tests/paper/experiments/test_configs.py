@@ -13,6 +13,7 @@ import pytest
 from csqcfs import data
 from csqcfs.data.augment import Augment
 from csqcfs.engine import paths
+from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments.configs import RELU, Run, Stage, Training, digest_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,7 @@ OTHER = {
     "precision": "bfloat16",
     "threshold_decay": 0.0,
     "start": "resnet20-cifar10-qcfs",
+    "start_thresholds": "calibrated",
 }
 
 
@@ -85,9 +87,19 @@ def test_other_values_of_every_field_are_listed():
 
 @pytest.mark.parametrize("field", OTHER)
 def test_every_field_changes_the_digest(field):
-    changed = dataclasses.replace(QUANTIZED, **{field: OTHER[field]})
-    assert changed.digest != QUANTIZED.digest
-    assert Run.of("training", changed).digest != Run.of("training", QUANTIZED).digest
+    before = QUANTIZED
+    if field == "start_thresholds":  # decides where a start has another L
+        assert dataclasses.replace(QUANTIZED, start_thresholds="calibrated").digest == QUANTIZED.digest
+        before = dataclasses.replace(QUANTIZED, start=OTHER["start"], L=2)
+        assert before.start_thresholds == "kept"
+    changed = dataclasses.replace(before, **{field: OTHER[field]})
+    assert changed.digest != before.digest
+    assert Run.of("training", changed).digest != Run.of("training", before).digest
+
+
+def test_thresholds_of_a_start_are_kept_or_calibrated():
+    with pytest.raises(InputError, match="start_thresholds is 'new': expected 'kept' or 'calibrated'"):
+        dataclasses.replace(QUANTIZED, start=OTHER["start"], L=2, start_thresholds="new")
 
 
 @pytest.mark.parametrize("stage", [Stage("cqcfs", 6, 0.02), Stage("csqcfs", 7, 0.02), Stage("csqcfs", 6, 0.01)])
@@ -135,7 +147,7 @@ def test_equal_trainings_have_equal_digests():
 def test_settings_are_plain_json_and_complete():
     settings = QUANTIZED.settings()
     assert json.loads(json.dumps(settings)) == settings
-    everything = set(OTHER) - {"threshold_decay", "start"} | {"data"}
+    everything = set(OTHER) - {"threshold_decay", "start", "start_thresholds"} | {"data"}
     assert set(settings) == everything and set(PLAIN.settings()) == everything - {"L", "threshold"}
     assert settings["stages"][1] == {"activation": "csqcfs", "epochs": 6, "lr": 0.02}
 

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...engine.errors import InputError
 from ...training.recipe import Recipe, Settings
 
 RELU = "relu"  # the activation of an ordinary stage, before thresholds exist
@@ -110,6 +111,8 @@ class Training(Digested, Settings):
         _whole_to_float(self, "width", "threshold", "momentum", "weight_decay", "label_smoothing", "threshold_decay")
         digest, L = (None, self.L) if self.start is None else _start(self.start)
         object.__setattr__(self, "start_digest", digest)
+        if self.start_thresholds not in (None, "kept", "calibrated"):
+            raise InputError(f"start_thresholds is {self.start_thresholds!r}: expected 'kept' or 'calibrated'")
         object.__setattr__(self, "start_thresholds", None if L == self.L else self.start_thresholds or "kept")
         object.__setattr__(self, "data", _identity(self.dataset))
 
