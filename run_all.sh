@@ -46,7 +46,8 @@ test)
     else # two files at a time, one thread each: twice as fast as two threads on most tests
         export OMP_NUM_THREADS=1
         "$venv/bin/python" -m pytest -n 2 --dist loadfile
-        "$venv/bin/python" -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=900 -p no:cacheprovider notebooks
+        "$venv/bin/python" -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=900 \
+            --nbval-kernel-startup-timeout=900 -p no:cacheprovider notebooks
     fi
     ;;
 lint)

@@ -15,7 +15,7 @@ def run(kernel, folder, *cells: str) -> list[str]:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
     nbformat.write(notebook, folder / "in.ipynb")
     made = papermill.execute_notebook(
-        str(folder / "in.ipynb"), None, kernel_name=warm.KERNEL, progress_bar=False, km=kernel
+        str(folder / "in.ipynb"), None, kernel_name=warm.KERNEL, progress_bar=False, start_timeout=warm.START, km=kernel
     )
     assert [cell.execution_count for cell in made.cells] == list(range(1, len(cells) + 1))
     return made.cells[-1].outputs[0].text.split()

@@ -21,7 +21,7 @@ from ..experiments.configs import digest_of
 from ..experiments.profiles import Profile
 from ..experiments.registry import Artefact
 from ..runs import records
-from .warm import KERNEL, Kernels
+from .warm import KERNEL, START, Kernels
 
 PACKAGE = Path(__file__).resolve().parents[2]
 KINDS = (".png", ".svg", ".md", ".csv", ".tex")
@@ -140,6 +140,7 @@ def _papermill(artefact: Artefact, target: Path, parameters: dict[str, object], 
                 parameters,
                 kernel_name=KERNEL,
                 progress_bar=False,
+                start_timeout=START,
                 log_output=False,
                 km=kernel,
             )

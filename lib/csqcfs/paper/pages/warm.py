@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KERNEL = "python3"
 QUIET = ["--log-level=ERROR"]  # a kernel's warnings are not about our notebooks
-START = 60  # seconds in which a kernel must answer
+START = 900  # seconds in which a kernel must answer: beside other work 60 were too few; a dead one is noticed at once
 FORGET = "import matplotlib.pyplot; matplotlib.pyplot.close('all'); get_ipython().reset(new_session=True)"
 
 
