@@ -112,6 +112,7 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert gains.loc["C-QCFS", "T = 1"].startswith("+7.00 ± ") and "CS-QCFS, as printed" not in gains.index
     sentences = " ".join(beyond.softplus(shown))
     assert "With the step on θ, CS-QCFS is ahead at plain T = 1, +5.00 (" in sentences and "n = 1 seed" in sentences
+    assert "Of all second stages C-QCFS has the best first step; against CS-QCFS as printed: +7.00 ± " in sentences
     assert len(plots.second_stages(shown).axes) == 2
 
 

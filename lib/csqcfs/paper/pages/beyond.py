@@ -69,6 +69,23 @@ def softplus_gains(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
 
+def softplus_best(page) -> list[str]:
+    """The second stage with the most accurate first step, if that is not CS-QCFS as printed, against it."""
+    found = {name: records for name in STAGES if (records := page.results((name, "plain")))}
+    if not found:
+        return []
+    best = max(found, key=lambda name: np.mean([one.metrics["snn"][0] for one in found[name]]))
+    gaps = [said.compared(page, (best, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
+    if best == "csqcfs" or not all(gaps):
+        return []
+    points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
+    ann = gaps[-1]
+    return [
+        f"Of all second stages {STAGES[best]} has the best first step; against CS-QCFS as printed: {points} points, "
+        f"its ANN {said.verdict(ann)} ({ann.short()}; {said.rests_on(found[best], ann.seeds)})."
+    ]
+
+
 def softplus(page) -> list[str]:
     """Which explanation survives, decay, damping or level, each by the stage that takes it away."""
     sentences = [] if page.rows else [NOT_HERE]
@@ -86,7 +103,7 @@ def softplus(page) -> list[str]:
                 f"{what} is {said.verdict(found)} at plain T = 1, {found} points ({rests}), at a mean threshold of "
                 f"{mine:.2f} instead of {printed:.2f}."
             )
-    return sentences
+    return sentences + softplus_best(page)
 
 
 class Answer(NamedTuple):

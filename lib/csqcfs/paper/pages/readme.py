@@ -60,6 +60,7 @@ def results() -> str:
     told = {id: found.SENTENCES[id](page.open(id, "quick")) for id in ("table1", "latency", "ablation")}
     text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
     text += beyond.best_sentence(page.open("honest_first_step", "quick"))
+    text += beyond.softplus_best(page.open("softplus", "quick"))
     return (
         f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
         f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n"
