@@ -55,8 +55,10 @@ def first_steps(page) -> Figure | None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
     for L, colour in zip(beyond.LEVELS, OF_LEVEL, strict=True):
         for network, line in (("csqcfs", "-"), ("start", ":")):
+            if network == "start" and L != 4:  # neurons with the same thresholds are the same SNN at every L
+                continue
             if records := page.results((network, L, "plain")):
-                name = {"csqcfs": "CS-QCFS", "start": "start"}[network]
+                name = {"csqcfs": "CS-QCFS", "start": "the start"}[network]
                 rows = [(records, T) for T in range(1, beyond.T + 1)]
                 look = {"linestyle": line, "marker": "D" if line == "-" else None, "label": f"L = {L}, {name}"}
                 shared.band(left, range(1, beyond.T + 1), rows, colour, **look)
