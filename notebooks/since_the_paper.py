@@ -20,11 +20,11 @@ profile = "quick"
 seeds = None
 
 # %% tags=["nbval-check-output"]
-from csqcfs.paper.pages import beyond, page
+from csqcfs.paper.pages import page, since
 from csqcfs.paper.plots import beyond as plots
 
-since = page.open("since_the_paper", profile, seeds)
-since.found()
+newer = page.open("since_the_paper", profile, seeds)
+newer.found()
 
 # %% [markdown]
 # One trained network (QCFS, L = 4, ships with the package) and every method of `csqcfs.convert(network, method=...)`:
@@ -43,11 +43,11 @@ since.found()
 # its hidden steps, its clock and its bits. Costs include all steps before the first one that counts.
 
 # %%
-fig = plots.methods(since)
-since.figure(fig, "T = 1, 2, 4, 8 of each method on one network, by three costs")
+fig = plots.methods(newer)
+newer.figure(fig, "T = 1, 2, 4, 8 of each method on one network, by three costs")
 
 # %% tags=["nbval-check-output"]
-since.table(beyond.since_frame(since), "Accuracy (%) of each method, and what its T = 1 takes")
+newer.table(since.frame(newer), "Accuracy (%) of each method, and what its T = 1 takes")
 
 # %% [markdown]
 # ## Thresholds
@@ -59,7 +59,7 @@ since.table(beyond.since_frame(since), "Accuracy (%) of each method, and what it
 # threshold for each channel), which is C-QCFS by another name.
 
 # %% tags=["nbval-check-output"]
-since.table(beyond.rules_frame(since), "Accuracy (%) of plain neurons", "since_the_paper-rules")
+newer.table(since.rules_frame(newer), "Accuracy (%) of plain neurons", "since_the_paper-rules")
 
 # %% [markdown]
 # ## What deviates
@@ -74,4 +74,4 @@ since.table(beyond.rules_frame(since), "Accuracy (%) of plain neurons", "since_t
 # [What T = 1 costs](latency.ipynb) does the same for the paper's methods up to T = 32.
 
 # %%
-since.provenance()
+newer.provenance()

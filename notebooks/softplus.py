@@ -62,9 +62,8 @@ softplus.table(frame, "Differences in percentage points, plain SNNs", "softplus-
 # and points lie on one line in panel (b) whatever they differ in, it is the level of the thresholds alone. C-QCFS without
 # decay is the counter-check: decay is what lowers its thresholds.
 #
-# On these records none of the three carries the gain: without decay or with the step on θ, CS-QCFS stays within 1.3 points
-# of itself, and Exp, whose mean threshold is no lower, is points ahead. What Exp does to the thresholds of single channels
-# was not studied.
+# With the one seed of `quick`, none of the three accounts for what C-QCFS gains, and less for what Exp gains at a mean
+# threshold that is no lower. What Exp does to the thresholds of single channels was not studied.
 #
 # ## What deviates
 #

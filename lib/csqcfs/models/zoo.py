@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,12 @@ from ..conversion.snn import SNN, convert
 from ..data.images import ImageSet
 from ..engine.checkpoint import fill, load_metadata, load_state, require_alike, save_state
 from ..engine.errors import InputError
-from ..engine.kernels import WINDOWS
 from ..engine.modules import require_network
 from ..engine.simulation import IF
-from ..methods import METHODS, of_record
+from ..methods import of_record
+from .header import check
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"  # the networks that come with the package
-KINDS = ("relu", "quantized", "snn")
 
 
 def names() -> list[str]:
@@ -54,7 +52,7 @@ def digest(name: str) -> str:
     return hashlib.sha256(_shipped(name).read_bytes()).hexdigest()[:12]
 
 
-def levels(name: str) -> int | None:
+def quantization_step(name: str) -> int | None:
     """Quantization step L of the activations of a network of the package; None where they have none or several.
 
     Raises:
@@ -122,7 +120,7 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
     """
     path = _find(path_or_name)
     tensors, header = load_state(path)
-    _check(header, path)
+    check(header, path)
     if header["built"] is None and network is None:
         raise InputError(
             f"{path} holds a network of a class of its own: pass a fresh instance of it, as in "
@@ -166,55 +164,6 @@ def _site(site: ThresholdActivation) -> dict[str, Any]:
     if kind is None:
         raise InputError(f"a {type(site).__name__}: expected one of {', '.join(quantize.ACTIVATIONS)}; switch to one")
     return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels}
-
-
-def _check(header: dict[str, Any], path: Path) -> None:
-    """Types and ranges of a header; whether they fit the tensors is seen later.
-
-    Raises:
-        InputError: another kind of file, or a value that `save` does not write.
-    """
-    if "identity" in header:
-        raise InputError(f"{path} is the checkpoint of a training: expected a file of csqcfs.save; save its network")
-
-    def numbers(value: Any) -> bool:
-        return isinstance(value, list) and all(type(v) in (int, float) and math.isfinite(v) for v in value)
-
-    def built(value: Any) -> bool:
-        keys = ("name", "num_classes", "width", "in_channels")
-        return value is None or (isinstance(value, dict) and sorted(value) == sorted(keys))
-
-    def site(value: Any) -> bool:
-        return (
-            isinstance(value, dict)
-            and sorted(value) == ["L", "activation", "channels", "window"]
-            and value["activation"] in quantize.ACTIVATIONS
-            and value["window"] in WINDOWS
-            and all(type(n) is int and n > 0 for n in (value["L"], value["channels"] or 1))
-        )
-
-    def texts(value: Any) -> bool:
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
-
-    checks = {
-        "kind": lambda v: v in KINDS,
-        "built": built,
-        "sites": lambda v: isinstance(v, dict) and all(map(site, v.values())),
-        "classes": lambda v: v is None or texts(v),
-        "mean": lambda v: v is None or numbers(v),
-        "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
-        "info": lambda v: isinstance(v, dict),
-    }
-    if header.get("kind") == "snn":
-        checks |= {
-            "method": lambda v: isinstance(v, str) and v in METHODS,
-            "presteps": lambda v: type(v) is int and 0 <= v < 1 << 16,
-            "levels": lambda v: isinstance(v, dict) and all(type(L) is int and L > 0 for L in v.values()),
-        }
-    for key, allowed in checks.items():
-        if key not in header or not allowed(header[key]):
-            said = f"{key} = {str(header[key])[:60]!r}" if key in header else f"no {key}"
-            raise InputError(f"{path} has {said} in its header: expected a file of csqcfs.save; get it again")
 
 
 def _rebuild(

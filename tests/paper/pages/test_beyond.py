@@ -13,7 +13,7 @@ from csqcfs import methods
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
 from csqcfs.paper.measures.right import kept, percent
-from csqcfs.paper.pages import beyond, found, page
+from csqcfs.paper.pages import beyond, found, page, since
 from csqcfs.paper.plots import beyond as plots
 from csqcfs.paper.runs import records
 
@@ -94,7 +94,7 @@ def test_without_records_there_is_nothing(home):
         empty = page.open(id, "quick")
         assert "Nothing yet" in found.show(empty).data
     frames = (beyond.softplus_frame, beyond.softplus_gains, beyond.first_step_frame, beyond.best_frame)
-    assert all(frame(empty).empty for frame in (beyond.since_frame, beyond.rules_frame))
+    assert all(frame(empty).empty for frame in (since.frame, since.rules_frame))
     assert all(frame(page.open("softplus", "quick")).empty for frame in frames[:2])
     assert all(frame(page.open("honest_first_step", "quick")).empty for frame in (*frames[2:], beyond.sure_frame))
     assert plots.second_stages(page.open("softplus", "quick")) is None and plots.methods(empty) is None
@@ -147,14 +147,14 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
 
 def test_every_method_stands_on_three_axes(measured):
     shown = page.open("since_the_paper", "quick")
-    points = beyond.since(shown)
+    points = since.answers(shown)
     assert list(points) == list(methods.METHODS)
     assert points["cos"][0].clock == 77 and points["parallel"][1].clock == 2 + 18 and points["plain"][0].clock == 1
     assert points["plain"][0].additions == 1e6 and points["graded"][0].additions == 3e6
     assert points["cos"][0].additions == 4e6 + 4e6  # rho of its own steps, and those that it looks at
     assert points["srp"][0].bits == 1e4 + 4e4 and points["signed"][1].bits == 2 * 2e4
-    frame = beyond.since_frame(shown)
+    frame = since.frame(shown)
     assert frame.loc["COS", "T = 1: steps on one clock"] == "77" and len(frame) == len(methods.METHODS)
-    assert len(beyond.rules_frame(shown)) == 1 + len(rows.RULES) + 2
+    assert len(since.rules_frame(shown)) == 1 + len(rows.RULES) + 2
     assert len(plots.methods(shown).axes) == 3
-    assert "for 3.0 times the bits and at most 3.0 times the additions" in " ".join(beyond.since_the_paper(shown))
+    assert "for 3.0 times the bits and at most 3.0 times the additions" in " ".join(since.since_the_paper(shown))

@@ -43,7 +43,7 @@ def _identity(dataset: str) -> str:
 def _start(name: str) -> tuple[str, int | None]:
     from ...models import zoo
 
-    return zoo.digest(name), zoo.levels(name)
+    return zoo.digest(name), zoo.quantization_step(name)
 
 
 @dataclass(frozen=True)

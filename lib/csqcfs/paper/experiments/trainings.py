@@ -132,8 +132,7 @@ def _stages(training: Training, splits: data.Splits, **how: Any) -> tuple[nn.Mod
 def _start(training: Training, images: ImageSet) -> nn.Module:
     """The network of the package that ``training`` starts from, with the L of ``training``.
 
-    Of the packaged QCFS ResNet-20 with L = 4, its own thresholds are the better ones at another L before any training
-    (1,000 images at L = 1, 2, 3: 50, 83, 89 %, and 27, 29, 11 % calibrated), and at L = 1 the worse ones to train from.
+    Its own thresholds are the better ones at another L before any training, and at L = 1 the worse ones to train from.
 
     Raises:
         InputError: another architecture, other classes or another normalisation than those of ``training``.

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 from ..experiments import beyond
 from ..names import NAMES
 from ..pages import beyond as page_of
-from ..pages import style
+from ..pages import since, style
 from . import shared
 
 STEPS = (1, 2, 4, 8)
@@ -115,7 +115,7 @@ COSTS = {
 
 def methods(page) -> Figure | None:
     """Accuracy of every method on one network against its clock, its additions and the bits of its spikes."""
-    found = page_of.since(page)
+    found = since.answers(page)
     if not found:
         return None
     fig, axes = plt.subplots(1, 3, figsize=(style.PAGE, 3.2), sharey=True)

@@ -1,0 +1,78 @@
+"""Tables and findings of the methods since the paper, all on one network."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ... import methods
+from ..experiments.beyond import RULES
+from ..names import NAMES, count
+from . import beyond, said, tables
+
+LABELS = {rule: f"plain, thresholds by {rule!r}" for rule in RULES}
+
+
+def answers(page) -> dict[str, list[beyond.Answer]]:
+    """Every method of the page "since_the_paper" with operations, at T = 1..8; costs include the steps before T."""
+    found = {}
+    for method in methods.METHODS:
+        records, counts = (page.metrics(("start", method, kind)) for kind in ("snn", "operations"))
+        if not records or not counts:
+            continue
+        one, kind = counts[0], methods.of_record(counts[0])
+        layers = [layer for layer in one["layers"] if layer["kind"] != "analog"]
+        found[method] = []
+        for T in range(1, one["T"] + 1):
+            run = kind.length(T) - 1
+            additions = one["additions"] * sum(layer["ac"][run] + layer["pre"] for layer in layers)
+            moved = one["bits"][run] + one["bits_pre"]
+            accuracy = records[0]["snn"][T - 1]
+            found[method].append(beyond.Answer(method, T, accuracy, kind.clock(T, one["sites"]), additions, moved))
+    return found
+
+
+def frame(page) -> pd.DataFrame:
+    """Each method at T = 1, 2, 4, 8, with what T = 1 takes."""
+    lines = []
+    for method, curve in answers(page).items():
+        kind, first = methods.METHODS[method], curve[0]
+        accuracies = [beyond.cell(page.results(("start", method, "snn")), T) for T in beyond.TIMES]
+        price = (str(first.clock), f"{first.additions / 1e6:.2f}", f"{first.bits / 1e3:.1f}")
+        lines.append((kind.label, kind.source, *accuracies, *price))
+    columns = ["Method", "source", *(f"T = {T}" for T in beyond.TIMES)]
+    columns += ["T = 1: steps on one clock", "additions (M)", "kilobits"]
+    return pd.DataFrame(lines, columns=columns).set_index("Method")
+
+
+def rules_frame(page) -> pd.DataFrame:
+    """Thresholds without training, and channel-wise ones with it; plain neurons."""
+    rows = {("start", "plain", "snn"): "QCFS, as trained", **{("start", rule, "snn"): LABELS[rule] for rule in RULES}}
+    rows |= {(end, "plain", "snn"): f"{NAMES[end]}, second stage" for end in ("cqcfs", "csqcfs")}
+    lines = []
+    for key, label in rows.items():
+        if found := page.results(key):
+            lines.append((label, str(len(found)), *(beyond.cell(found, column) for column in ("ann", *beyond.TIMES))))
+    columns = ["Thresholds", "n", "ANN", *(f"T = {T}" for T in beyond.TIMES)]
+    return pd.DataFrame(lines, columns=columns).set_index("Thresholds")
+
+
+def since_the_paper(page) -> list[str]:
+    """What is most accurate by the clock, by additions and by bits moved, at the first answer of each method."""
+    found = answers(page)
+    sentences = [] if page.rows else [beyond.NOT_HERE]
+    if "plain" in found and "graded" in found:
+        plain, graded = found["plain"][0], found["graded"][0]
+        sentences.append(
+            f"One step of graded spikes reaches {graded.accuracy:.2f} % where one of plain spikes reaches "
+            f"{plain.accuracy:.2f} %, for {graded.bits / plain.bits:.1f} times the bits and at most "
+            f"{graded.additions / plain.additions:.1f} times the additions."
+        )
+    for name in ("signed", "parallel"):
+        gap = said.compared(page, ("start", name, "snn"), ("start", "plain", "snn"), 8) if name in found else None
+        if gap is not None:
+            clock = found[name][7].clock
+            sentences.append(
+                f"{tables.NAMES[name].capitalize()} spikes are {said.verdict(gap)} of plain ones at T = 8, {gap} "
+                f"points, and answer after {count(clock, 'step')} on one clock."
+            )
+    return sentences
