@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import popen_fork
 
 import pytest
 import torch
@@ -105,6 +106,29 @@ def test_an_interrupted_command_leaves_no_process(light):
     begun = [future for future in long if not future.cancelled()]
     done, waiting = wait(begun, 60)
     assert not waiting and all(future.exception() for future in done)
+
+
+def test_a_process_that_another_thread_saw_end_is_gone_too(light, monkeypatch):
+    """The system tells a process's end once, and the executor's own thread may be the one that hears it."""
+
+    def poll(self, flag=os.WNOHANG):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, flag)
+            except ChildProcessError:
+                return None
+            if pid:
+                time.sleep(0.3)  # as on a machine that is busy just then
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    monkeypatch.setattr(popen_fork.Popen, "poll", poll)
+    before = set(multiprocessing.active_children())
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt), processes.processes(2) as submit:
+            submit("import time; time.sleep(600)", None), submit("import time; time.sleep(600)", None)
+            raise KeyboardInterrupt
+        assert set(multiprocessing.active_children()) <= before
 
 
 def test_workers_end_with_a_command_that_was_killed(tmp_path):

@@ -8,6 +8,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -74,4 +75,7 @@ def processes(workers: int) -> Iterator[Submit]:
             process.join(5)
             process.kill()
             process.join(5)  # gone, not only told to go
+        until = time.monotonic() + 5
+        while started & set(multiprocessing.active_children()) and time.monotonic() < until:
+            time.sleep(0.01)  # the system tells an end once, and the executor's thread that heard it is yet to note it
         raise
