@@ -76,6 +76,16 @@ def test_a_lead_is_held_lost_or_within_the_noise(ours, cos, verdict):
     assert ("within the noise" in outcome.found) is (verdict is OPEN)
 
 
+@pytest.mark.parametrize(("exp", "verdict"), [(50.0, HELD), (60.0, OPEN), (70.0, FAILED)])
+def test_softplus_is_judged_against_the_exponential(exp, verdict):
+    records = {
+        ("softplus", name, "plain"): [record(level + 20, [level] * 6, seed=seed) for seed in range(3)]
+        for name, level in (("csqcfs", 60.0), ("ceqcfs", exp))
+    }
+    outcome = run("softplus-before-exponential", records, "quick")
+    assert outcome.verdict is verdict and "n = 3" in outcome.found
+
+
 def test_records_without_bits_are_said_to_be_unpaired_and_decide_less():
     rows = table1(90.6, 90.0)
     assert run("resnet18-one-step", rows).verdict is HELD

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...activations import SMALLEST
+from ..measures.right import ANN
 from ..names import count, number
 from . import corrections
 from .claim import NOT_RUN, Claims, Outcome
 from .corrections import TOLERANCE
+from .decide import condition, decide
 from .evidence import Printed, Recorded, lowest_traced
 from .reference import cases, samples, sigmoid, softplus
 
@@ -71,6 +73,14 @@ def softplus_against_exponential(paper: Printed) -> Outcome:
         bool(sigmoid(8.0) < 1 < np.exp(8.0)),
         f"slope at λ = 8: {sigmoid(8.0):.4f} for Softplus, {np.exp(8.0):.0f} for the exponential",
     )
+
+
+@CLAIMS.records("Section 4.1.3", "implied: plain SNNs and their ANN are more accurate with Softplus than with Exp")
+def softplus_before_exponential(ours: Recorded) -> Outcome:
+    mine, other = ("softplus", "csqcfs", "plain"), ("softplus", "ceqcfs", "plain")
+    columns = {"ANN": ANN, "T = 1": 1, "T = 2": 2, "T = 4": 4}
+    found = [condition(ours, name, (1.0, mine, column), (-1.0, other, column)) for name, column in columns.items()]
+    return decide(ours, sum(found, []))
 
 
 @CLAIMS.printed("Section 4.3.1, Eq. 19", "df/dz = 1 for −λ/2L < z < λ − λ/2L, else 0")
