@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
+import nbformat
 import pytest
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
@@ -94,3 +96,24 @@ def test_the_parameters_are_those_of_the_records_on_cifar():
         assert '# %% tags=["parameters"]\nprofile = "quick"\nseeds = None\n' in path.read_text(encoding="utf-8"), (
             path.name
         )
+
+
+def test_widgets_are_numbered_whatever_ids_they_got():
+    def made(box, slider, layout, link):
+        """A box that shows a slider, both with one layout, and a link that nothing holds."""
+        states = {
+            box: {"state": {"children": [f"IPY_MODEL_{slider}"], "layout": f"IPY_MODEL_{layout}"}},
+            slider: {"state": {"value": 1.5, "layout": f"IPY_MODEL_{layout}"}},
+            layout: {"state": {"width": None}},
+            link: {"state": {"source": [f"IPY_MODEL_{slider}", "value"]}},
+        }
+        cell = nbformat.v4.new_code_cell("box", id="one")
+        cell.outputs = [nbformat.v4.new_output("display_data", {sync.VIEW: {"model_id": box}})]
+        widgets = {sync.STATE: {"state": dict(sorted(states.items()))}}
+        return nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": widgets})
+
+    ids = [digit * 32 for digit in "3f8a"]
+    found = {nbformat.writes(sync.numbered(made(*order))) for order in itertools.permutations(ids)}
+    (text,) = found
+    numbers = [f"{number:032x}" for number in range(4)]
+    assert json.loads(text) == json.loads(nbformat.writes(made(*numbers)))

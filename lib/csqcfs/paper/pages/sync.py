@@ -8,15 +8,25 @@ there unchanged changes no file.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...engine import paths
 from ...engine.errors import InputError, unknown
 from ...engine.files import atomic_write
 from .warm import KERNEL, QUIET
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+STATE = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def sources(names: list[str]) -> list[Path]:
@@ -63,7 +73,32 @@ def update(path: Path) -> Path:
         client.execute()
     except CellExecutionError as error:
         raise InputError(f"{path.name}: {error.ename}: {error.evalue}; run it in Jupyter to see where") from error
-    return atomic_write(target, lambda file: nbformat.write(notebook, file))
+    return atomic_write(target, lambda file: nbformat.write(numbered(notebook), file))
+
+
+def numbered(notebook: NotebookNode) -> NotebookNode:
+    """Its widgets' ids, which are random, replaced by numbers: what is shown first, each before what it holds."""
+    import nbformat
+
+    state = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    ids: dict[str, str] = {}
+
+    def told(id: str) -> str:
+        """What a widget is, with the numbers of those that have one."""
+        return ID.sub(lambda found: ids.get(found[0], "?"), json.dumps(state[id]))
+
+    def number(id: str) -> None:
+        if id in state and id not in ids:
+            ids[id] = f"{len(ids):032x}"
+            for held in ID.findall(json.dumps(state[id])):
+                number(held)
+
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for view in (output["data"][VIEW] for output in outputs if VIEW in output.get("data", {})):
+        number(view["model_id"])
+    while left := state.keys() - ids:  # links between widgets, which none holds
+        number(min(left, key=told))
+    return nbformat.reads(ID.sub(lambda found: ids.get(found[0], found[0]), nbformat.writes(notebook)), 4)
 
 
 def main(options: argparse.Namespace) -> int:
