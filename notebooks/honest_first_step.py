@@ -20,7 +20,7 @@ profile = "quick"
 seeds = None
 
 # %% tags=["nbval-check-output"]
-from csqcfs.paper.pages import beyond, page
+from csqcfs.paper.pages import first_step, page
 from csqcfs.paper.plots import beyond as plots
 
 honest = page.open("honest_first_step", profile, seeds)
@@ -39,7 +39,7 @@ fig = plots.first_steps(honest)
 honest.figure(fig, "Networks trained for few steps, and every answer by the steps that it takes; bands: 95 % intervals")
 
 # %% tags=["nbval-check-output"]
-honest.table(beyond.first_step_frame(honest), "Accuracy (%) of plain SNNs by L")
+honest.table(first_step.frame(honest), "Accuracy (%) of plain SNNs by L")
 
 # %% [markdown]
 # ## The best within so many steps
@@ -48,7 +48,7 @@ honest.table(beyond.first_step_frame(honest), "Accuracy (%) of plain SNNs by L")
 # steps, SRP the network for τ = 4.
 
 # %% tags=["nbval-check-output"]
-honest.table(beyond.best_frame(honest), "The most accurate answer within so many steps", "honest_first_step-best")
+honest.table(first_step.best_frame(honest), "The most accurate answer within so many steps", "honest_first_step-best")
 
 # %% [markdown]
 # ## Answer when sure
@@ -63,7 +63,7 @@ caption = "Stopping when sure (lines over all margins, the chosen one marked) an
 honest.figure(fig, caption, "honest_first_step-sure")
 
 # %% tags=["nbval-check-output"]
-honest.table(beyond.sure_frame(honest), "What stopping saves", "honest_first_step-sure")
+honest.table(first_step.sure_frame(honest), "What stopping saves", "honest_first_step-sure")
 
 # %% [markdown]
 # ## What deviates

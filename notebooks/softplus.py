@@ -13,26 +13,28 @@
 # %% [markdown]
 # # What Softplus costs
 #
-# Is it its weight decay, its damped step or the level of the thresholds that costs CS-QCFS its first steps?
+# What costs CS-QCFS its first steps: decay, the damped step, the level of the thresholds or their spread?
 
 # %% tags=["parameters"]
 profile = "quick"
 seeds = None
 
 # %% tags=["nbval-check-output"]
-from csqcfs.paper.pages import beyond, page
+from csqcfs.paper.pages import page
+from csqcfs.paper.pages import softplus as tables
 from csqcfs.paper.plots import beyond as plots
 
-softplus = page.open("softplus", profile, seeds)
-softplus.found()
+stages = page.open("softplus", profile, seeds)
+stages.found()
 
 # %% [markdown]
 # In [Tables 3 and 4 without pre-simulation](ablation.ipynb), C-QCFS is points ahead of CS-QCFS at plain T = 1, and none
-# of its thresholds turns negative: Softplus seems to take back what channels bring. Three explanations:
+# of its thresholds turns negative: Softplus seems to take back what channels bring. Four explanations:
 #
 # - **Decay.** Weight decay pulls λ towards 0, and thus θ = Softplus(λ) towards log 2 = 0.693 instead of 0.
 # - **Damping.** A step of SGD on λ moves θ by Sigmoid(λ)² = (1 − e^−θ)² of a step on θ, 0.40 at θ = 1.
 # - **Level.** Whatever lowers the thresholds helps T = 1, where a neuron fires once its input reaches θ/2.
+# - **Spread.** Channels help by having different thresholds, and Softplus holds these together.
 #
 # Each second stage below takes away one: *without decay* of the thresholds' parameters; *CT-QCFS*, whose gradient of λ
 # is divided by Sigmoid(λ)² so that the step is one of θ, positive all the same; *CE-QCFS*, the Exp(λ) that section 4.1.3
@@ -40,11 +42,11 @@ softplus.found()
 # the package, for 4 epochs with the same images in the same order, so that anyone makes them again in minutes.
 
 # %%
-fig = plots.second_stages(softplus)
-softplus.figure(fig, "Second stages of equal length from one network; bands and bars: 95 % intervals")
+fig = plots.second_stages(stages)
+stages.figure(fig, "Second stages of equal length from one network; bands and bars: 95 % intervals")
 
 # %% tags=["nbval-check-output"]
-softplus.table(beyond.softplus_frame(softplus), "Accuracy (%) of each second stage, and its thresholds")
+stages.table(tables.frame(stages), "Accuracy (%) of each second stage, and its thresholds")
 
 # %% [markdown]
 # ## Against CS-QCFS as printed
@@ -52,8 +54,19 @@ softplus.table(beyond.softplus_frame(softplus), "Accuracy (%) of each second sta
 # Compared image by image; ± is half of the 95 % interval. One seed says nothing about others.
 
 # %% tags=["nbval-check-output"]
-frame = beyond.softplus_gains(softplus)
-softplus.table(frame, "Differences in percentage points, plain SNNs", "softplus-gains")
+stages.table(tables.gains(stages), "Differences in percentage points, plain SNNs", "softplus-gains")
+
+# %% [markdown]
+# ## What the channels' own thresholds bring
+#
+# Each channel gets the mean threshold of its layer, in the trained network, with all else as it was. "equal" is what is
+# left of the first step; the other columns are what the channels' own thresholds bring over that, compared image by
+# image; σ / mean says how far the thresholds of a layer lie apart.
+
+# %% tags=["nbval-check-output"]
+stages.table(
+    tables.spread_frame(stages), "Own thresholds minus their layer's mean, percentage points", "softplus-spread"
+)
 
 # %% [markdown]
 # ## How to read it
@@ -79,4 +92,4 @@ softplus.table(frame, "Differences in percentage points, plain SNNs", "softplus-
 # [The honest first step](honest_first_step.ipynb) trains for one step instead; [Gradients of CS-QCFS](gradients.ipynb) has the derivatives.
 
 # %%
-softplus.provenance()
+stages.provenance()

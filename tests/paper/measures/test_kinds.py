@@ -14,6 +14,7 @@ from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.measures import kinds
 from csqcfs.paper.measures.right import right
+from csqcfs.paper.measures.thresholds import levelled
 
 NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
 SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
@@ -41,6 +42,16 @@ def test_accuracy_is_that_of_the_scores(trained):
     assert metrics["presteps"] == 4
     for name, site in quantize.sites(trained.model).items():
         assert metrics["thresholds"][name] == pytest.approx(site.threshold.detach().tolist())
+
+
+def test_accuracy_under_the_layers_mean_thresholds(trained):
+    metrics = kinds.accuracy(trained, "plain", images=60, T=2, rule="layer mean")
+    level = trained._replace(model=levelled(trained.model))
+    assert metrics == kinds.accuracy(level, "plain", images=60, T=2)
+    own = kinds.accuracy(trained, "plain", images=60, T=2)["thresholds"]
+    assert any(min(values) < max(values) for values in own.values())
+    for name, values in metrics["thresholds"].items():
+        assert values == pytest.approx([sum(own[name]) / len(own[name])] * len(values))
 
 
 def test_training_has_the_history_of_all_stages(trained):

@@ -13,7 +13,7 @@ from csqcfs import methods
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
 from csqcfs.paper.measures.right import kept, percent
-from csqcfs.paper.pages import beyond, found, page, since
+from csqcfs.paper.pages import first_step, found, page, said, since, softplus
 from csqcfs.paper.plots import beyond as plots
 from csqcfs.paper.runs import records
 
@@ -69,10 +69,11 @@ def home(tmp_path, monkeypatch):
 def measured(home):
     """Records of every run of the three pages."""
     firsts = {"csqcfs": 0.53, "cqcfs": 0.6, "csqcfs, no decay": 0.54, "ctqcfs": 0.58, "ceqcfs": 0.52, "start": 0.5}
-    for name, method in (quick := page.open("softplus", "quick")).rows:
-        (run,) = quick.rows[name, method]
-        first = 0.86 if method == "cos" else firsts.get(name, 0.49)
-        records.write(run, accuracy(method, first, theta=1.8 - 1.4 * first), 1.0)
+    of_rows = page.open("softplus", "quick").rows.items()
+    for (name, method), run in ((key, run) for key, runs in of_rows for run in runs):
+        first = {"cos": 0.86, rows.LAYER_MEAN: 0.5}.get(method, firsts.get(name, 0.49))
+        kind = "cos" if method == "cos" else "plain"
+        records.write(run, accuracy(kind, first, theta=1.8 - 1.4 * firsts.get(name, 0.49)), 1.0)
     of_rows = page.open("honest_first_step", "quick").rows.items()
     for (network, L, method), run in ((key, run) for key, runs in of_rows for run in runs):
         if method == "sure":
@@ -90,13 +91,13 @@ def measured(home):
 
 def test_without_records_there_is_nothing(home):
     for id in ("softplus", "honest_first_step", "since_the_paper"):
-        assert page.open(id, "demo").rows == {} and beyond.NOT_HERE in found.show(page.open(id, "demo")).data
+        assert page.open(id, "demo").rows == {} and said.NOT_HERE in found.show(page.open(id, "demo")).data
         empty = page.open(id, "quick")
         assert "Nothing yet" in found.show(empty).data
-    frames = (beyond.softplus_frame, beyond.softplus_gains, beyond.first_step_frame, beyond.best_frame)
+    frames = (softplus.frame, softplus.gains, first_step.frame, first_step.best_frame)
     assert all(frame(empty).empty for frame in (since.frame, since.rules_frame))
     assert all(frame(page.open("softplus", "quick")).empty for frame in frames[:2])
-    assert all(frame(page.open("honest_first_step", "quick")).empty for frame in (*frames[2:], beyond.sure_frame))
+    assert all(frame(page.open("honest_first_step", "quick")).empty for frame in (*frames[2:], first_step.sure_frame))
     assert plots.second_stages(page.open("softplus", "quick")) is None and plots.methods(empty) is None
     honest = page.open("honest_first_step", "quick")
     assert plots.first_steps(honest) is None and plots.when_sure(honest) is None
@@ -104,14 +105,22 @@ def test_without_records_there_is_nothing(home):
 
 def test_second_stages_are_compared_image_by_image(measured):
     shown = page.open("softplus", "quick")
-    frame = beyond.softplus_frame(shown)
-    assert list(frame.index) == list(beyond.STAGES.values())
-    assert frame.loc["C-QCFS", "T = 1"].startswith("60.00 ± ") and set(frame["n"]) == {"1"}
+    frame = softplus.frame(shown)
+    assert list(frame.index) == list(softplus.STAGES.values())
+    assert frame.loc["C-QCFS", "T = 1"].startswith("60.00 ± ")
+    assert frame.loc["C-QCFS", "n"] == "3" and frame.loc["CT-QCFS, step on θ", "n"] == "1"
     assert frame.loc["CT-QCFS, step on θ", "mean θ"] == f"{(1 + 0.8) / 2 * (1.8 - 1.4 * 0.58):.3f}"
-    gains = beyond.softplus_gains(shown)
+    gains = softplus.gains(shown)
     assert gains.loc["C-QCFS", "T = 1"].startswith("+7.00 ± ") and "CS-QCFS, as printed" not in gains.index
-    sentences = " ".join(beyond.softplus(shown))
+    assert gains.loc["CT-QCFS, step on θ", "n"] == "1" and gains.loc["C-QCFS", "n"] == "3"
+    spread = softplus.spread_frame(shown)
+    assert list(spread.index) == [name for name in softplus.STAGES.values() if not name.startswith("QCFS")]
+    assert spread.loc["C-QCFS", "T = 1"].startswith("+10.00 ± ") and spread.loc["C-QCFS", "n"] == "1"
+    assert spread.loc["C-QCFS", "σ / mean of θ"] == f"{(0 + 0.4 / 0.8) / 2:.3f}"
+    assert spread.loc["C-QCFS", "equal: T = 1"].startswith("50.00 ± ")
+    sentences = " ".join(softplus.softplus(shown))
     assert "With the step on θ, CS-QCFS is ahead at plain T = 1, +5.00 (" in sentences and "n = 1 seed" in sentences
+    assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
     assert "Of all second stages C-QCFS has the best first step; against CS-QCFS as printed: +7.00 ± " in sentences
     assert len(plots.second_stages(shown).axes) == 2
 
@@ -119,27 +128,27 @@ def test_second_stages_are_compared_image_by_image(measured):
 def test_a_stage_that_was_not_run_is_absent(measured):
     shown = page.open("softplus", "quick")
     shown.records["ceqcfs", "plain"] = []
-    assert beyond.STAGES["ceqcfs"] not in beyond.softplus_frame(shown).index
-    assert beyond.STAGES["ceqcfs"] not in beyond.softplus_gains(shown).index
-    assert not any("Exp" in sentence for sentence in beyond.softplus(shown))
+    assert softplus.STAGES["ceqcfs"] not in softplus.frame(shown).index
+    assert softplus.STAGES["ceqcfs"] not in softplus.gains(shown).index
+    assert not any("Exp" in sentence for sentence in softplus.softplus(shown))
 
 
 def test_hidden_steps_are_counted_on_the_clock(measured):
     shown = page.open("honest_first_step", "quick")
-    answers = beyond.answers(shown)
+    answers = first_step.answers(shown)
     assert [one.clock for one in answers["CS-QCFS, L = 1"]] == list(range(1, 9))
     sites = len(accuracy("plain", 0.5)["thresholds"])
     assert answers["CS-QCFS, L = 4, COS"][0].clock == 4 * sites + 1 and answers["QCFS, L = 4, SRP"][0].clock == 5
-    best = beyond.best_frame(shown)
+    best = first_step.best_frame(shown)
     assert best.loc["1", "network"] == "CS-QCFS, L = 1" and best.loc["1", "accuracy (%)"] == "80.00"
     accuracies = best["accuracy (%)"].astype(float)
     assert accuracies.is_monotonic_increasing
-    frame = beyond.first_step_frame(shown)
+    frame = first_step.frame(shown)
     assert len(frame) == 9 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "1"]).all()
     assert frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
-    sure = beyond.sure_frame(shown)
+    sure = first_step.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
-    text = " ".join(beyond.honest_first_step(shown))
+    text = " ".join(first_step.honest_first_step(shown))
     assert "the most accurate with no hidden step are CS-QCFS, L = 1 within 1 step (80.00 ± 4.00 %)" in text
     assert "one honest step reaches 80.00 ±" in text and "takes 5.06 of 8 steps" in text
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1

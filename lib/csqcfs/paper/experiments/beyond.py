@@ -14,10 +14,12 @@ from .profiles import Profile
 from .rows import Rows
 
 T = 8
+SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LEVELS = (1, 2, 3, 4)
 SEEDS = (0, 1, 2)  # of the training at L = 1 and of `SEEDED`, whatever seeds the others have
 SEEDED = ("csqcfs", "ceqcfs", "cqcfs")  # second stages whose difference is more than one training shows
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
+LAYER_MEAN = "layer mean"  # instead of a rule: each channel has the mean threshold of its layer
 # Second stages: (activation, weight decay of the thresholds or None for that of the weights)
 STAGES = {
     "csqcfs": ("csqcfs", None),
@@ -38,13 +40,19 @@ def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **change
 
 
 def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (second stage, method); "start" is the network that all go on from."""
+    """Keys (second stage, method); "start" is the network that all go on from.
+
+    The method "layer mean" is that of plain neurons once the thresholds of a layer are made equal.
+    """
     if profile.start is None:
         return {}
     rows, every = {}, sorted({*seeds, *SEEDS})
     for name, (end, decay) in STAGES.items():
         rows[name, "plain"] = _snn(profile, every if name in SEEDED else seeds, end, "plain", threshold_decay=decay)
         rows[name, "cos"] = _snn(profile, seeds, end, "cos", threshold_decay=decay)
+        if end != "qcfs":
+            tuned = [profile.tuning(end, seed=seed, threshold_decay=decay) for seed in seeds]
+            rows[name, LAYER_MEAN] = [Run.of("accuracy", one, method="plain", T=T, rule=LAYER_MEAN) for one in tuned]
     return rows | {("start", method): _snn(profile, seeds, "qcfs", method, epochs=0) for method in ("plain", "cos")}
 
 

@@ -185,7 +185,7 @@ ARTEFACTS = (
         "softplus",
         BEYOND,
         "What Softplus costs",
-        "Is it its weight decay, its damped step or the level of the thresholds that costs CS-QCFS its first steps?",
+        "What costs CS-QCFS its first steps: decay, the damped step, the level of the thresholds or their spread?",
         beyond.softplus,
     ),
     Artefact(

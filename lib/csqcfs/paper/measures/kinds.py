@@ -14,6 +14,7 @@ from ...training.evaluation import correct, correct_snn
 from ..bench.epoch import epoch_time
 from ..bench.report import bench
 from ..experiments import trainings
+from ..experiments.beyond import LAYER_MEAN
 from ..experiments.configs import Run
 from .certainty import certainty
 from .channels import channels
@@ -21,6 +22,7 @@ from .conversion_error import conversion_error
 from .operations import operations
 from .right import kept, percent
 from .spikes import spikes
+from .thresholds import levelled
 from .trained import T_MAX, Trained, sample
 
 
@@ -40,11 +42,14 @@ def accuracy(
 ) -> dict[str, Any]:
     """Accuracy in % of the ANN and of its SNN at 1..``T``, on the same test images, and the thresholds.
 
-    ``rule`` first places the thresholds anew from training images, one for each channel, see `calibration`.
+    ``rule`` first places the thresholds anew: from training images, one for each channel, see `calibration`; or
+    "layer mean", see `thresholds.levelled`.
     "right" says which images were right, in their order, so that methods can be compared image by image.
     """
     test = sample(trained.splits.test, images)
-    if rule is not None:
+    if rule == LAYER_MEAN:
+        trained = trained._replace(model=levelled(trained.model))
+    elif rule is not None:
         trained = trained._replace(model=calibrate(trained.model, trained.splits.train, per_channel=True, rule=rule))
     snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
     thresholds = {

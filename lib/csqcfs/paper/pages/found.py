@@ -22,7 +22,7 @@ from ..experiments import registry
 from ..measures import energy
 from ..names import NAMES, count
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import beyond, costs, formats, playground, said, since, tables, timing
+from . import costs, first_step, formats, playground, said, since, softplus, tables, timing
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -293,8 +293,8 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "audit": audit_page,
     "claims": claims,
     "playground": playground.found,
-    "softplus": beyond.softplus,
-    "honest_first_step": beyond.honest_first_step,
+    "softplus": softplus.softplus,
+    "honest_first_step": first_step.honest_first_step,
     "since_the_paper": since.since_the_paper,
     "your_network": your_network,
 }

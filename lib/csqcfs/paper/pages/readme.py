@@ -22,7 +22,7 @@ from .. import published
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..names import NAMES, count
-from . import beyond, costs, formats, found, index, page, said, tables, timing
+from . import costs, formats, found, index, page, said, softplus, tables, timing
 
 SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
 
@@ -59,8 +59,8 @@ def results() -> str:
     frame = pd.DataFrame(lines, columns=columns).set_index(columns[:2])
     told = {id: found.SENTENCES[id](page.open(id, "quick")) for id in ("table1", "latency", "ablation")}
     text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
-    text += beyond.best_sentence(page.open("honest_first_step", "quick"))
-    text += beyond.softplus_best(page.open("softplus", "quick"))
+    text += first_step.best_sentence(page.open("honest_first_step", "quick"))
+    text += softplus.best(page.open("softplus", "quick"))
     return (
         f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
         f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n"

@@ -17,6 +17,7 @@ from ..runs.records import Record
 if TYPE_CHECKING:  # a page shows what is said here
     from .page import Page
 
+NOT_HERE = "The profile has no runs of this; `./run_all.sh --profile quick` has."
 METHOD = NAMES | {  # with the rows of Table 4
     "origin": "one stage",
     "layer-wise": "two layer-wise stages",
@@ -28,6 +29,12 @@ def compared(shown: Page, first: tuple, second: tuple, column: compare.Column) -
     """One row minus another; None where one has no record."""
     mine, theirs = shown.results(first), shown.results(second)
     return compare.difference(mine, theirs, column) if mine and theirs else None
+
+
+def cell(records: Sequence[Record], column: compare.Column) -> str:
+    """An accuracy, mean over seeds, with half of the 95 % interval; empty where a record lacks it."""
+    found = compare.contrast((1.0, records, column))
+    return "" if found is None else found.short().lstrip("+")
 
 
 def verdict(found: compare.Difference) -> str:

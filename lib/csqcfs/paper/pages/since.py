@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import methods
-from ..experiments.beyond import RULES
+from ..experiments.beyond import RULES, SHOWN
 from ..names import NAMES, count
-from . import beyond, said, tables
+from . import said, tables
+from .first_step import Answer
 
 LABELS = {rule: f"plain, thresholds by {rule!r}" for rule in RULES}
 
 
-def answers(page) -> dict[str, list[beyond.Answer]]:
+def answers(page) -> dict[str, list[Answer]]:
     """Every method of the page "since_the_paper" with operations, at T = 1..8; costs include the steps before T."""
     found = {}
     for method in methods.METHODS:
@@ -27,7 +28,7 @@ def answers(page) -> dict[str, list[beyond.Answer]]:
             additions = one["additions"] * sum(layer["ac"][run] + layer["pre"] for layer in layers)
             moved = one["bits"][run] + one["bits_pre"]
             accuracy = records[0]["snn"][T - 1]
-            found[method].append(beyond.Answer(method, T, accuracy, kind.clock(T, one["sites"]), additions, moved))
+            found[method].append(Answer(method, T, accuracy, kind.clock(T, one["sites"]), additions, moved))
     return found
 
 
@@ -36,10 +37,10 @@ def frame(page) -> pd.DataFrame:
     lines = []
     for method, curve in answers(page).items():
         kind, first = methods.METHODS[method], curve[0]
-        accuracies = [beyond.cell(page.results(("start", method, "snn")), T) for T in beyond.TIMES]
+        accuracies = [said.cell(page.results(("start", method, "snn")), T) for T in SHOWN]
         price = (str(first.clock), f"{first.additions / 1e6:.2f}", f"{first.bits / 1e3:.1f}")
         lines.append((kind.label, kind.source, *accuracies, *price))
-    columns = ["Method", "source", *(f"T = {T}" for T in beyond.TIMES)]
+    columns = ["Method", "source", *(f"T = {T}" for T in SHOWN)]
     columns += ["T = 1: steps on one clock", "additions (M)", "kilobits"]
     return pd.DataFrame(lines, columns=columns).set_index("Method")
 
@@ -51,15 +52,15 @@ def rules_frame(page) -> pd.DataFrame:
     lines = []
     for key, label in rows.items():
         if found := page.results(key):
-            lines.append((label, str(len(found)), *(beyond.cell(found, column) for column in ("ann", *beyond.TIMES))))
-    columns = ["Thresholds", "n", "ANN", *(f"T = {T}" for T in beyond.TIMES)]
+            lines.append((label, str(len(found)), *(said.cell(found, column) for column in ("ann", *SHOWN))))
+    columns = ["Thresholds", "n", "ANN", *(f"T = {T}" for T in SHOWN)]
     return pd.DataFrame(lines, columns=columns).set_index("Thresholds")
 
 
 def since_the_paper(page) -> list[str]:
     """What is most accurate by the clock, by additions and by bits moved, at the first answer of each method."""
     found = answers(page)
-    sentences = [] if page.rows else [beyond.NOT_HERE]
+    sentences = [] if page.rows else [said.NOT_HERE]
     if "plain" in found and "graded" in found:
         plain, graded = found["plain"][0], found["graded"][0]
         sentences.append(

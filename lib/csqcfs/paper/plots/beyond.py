@@ -9,8 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from ..experiments import beyond
 from ..names import NAMES
-from ..pages import beyond as page_of
-from ..pages import since, style
+from ..pages import first_step, since, softplus, style
 from . import shared
 
 STEPS = (1, 2, 4, 8)
@@ -25,23 +24,28 @@ def _look(name: str) -> tuple[style.Method, str]:
 
 
 def second_stages(page) -> Figure | None:
-    """(a) plain accuracy over time of each second stage; (b) its first step against the level of its thresholds."""
-    found = {name: records for name in page_of.STAGES if (records := page.results((name, "plain")))}
+    """(a) plain accuracy over time of each second stage; (b) what differences between the channels of a layer bring."""
+    found = {name: records for name in softplus.STAGES if (records := page.results((name, "plain")))}
     if not found:
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
     for name, records in found.items():
         look, line = _look(name)
-        label = page_of.STAGES[name]
         rows = [(records, T) for T in STEPS]
-        shared.band(left, STEPS, rows, look.colour, marker=look.marker, linestyle=line, label=label)
+        drawn = {"marker": look.marker, "linestyle": line, "label": softplus.STAGES[name]}
+        shared.band(left, STEPS, rows, look.colour, **drawn)
+    right.axhline(0, color="grey", linewidth=0.8)
+    for name, (apart, gaps) in softplus.spread(page).items():
+        look, line = _look(name)
+        low, high = gaps[1].interval()
+        bars = [[gaps[1].points - low], [high - gaps[1].points]]
         mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
-        shared.point(right, page_of.levels(records)[0], records, 1, look.colour, **mark)
+        right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, linestyle="none", elinewidth=1, **mark)
     shared.log2_axis(left, STEPS, "time-step T")
     left.set_ylabel("accuracy (%), plain neurons")
-    right.set_xlabel("mean threshold over layers")
-    right.set_ylabel("accuracy at T = 1 (%)")
-    style.letters((left, right), ("over time", "the first step and the level"))
+    right.set_xlabel("spread of a layer's thresholds, σ / mean")
+    right.set_ylabel("gain over their mean at T = 1 (points)")
+    style.letters((left, right), ("over time", "what the channels' own thresholds bring"))
     for ax in (left, right):
         ax.grid(axis="y")
     style.legend(fig)
@@ -50,7 +54,7 @@ def second_stages(page) -> Figure | None:
 
 def first_steps(page) -> Figure | None:
     """(a) plain accuracy over T of networks trained at each L; (b) all on one clock, with hidden steps counted."""
-    if not any(page.results((network, L, "plain")) for network in page_of.NETWORKS for L in beyond.LEVELS):
+    if not any(page.results((network, L, "plain")) for network in first_step.NETWORKS for L in beyond.LEVELS):
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
     for L, colour in zip(beyond.LEVELS, OF_LEVEL, strict=True):
@@ -62,7 +66,7 @@ def first_steps(page) -> Figure | None:
                 rows = [(records, T) for T in range(1, beyond.T + 1)]
                 look = {"linestyle": line, "marker": "D" if line == "-" else None, "label": f"L = {L}, {name}"}
                 shared.band(left, range(1, beyond.T + 1), rows, colour, **look)
-    for name, curve in page_of.answers(page).items():
+    for name, curve in first_step.answers(page).items():
         method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
         L = int(name.partition("L = ")[2][0])
         tuned = name.startswith("CS-")
@@ -83,7 +87,7 @@ def first_steps(page) -> Figure | None:
 
 def when_sure(page) -> Figure | None:
     """Accuracy over mean steps: of all images alike (thin), and stopping when sure, each margin a point of a line."""
-    found = page_of.sure(page)
+    found = first_step.sure(page)
     if not found:
         return None
     fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))

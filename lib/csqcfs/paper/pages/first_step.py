@@ -1,4 +1,4 @@
-"""Tables and findings of what goes beyond the paper: second stages, and quantization steps."""
+"""Tables and findings of *The honest first step*: networks trained for few steps, and stopping when sure."""
 
 from __future__ import annotations
 
@@ -15,94 +15,7 @@ from ..names import NAMES, count
 from ..runs.records import Record
 from . import said
 
-TIMES = (1, 2, 4, 8)
-STAGES = {  # rows of the page "softplus", and how tables and figures call them
-    "start": "QCFS, the start",
-    "qcfs-2": "QCFS, two stages",
-    "csqcfs": "CS-QCFS, as printed",
-    "csqcfs, no decay": "CS-QCFS, λ without decay",
-    "ctqcfs": "CT-QCFS, step on θ",
-    "ceqcfs": "CE-QCFS, Exp",
-    "cqcfs": "C-QCFS",
-    "cqcfs, no decay": "C-QCFS, without decay",
-}
-NOT_HERE = "The profile has no runs of this; `./run_all.sh --profile quick` has."
 NETWORKS = {"csqcfs": "CS-QCFS", "other": "CS-QCFS, other start", "start": "QCFS, the start"}
-
-
-def levels(records: Sequence[Record]) -> tuple[float, float]:
-    """Mean over layers of the mean threshold, and the least threshold; means over seeds."""
-    layers = [list(record.metrics["thresholds"].values()) for record in records]
-    means = [np.mean([np.mean(theta) for theta in seed]) for seed in layers]
-    return float(np.mean(means)), float(np.mean([min(map(min, seed)) for seed in layers]))
-
-
-def cell(records: Sequence[Record], column: compare.Column) -> str:
-    """Mean over seeds with half of the 95 % interval."""
-    found = compare.contrast((1.0, records, column))
-    return "" if found is None else found.short().lstrip("+")
-
-
-def softplus_frame(page) -> pd.DataFrame:
-    """Accuracy (%) and thresholds of each second stage; stages without a record are absent."""
-    lines = []
-    for name, label in STAGES.items():
-        if plain := page.results((name, "plain")):
-            low, least = levels(plain)
-            offset = cell(page.results((name, "cos")), 1) if page.results((name, "cos")) else ""
-            accuracies = [cell(plain, column) for column in ("ann", *TIMES)]
-            lines.append((label, str(len(plain)), *accuracies, offset, f"{low:.3f}", f"{least:.3f}"))
-    plain = [f"T = {T}" for T in TIMES]
-    columns = ["Second stage", "n", "ANN", *plain, "offset spikes, T = 1", "mean θ", "least θ"]
-    return pd.DataFrame(lines, columns=columns).set_index("Second stage")
-
-
-def softplus_gains(page) -> pd.DataFrame:
-    """Each second stage minus CS-QCFS as printed, in points, with half of the 95 % interval."""
-    lines = []
-    for name, label in STAGES.items():
-        found = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in ("ann", *TIMES)]
-        if name != "csqcfs" and all(found):
-            lines.append((label, *(one.short() for one in found)))
-    columns = ["minus CS-QCFS as printed", "ANN", *(f"T = {T}" for T in TIMES)]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
-
-
-def softplus_best(page) -> list[str]:
-    """The second stage with the most accurate first step, if that is not CS-QCFS as printed, against it."""
-    found = {name: records for name in STAGES if (records := page.results((name, "plain")))}
-    if not found:
-        return []
-    best = max(found, key=lambda name: np.mean([one.metrics["snn"][0] for one in found[name]]))
-    gaps = [said.compared(page, (best, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
-    if best == "csqcfs" or not all(gaps):
-        return []
-    points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
-    ann = gaps[-1]
-    return [
-        f"Of all second stages {STAGES[best]} has the best first step; against CS-QCFS as printed: {points} points, "
-        f"its ANN {said.verdict(ann)} ({ann.short()}; {said.rests_on(found[best], ann.seeds)})."
-    ]
-
-
-def softplus(page) -> list[str]:
-    """Which explanation survives, decay, damping or level, each by the stage that takes it away."""
-    sentences = [] if page.rows else [NOT_HERE]
-    for name, what in (
-        ("csqcfs, no decay", "Without weight decay on λ, CS-QCFS"),
-        ("ctqcfs", "With the step on θ, CS-QCFS"),
-        ("ceqcfs", "With Exp in place of Softplus it"),
-        ("cqcfs", "C-QCFS, without Softplus,"),
-    ):
-        found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
-        if found is not None:
-            mine, printed = (levels(page.results((key, "plain")))[0] for key in (name, "csqcfs"))
-            rests = said.rests_on(page.results((name, "plain")), found.seeds)
-            sentences.append(
-                f"{what} is {said.verdict(found)} at plain T = 1, {found} points ({rests}), at a mean threshold of "
-                f"{mine:.2f} instead of {printed:.2f}."
-            )
-    return sentences + softplus_best(page)
 
 
 class Answer(NamedTuple):
@@ -117,16 +30,16 @@ class Answer(NamedTuple):
     records: Sequence[Record] = ()
 
 
-def first_step_frame(page) -> pd.DataFrame:
+def frame(page) -> pd.DataFrame:
     """Accuracy (%) of plain SNNs by L; rows without a record are absent."""
     lines = []
     for network, label in NETWORKS.items():
         for L in beyond.LEVELS:
             if found := page.results((network, L, "plain")):
                 thresholds = found[0].settings["training"].get("start_thresholds", "its own")
-                accuracies = (cell(found, column) for column in ("ann", *TIMES))
+                accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
                 lines.append((label, str(L), thresholds, str(len(found)), *accuracies))
-    columns = ["Network", "L", "start's thresholds", "n", "ANN", *(f"T = {T}" for T in TIMES)]
+    columns = ["Network", "L", "start's thresholds", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
@@ -168,7 +81,7 @@ def best_sentence(page) -> list[str]:
             and not gap.decided
         ]
         tie = f", undecided against {' and '.join(rivals)}" if rivals else ""
-        named.append(f"{one.name} within {count(clock, 'step')} ({cell(one.records, one.T)} %{tie})")
+        named.append(f"{one.name} within {count(clock, 'step')} ({said.cell(one.records, one.T)} %{tie})")
     told = f"Among the networks of “{page.artefact.title}”, all from one start, the most accurate with no hidden step"
     return [f"{told} are {', '.join(named)}."] if named else []
 
@@ -201,10 +114,10 @@ def sure_frame(page) -> pd.DataFrame:
 
 def honest_first_step(page) -> list[str]:
     """What one step reaches, and what it is compared with."""
-    sentences = [] if page.rows else [NOT_HERE]
+    sentences = [] if page.rows else [said.NOT_HERE]
     if one := page.results(("csqcfs", 1, "plain")):
         sentences.append(
-            f"Trained at L = 1, one honest step reaches {cell(one, 1)} % (its ANN {cell(one, 'ann')} %; "
+            f"Trained at L = 1, one honest step reaches {said.cell(one, 1)} % (its ANN {said.cell(one, 'ann')} %; "
             f"{said.rests_on(one)})."
         )
         gap = said.compared(page, ("csqcfs", 1, "plain"), ("csqcfs", 4, "plain"), 1)

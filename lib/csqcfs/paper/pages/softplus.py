@@ -1,0 +1,120 @@
+"""Tables and findings of *What Softplus costs*: second stages of equal length from one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..experiments import beyond
+from ..measures import compare
+from ..measures.thresholds import variation
+from ..runs.records import Record
+from . import said
+
+STAGES = {  # rows of the page "softplus", and how tables and figures call them
+    "start": "QCFS, the start",
+    "qcfs-2": "QCFS, two stages",
+    "csqcfs": "CS-QCFS, as printed",
+    "csqcfs, no decay": "CS-QCFS, λ without decay",
+    "ctqcfs": "CT-QCFS, step on θ",
+    "ceqcfs": "CE-QCFS, Exp",
+    "cqcfs": "C-QCFS",
+    "cqcfs, no decay": "C-QCFS, without decay",
+}
+
+
+def levels(records: Sequence[Record]) -> tuple[float, float]:
+    """Mean over layers of the mean threshold, and the least threshold; means over seeds."""
+    layers = [list(record.metrics["thresholds"].values()) for record in records]
+    means = [np.mean([np.mean(theta) for theta in seed]) for seed in layers]
+    return float(np.mean(means)), float(np.mean([min(map(min, seed)) for seed in layers]))
+
+
+def frame(page) -> pd.DataFrame:
+    """Accuracy (%) and thresholds of each second stage; stages without a record are absent."""
+    lines = []
+    for name, label in STAGES.items():
+        if plain := page.results((name, "plain")):
+            low, least = levels(plain)
+            offset = said.cell(page.results((name, "cos")), 1) if page.results((name, "cos")) else ""
+            accuracies = [said.cell(plain, column) for column in ("ann", *beyond.SHOWN)]
+            lines.append((label, str(len(plain)), *accuracies, offset, f"{low:.3f}", f"{least:.3f}"))
+    plain = [f"T = {T}" for T in beyond.SHOWN]
+    columns = ["Second stage", "n", "ANN", *plain, "offset spikes, T = 1", "mean θ", "least θ"]
+    return pd.DataFrame(lines, columns=columns).set_index("Second stage")
+
+
+def gains(page) -> pd.DataFrame:
+    """Each second stage minus CS-QCFS as printed, in points, with half of the 95 % interval; n seeds that both have."""
+    lines = []
+    for name, label in STAGES.items():
+        found = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in ("ann", *beyond.SHOWN)]
+        if name != "csqcfs" and all(found):
+            lines.append((label, str(found[0].seeds), *(one.short() for one in found)))
+    columns = ["minus CS-QCFS as printed", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
+def spread(page) -> dict[str, tuple[float, dict[int | str, compare.Difference]]]:
+    """Of each channel-wise second stage how far its thresholds lie apart, and what that brings over their means."""
+    found = {}
+    for name in STAGES:
+        own, level = page.results((name, "plain")), page.results((name, beyond.LAYER_MEAN))
+        if own and level:
+            apart = float(np.mean([variation(record.metrics["thresholds"]) for record in own]))
+            found[name] = apart, {column: compare.difference(own, level, column) for column in ("ann", *beyond.SHOWN)}
+    return found
+
+
+def spread_frame(page) -> pd.DataFrame:
+    """`spread` as a table, with the first step that is left once the thresholds of a layer are equal."""
+    lines = []
+    for name, (apart, gaps) in spread(page).items():
+        level = page.results((name, beyond.LAYER_MEAN))
+        left = said.cell(level, 1)
+        lines.append((STAGES[name], str(gaps[1].seeds), f"{apart:.3f}", left, *(gap.short() for gap in gaps.values())))
+    columns = ["Second stage", "n", "σ / mean of θ", "equal: T = 1", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+    return pd.DataFrame(lines, columns=columns).set_index("Second stage")
+
+
+def best(page) -> list[str]:
+    """The second stage with the most accurate first step, if that is not CS-QCFS as printed, against it."""
+    found = {name: records for name in STAGES if (records := page.results((name, "plain")))}
+    if not found:
+        return []
+    first = max(found, key=lambda name: np.mean([one.metrics["snn"][0] for one in found[name]]))
+    gaps = [said.compared(page, (first, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
+    if first == "csqcfs" or not all(gaps):
+        return []
+    points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
+    ann = gaps[-1]
+    return [
+        f"Of all second stages {STAGES[first]} has the best first step; against CS-QCFS as printed: {points} points, "
+        f"its ANN {said.verdict(ann)} ({ann.short()}; {said.rests_on(found[first], ann.seeds)})."
+    ]
+
+
+def softplus(page) -> list[str]:
+    """Which explanation survives: decay, damping or level, each by the stage that takes it away, or the spread."""
+    sentences = [] if page.rows else [said.NOT_HERE]
+    for name, what in (
+        ("csqcfs, no decay", "Without weight decay on λ, CS-QCFS"),
+        ("ctqcfs", "With the step on θ, CS-QCFS"),
+        ("ceqcfs", "With Exp in place of Softplus it"),
+        ("cqcfs", "C-QCFS, without Softplus,"),
+    ):
+        found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
+        if found is not None:
+            mine, printed = (levels(page.results((key, "plain")))[0] for key in (name, "csqcfs"))
+            rests = said.rests_on(page.results((name, "plain")), found.seeds)
+            sentences.append(
+                f"{what} is {said.verdict(found)} at plain T = 1, {found} points ({rests}), at a mean threshold of "
+                f"{mine:.2f} instead of {printed:.2f}."
+            )
+    if told := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
+        sentences.append(
+            f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(told)}."
+        )
+    return sentences + best(page)
