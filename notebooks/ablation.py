@@ -56,9 +56,9 @@ ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-
 # %% [markdown]
 # ## Thresholds
 #
-# A neuron fires in its first step if its input reaches half its threshold, so that plain accuracy at T = 1 depends on how
-# high thresholds lie. A hypothesis, not tested here: weight decay acts on each threshold, and that of a channel has only
-# its share of the layer's gradient against it. Softplus slows both: a step on λ moves θ by Sigmoid(λ)² of a step on θ.
+# A neuron fires in its first step if its input reaches half its threshold, so that how high thresholds lie has a part in
+# plain accuracy at T = 1; not the only one, and lower thresholds can go with lower accuracy. [What Softplus
+# costs](softplus.ipynb) tries decay, the damped step, the level and the spread of thresholds one by one.
 
 # %% tags=["nbval-check-output"]
 ablation.table(spread.levels(ablation), "Thresholds and plain accuracy", "ablation-thresholds")

@@ -47,7 +47,7 @@ errors.found()
 #
 # Root mean square over neurons and test images, in % of the neuron's own threshold, for plain IF neurons. Layers from the
 # image (1) to the classifier. Above: the network with QCFS. Below: how much more of each part the network with CS-QCFS
-# has; the two are so alike that their lines would hide each other. Parts are correlated, so that their squares need not
+# has, since most of their lines would hide each other. Parts are correlated, so that their squares need not
 # add up to the square of the sum. What is zero by definition (see below) is not drawn.
 
 # %%
@@ -84,7 +84,7 @@ errors.table(frame, "RMS error over layers in % of the threshold, at the paper's
 # ## Over L
 #
 # The same over the quantization step, where the profile trains several. Flooring at T > L is the SNN being *finer* than
-# its ANN: a difference, but not a loss. It may be why SNNs at T = 32 are often more accurate than their ANN (Tables 1-4).
+# its ANN: a difference, but not a loss. It may be why SNNs at T = 32 are often more accurate than their ANN (Tables [1](table1.ipynb), [2](table2.ipynb), [3](table3.ipynb) and [4](table4.ipynb)).
 
 # %%
 errors.figure(error.over_L(errors, "vgg16"), "Error of VGG-16 over L", "conversion_error-L-vgg16")

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What T = 1 costs
 #
-# What do accuracies cost in real latency, operations and energy?
+# What do accuracies cost in real steps, operations and energy?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -58,21 +58,21 @@ latency.table(costs.first_step_frame(latency), "What T = 1 takes", "latency-firs
 #
 # Each line goes through T = 1, 2, 4, ..., 32 of one method. Rings mark the points that no other beats (the Pareto
 # front), with their T beside them where there is room; the table below has them all. The vertical axis is logarithmic
-# in the error.
+# in the error. Energies are in the table below.
 
 # %%
 latency.figure(
-    plots.pareto(latency),
-    "Accuracy against steps, additions and energy; T of the points on each front; bands: 95 % intervals",
+    plots.pareto(latency), "Accuracy against steps and additions; T of the points on each front; bands: 95 % intervals"
 )
 
 # %% [markdown]
 # ## The front
 #
-# All points that are on at least one of the three fronts. Costs include the steps before the first one counts.
+# All points that are on a front of accuracy against steps of each layer, steps on one clock, additions or energy. COS and
+# *CS-QCFS + offset* need few steps of each layer and many on one clock. Costs include the steps before the first one counts.
 
 # %% tags=["nbval-check-output"]
-latency.table(costs.front_frame(latency), "Points on a Pareto front of accuracy against latency, operations or energy")
+latency.table(costs.front_frame(latency), "Points on a Pareto front of accuracy against steps, additions or energy")
 
 # %% [markdown]
 # ## Ours beside the paper's

@@ -63,7 +63,7 @@ table3.table(frame, "Differences of Table 3 in percentage points, paper and ours
 #   differ by up to 0.31 points: differences of that size are within its noise.
 # - Softplus is the identity for large thresholds. Where all thresholds stay well above 1, as they do from an initial
 #   threshold of 4, it hardly changes the training, whatever the differences above.
-# - Offset spikes correct much of the error that better thresholds would avoid. Plain T = 1 is in Tables 1 and 2 as
+# - Offset spikes correct much of the error that better thresholds would avoid. Plain T = 1 is in Tables [1](table1.ipynb) and [2](table2.ipynb) as
 #   "CS-QCFS".
 
 # %%

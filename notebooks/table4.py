@@ -56,7 +56,7 @@ table4.table(frame, "Differences of Table 4 in percentage points, paper and ours
 #   on CIFAR-100 from T = 8 (ResNet-20) or at T = 32 (VGG-16). The text speaks of low latency only.
 # - Two stages lower one ANN of the paper (VGG-16 on CIFAR-100, 76.57 to 76.46): differences of 0.1 points are noise.
 # - "channel-wise" has no Softplus, so this table does not test the full method; on VGG-16 its T = 1 is above the full
-#   method's in Tables 1 and 2.
+#   method's in Tables [1](table1.ipynb) and [2](table2.ipynb).
 # - In a profile where one data set stands in for both, a network with the same settings for both has the same rows twice.
 
 # %% [markdown]

@@ -92,7 +92,7 @@ def test_the_command_prints_the_table_and_writes_the_record(monkeypatch, tmp_pat
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     assert cli.main(["bench", "--rows", "kept", "--quick"]) == 0
     out = capsys.readouterr().out
-    assert "| memory kept for backward | [128, 16, 32, 32] | 1 x the input | <= 1 | yes |" in out
+    assert "| memory kept for backward | [128, 16, 32, 32] | 1 × the input | ≤ 1 | yes |" in out
     record = records.find(Run.of("bench", rows="kept", quick=True), "quick")
     assert record.metrics["lines"][0]["what"] == "memory kept for backward"
     assert record.provenance["hardware"] in out

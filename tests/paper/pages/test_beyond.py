@@ -119,7 +119,7 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert spread.loc["C-QCFS", "σ / mean of θ"] == f"{(0 + 0.4 / 0.8) / 2:.3f}"
     assert spread.loc["C-QCFS", "equal: T = 1"].startswith("50.00 ± ")
     sentences = " ".join(softplus.softplus(shown))
-    assert "With the step on θ, CS-QCFS is ahead at plain T = 1, +5.00 (" in sentences and "n = 1 seed" in sentences
+    assert "CT-QCFS, step on θ ahead, +5.00 ± " in sentences and "n = 1 seed" in sentences
     assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
     assert "Of all second stages C-QCFS has the best first step; against CS-QCFS as printed: +7.00 ± " in sentences
     assert len(plots.second_stages(shown).axes) == 2
@@ -144,13 +144,14 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     accuracies = best["accuracy (%)"].astype(float)
     assert accuracies.is_monotonic_increasing
     frame = first_step.frame(shown)
-    assert len(frame) == 9 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "1"]).all()
+    assert len(frame) == 10 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "1"]).all()
     assert frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
     sure = first_step.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
     text = " ".join(first_step.honest_first_step(shown))
     assert "the most accurate with no hidden step are CS-QCFS, L = 1 within 1 step (80.00 ± 4.00 %)" in text
-    assert "one honest step reaches 80.00 ±" in text and "takes 5.06 of 8 steps" in text
+    assert "one honest step reaches 80.00 ±" in text and "against CS-QCFS at L = 4 it is ahead, +" in text
+    assert "instead of 8 steps: QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %)" in text
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
 
 

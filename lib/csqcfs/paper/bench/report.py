@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
 
 def value(found: dict[str, Any]) -> str:
     """The median of a line that has an outcome, with its unit."""
-    unit = {"x": "", "inputs": " x the input"}.get(found["unit"], f" {found['unit']}")
+    unit = {"x": "", "inputs": " × the input"}.get(found["unit"], f" {found['unit']}")
     return f"{found['outcome']['median']:.3g}{unit}"
 
 
@@ -77,7 +77,7 @@ def table(lines: Sequence[dict[str, Any]], notes: bool = True) -> str:
         measured = "-" if found["outcome"] is None else value(found)
         if found["outcome"] and found["outcome"]["low"] != found["outcome"]["high"]:
             measured += " ({low:.3g} to {high:.3g})".format_map(found["outcome"])
-        target = f"{'>=' if found['above'] else '<='} {found['target']:g}"
+        target = f"{'≥' if found['above'] else '≤'} {found['target']:g}"
         met = {True: "yes", False: "no", None: "-"}[found["met"]]
         times = ", ".join(f"{name} {1e3 * seconds:.3g} ms" for name, seconds in found["seconds"].items())
         note = "; ".join(filter(None, (found["note"], times)))

@@ -144,7 +144,7 @@ def channelwise_four_steps(evidence: Evidence) -> Outcome:
     return decide(evidence, strategies(evidence, "channel-wise", "layer-wise", (4,)))
 
 
-@CLAIMS.both("Section 5.4.2, Table 4", "channel-wise thresholds improve low latency (T = 1, 2) more than high (T >= 8)")
+@CLAIMS.both("Section 5.4.2, Table 4", "channel-wise thresholds improve low latency (T = 1, 2) more than high (T ≥ 8)")
 def channelwise_few_against_many(evidence: Evidence) -> Outcome:
     conditions, few, many = [], (1, 2), (8, 16, 32)
     for dataset, network in dict.fromkeys(key[:2] for key in evidence.keys("table4")):
@@ -172,7 +172,7 @@ def best_step(ours: Recorded, row: tuple) -> int:
 FEW = Outcome(Verdict.NOT_TESTED, "fewer than three L in this profile")
 
 
-@CLAIMS.records("Section 5.5, Fig. 5", "accuracy at ultra-low latency (T <= 4) decreases as L increases")
+@CLAIMS.records("Section 5.5, Fig. 5", "accuracy at ultra-low latency (T ≤ 4) decreases as L increases")
 def larger_L_slower(ours: Recorded) -> Outcome:
     conditions = []
     for (dataset, network), steps in sweeps(ours).items():

@@ -114,19 +114,19 @@ def training_time(ours: Recorded) -> Outcome:
 
 @CLAIMS.printed("Section 5.7, Table 7", "ANN: 1310 M MACs use 6.026 mJ")
 def table7_ann_energy(paper: Printed) -> Outcome:
-    found = f"1310 x 4.6 pJ = {printed_energy('ann'):.4f} mJ"
+    found = f"1310 × 4.6 pJ = {printed_energy('ann'):.4f} mJ"
     return Outcome.of(round(printed_energy("ann"), 3) == TABLE7["ann"].energy, found)
 
 
 @CLAIMS.printed("Section 5.7, Table 7", "SNN with QCFS: 0.078 mJ")
 def table7_qcfs_energy(paper: Printed) -> Outcome:
-    found = f"42.87 x 0.9 + 8.65 x 4.6 = {1000 * printed_energy('qcfs'):.2f} µJ"
+    found = f"42.87 × 0.9 + 8.65 × 4.6 = {1000 * printed_energy('qcfs'):.2f} µJ"
     return Outcome.of(round(printed_energy("qcfs"), 3) == TABLE7["qcfs"].energy, found)
 
 
 @CLAIMS.printed("Section 5.7, Table 7", "SNN with CS-QCFS: 0.0862 mJ")
 def table7_csqcfs_energy(paper: Printed) -> Outcome:
-    found = f"52.66 x 0.9 + 8.43 x 4.6 = {1000 * printed_energy('csqcfs'):.2f} µJ"
+    found = f"52.66 × 0.9 + 8.43 × 4.6 = {1000 * printed_energy('csqcfs'):.2f} µJ"
     return Outcome.of(round(printed_energy("csqcfs"), 4) == TABLE7["csqcfs"].energy, found)
 
 
@@ -171,7 +171,7 @@ def table7_ann_macs(paper: Printed) -> Outcome:
     counted = resnet50_macs()
     return Outcome.of(
         abs(counted / TABLE7["ann"].macs - 1) < 0.01,
-        f"convolutions and classifier of the CIFAR form, stride in the 3 x 3 convolution, have {counted:.0f} M",
+        f"convolutions and classifier of the CIFAR form, stride in the 3 × 3 convolution, have {counted:.0f} M",
     )
 
 

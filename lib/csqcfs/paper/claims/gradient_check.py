@@ -55,8 +55,10 @@ def deviations(lambdas: Sequence[float] = LAMBDAS) -> pd.DataFrame:
 
 
 def _summary(gaps: np.ndarray, tolerance: float = 1e-8) -> str:
-    wrong = gaps > tolerance
-    return f"{gaps.max():.3g} (at {100 * wrong.mean():.0f} %)" if wrong.any() else f"< {tolerance:.8f}"
+    share = 100 * np.mean(gaps > tolerance)
+    if share == 0:
+        return f"< {tolerance:.8f}"
+    return f"{gaps.max():.3g} (at {'< 1' if share < 1 else f'{share:.0f}'} %)"
 
 
 def window_gradients(z: np.ndarray, theta: float) -> dict[str, Gradients]:

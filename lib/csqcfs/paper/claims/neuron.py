@@ -28,7 +28,7 @@ def eq1_eq3_one_symbol(paper: Printed) -> Outcome:
     )
 
 
-@CLAIMS.printed("Section 3.2, Eqs. 4-6", "mean output = mean input − (V(T) − V(0)) / T, whatever the input")
+@CLAIMS.printed("Section 3.2, Eqs. 4-6", "mean output = mean input − (v(T) − v(0)) / T, whatever the input")
 def eq6_balance(paper: Printed) -> Outcome:
     inputs = np.random.default_rng(1).integers(-64, 128, (8, 1000)) / 64
     v, spikes = np.full(1000, 0.5), np.zeros(1000)
@@ -55,8 +55,8 @@ def eq9_start(paper: Printed) -> Outcome:
     half = np.mean(proof.off("printed") > 0)
     return Outcome.of(
         bool(half == 0),
-        f"true for V(0) = 0 (differs at {100 * zero:.0f} % of inputs); with V(0) = θ / 2 of Algorithm 1 line 17"
-        f" it differs at {100 * half:.0f} % of inputs from −3 to 3 θ: the term V(0) is dropped",
+        f"true for v(0) = 0 (differs at {100 * zero:.0f} % of inputs); with v(0) = θ / 2 of Algorithm 1 line 17"
+        f" it differs at {100 * half:.0f} % of inputs from −3 to 3 θ: the term v(0) is dropped",
     )
 
 
@@ -66,7 +66,7 @@ def eq9_clip(paper: Printed) -> Outcome:
     outside = unclipped != np.clip(unclipped, 0, 1)
     return Outcome.of(
         not outside.any(),
-        f"equal only for 0 <= z < θ (1 + 1/T): different at {100 * outside.mean():.0f} % of inputs from −3 to 3 θ",
+        f"equal only for 0 ≤ z < θ (1 + 1/T): different at {100 * outside.mean():.0f} % of inputs from −3 to 3 θ",
     )
 
 
@@ -140,7 +140,7 @@ def no_error(ours: Recorded) -> Outcome:
     return decide(ours, conditions, "SNN at T = L minus ANN, plain neurons")
 
 
-@CLAIMS.printed("Section 4.1.1, Eq. 14", "negative λ: error −λ for z < λ and λ for z >= 0")
+@CLAIMS.printed("Section 4.1.1, Eq. 14", "negative λ: error −λ for z < λ and λ for z ≥ 0")
 def eq14_outer_cases(paper: Printed) -> Outcome:
     proof = corrections.equation14()
     outer = (GRID < -1) | (GRID >= 0)
@@ -171,7 +171,7 @@ def eq14_middle_case(paper: Printed) -> Outcome:
         bool(agree["as printed"] == 1),
         "share of inputs where it gives the error, in the better sign: "
         + ", ".join(f"{100 * share:.0f} % {name}" for name, share in agree.items())
-        + ("; the term −λ [z >= λ/2] is missing" if missing else ""),
+        + ("; the term −λ [z ≥ λ/2] is missing" if missing else ""),
     )
 
 

@@ -100,7 +100,7 @@ def table5_undefined(paper: Printed) -> Outcome:
     difference = (0.5 - -0.1) / -0.1
     return Outcome.of(
         None if difference < 0 else True,
-        f"its thresholds may be <= 0 (section 5.6.2): from −0.1 to 0.5 Diff is −{-100 * difference:.0f} %, with a"
+        f"its thresholds may be ≤ 0 (section 5.6.2): from −0.1 to 0.5 Diff is −{-100 * difference:.0f} %, with a"
         " smallest threshold of 0 it divides by zero",
     )
 

@@ -90,7 +90,7 @@ def eq19_window(paper: Printed) -> Outcome:
     return Outcome.of(
         bool(printed == 0),
         f"differs from the finite difference at {100 * printed:.0f} % of 20,000 points, λ in (−2, 4),"
-        f" and with Softplus(λ) for λ at {100 * corrected:.0f} %; for λ <= 0 the printed range is empty",
+        f" and with Softplus(λ) for λ at {100 * corrected:.0f} %; for λ ≤ 0 the printed range is empty",
     )
 
 
@@ -135,7 +135,7 @@ def eq19_eq20_boundary(paper: Printed) -> Outcome:
     closed_range = bool(cases(edge, np.array(width))[1])
     return Outcome.of(
         open_range == closed_range,
-        "z = −λ/2L is outside in Eq. 19 (<), inside in Eq. 20 (<=): one point, possibly a misread sign",
+        "z = −λ/2L is outside in Eq. 19 (<), inside in Eq. 20 (≤): one point, possibly a misread sign",
     )
 
 
@@ -143,7 +143,7 @@ def eq19_eq20_boundary(paper: Printed) -> Outcome:
 def alg1_line9(paper: Printed) -> Outcome:
     proof = corrections.line9()
     shown = ", ".join(
-        f"{x:g} becomes {y:.3f} (x {y / x:.4g})" for x, y in zip(proof.reference, proof.printed, strict=True)
+        f"{x:g} becomes {y:.3f} (× {y / x:.4g})" for x, y in zip(proof.reference, proof.printed, strict=True)
     )
     restores = "restores it" if proof.off("corrected").max() < TOLERANCE else "does not restore it"
     return Outcome.of(
@@ -161,7 +161,7 @@ def alg1_negative_start(paper: Printed) -> Outcome:
     return Outcome.of(
         None if reachable else True,
         "the first stage has no Softplus, so its threshold may turn negative (section 5.6.2 reports it);"
-        " Softplus reaches no value <= 0, log(e^λ − 1) is undefined there",
+        " Softplus reaches no value ≤ 0, log(e^λ − 1) is undefined there",
     )
 
 

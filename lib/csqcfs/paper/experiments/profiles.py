@@ -129,6 +129,15 @@ class Profile:
         )
 
     @property
+    def tuned(self) -> str:
+        """What `tuning` does, where the profile has a start, as `summary` says what the others do."""
+        return (
+            f"second stages of {self.tuning_epochs} epochs ({self.schedule}, rate {self.tuning_lr:g}, batch "
+            f"{self.batch_size}, float32) from the network {self.start} of the package; crop and flip; {self.val:,} "
+            "training images held out for validation; SNNs on all test images"
+        )
+
+    @property
     def panels(self) -> list[str]:
         """The paper's data sets that are not the same images here; a panel of each other one would show them twice."""
         return list({self.datasets.get(name, name): name for name in reversed(CIFAR)}.values())[::-1]

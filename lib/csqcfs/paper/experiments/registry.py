@@ -164,7 +164,7 @@ ARTEFACTS = (
         "latency",
         BEYOND,
         "What T = 1 costs",
-        "What do accuracies cost in real latency, operations and energy?",
+        "What do accuracies cost in real steps, operations and energy?",
         rows.latency,
     ),
     Artefact(

@@ -1,4 +1,4 @@
-"""What accuracy costs: points of accuracy, latency, operations and energy, their Pareto front, and Table 7."""
+"""What accuracy costs: points of accuracy, steps, operations and energy, their Pareto front, and Table 7."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Point(NamedTuple):
 
 KINDS = ("snn", "operations")
 COSTS: dict[str, Callable[[Point], float]] = {
-    "latency": lambda point: point.latency,
+    "steps": lambda point: point.latency,
+    "clock": lambda point: point.clock,
     "operations": lambda point: point.ac,
     "energy": lambda point: point.millijoules,
 }

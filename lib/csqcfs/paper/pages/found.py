@@ -226,6 +226,13 @@ def latency(shown) -> list[str]:
         for network in dict.fromkeys(key[0] for key in shown.rows)
         if (one := _plain(shown, network)) is not None
     }
+    for network in costs.networks(shown):
+        candidates = [point for method in costs.METHODS for point in costs.points(shown, network, method)]
+        leading = {point.method for point in costs.front(candidates, costs.COSTS["clock"])}
+        if behind := [NAMES[method] for method in costs.METHODS if method not in leading]:
+            sentences.append(
+                f"{NAMES[network]}, by steps on one clock: no point of {' and '.join(behind)} is on the front."
+            )
     return sentences + [f"Plain CS-QCFS against plain QCFS after one real step: {said.summed_up(found)}."] * bool(found)
 
 
@@ -242,7 +249,10 @@ def conversion_error(shown) -> list[str]:
     if sentences:
         both = frame["SNN − ANN"].unstack("Activation")
         gaps = both["CS-QCFS"] - both["QCFS"]
-        sentences.append(f"CS-QCFS minus QCFS in that: {gaps.min():+.1f} to {gaps.max():+.1f} % of θ, over T.")
+        told = f"CS-QCFS minus QCFS in that: {gaps.min():+.1f} to {gaps.max():+.1f} % of θ, over T"
+        single = error.widest(shown)
+        most = f"; at most {single[0]:+.1f} % in one layer (layer {single[1]} at T = {single[2]})" if single else ""
+        sentences.append(f"{told}{most}.")
     return sentences
 
 
@@ -256,11 +266,10 @@ def audit_page(shown) -> list[str]:
 
 def claims(shown) -> list[str]:
     frame = judge.judge(shown)
-    against = frame.index[frame["Verdict"] == "did not hold"]
-    numbers = ", ".join(map(str, against))
+    against = [f"“{claim}”" for claim in frame["Claim"][frame["Verdict"] == "did not hold"]]
     return [
         f"Of {count(len(frame), 'claim')} of the paper that records can decide: {tally(frame['Verdict'])}.",
-        f"Did not hold: no. {numbers}." if len(against) else "None is decided against it.",
+        f"Did not hold: {'; '.join(against)}." if against else "None is decided against it.",
     ]
 
 

@@ -69,7 +69,9 @@ class Page:
         seeds = sorted({len(results) for results in found})
         what = "seed" if any(results[0].settings["training"] for results in found) else "measurement"
         counts = f"n = {f'{seeds[0]}-' * (len(seeds) > 1)}{count(seeds[-1], what)}" if seeds else "not run"
-        places = self.seen("network"), self.seen("dataset")
+        places = [self.seen("network"), self.seen("dataset")]
+        if what == "measurement":
+            places += sorted({results[0].provenance["hardware"] for results in found})
         return ", ".join(filter(None, (f"profile {self.profile.name}", *places, counts)))
 
     @property
@@ -154,7 +156,9 @@ class Page:
         """For the end of a notebook: where the numbers come from, and links to the previous and the next one."""
         from IPython.display import Markdown
 
-        lines = [f"profile {self.profile.name}: {self.profile.summary}"] if self.rows else []
+        shown = [run.training for key, runs in self.rows.items() if self.results(key) for run in runs if run.training]
+        summary = self.profile.tuned if shown and all(one.start for one in shown) else self.profile.summary
+        lines = [f"profile {self.profile.name}: {summary}"] if any(self.records.values()) else []
         return Markdown("\n\n".join(["  \n".join(map(markdown, [*lines, *self.note().splitlines()])), self.links()]))
 
     def links(self) -> str:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
 
 from ...engine import paths
 from ...engine.files import write_text
@@ -22,9 +19,7 @@ from .. import published
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..names import NAMES, count
-from . import costs, formats, found, index, page, said, softplus, tables, timing
-
-SHOWN = (1, 2, 4, 8, 32)  # time-steps of the table of results
+from . import costs, first_step, formats, found, index, page, said, softplus, tables, timing
 
 
 def artefact_map() -> str:
@@ -40,37 +35,10 @@ def artefact_map() -> str:
 
 
 def results() -> str:
-    """Tables 1 and 2 of the quick profile on a screen's width: means over seeds, and what they say."""
-    lines, rests_on = [], []
-    frame = costs.first_step_frame(page.open("latency", "quick"))
-    first_step = {} if frame.empty else frame[costs.FIRST_STEP["steps"]].to_dict()
-    for id in ("table1", "table2"):
-        shown = page.open(id, "quick")
-        for key in shown.rows:
-            if metrics := shown.metrics(key):
-                place = f"{NAMES[key[0]]}, {shown.seen('dataset')}"
-                rests_on.append(f"{place}: {said.rests_on(shown.results(key))}")
-                values = [[one["ann"] for one in metrics], *([one["snn"][T - 1] for one in metrics] for T in SHOWN)]
-                steps = first_step.get((NAMES[key[0]], NAMES[key[1]]), "")
-                lines.append((place, NAMES[key[1]], steps, *(f"{statistics.fmean(value):.1f}" for value in values)))
-    if not lines:
-        return "The profile `quick` has no records yet."
-    columns = ["network, data", "method", "steps a layer at T = 1", "ANN", *(f"T = {T}" for T in SHOWN)]
-    frame = pd.DataFrame(lines, columns=columns).set_index(columns[:2])
-    told = {id: found.SENTENCES[id](page.open(id, "quick")) for id in ("table1", "latency", "ablation")}
-    text = [*told["table1"][:2], *told["latency"][:1], *told["ablation"][1:2]]
-    text += first_step.best_sentence(page.open("honest_first_step", "quick"))
-    text += softplus.best(page.open("softplus", "quick"))
-    return (
-        f"Accuracy in %, trained for a fraction of the paper's epochs ([profile](#profiles) `quick`); "
-        f"{'; '.join(dict.fromkeys(rests_on))}.\n\n{formats.to_markdown(frame)}\n"
-        + "\n".join(f"- {formats.minus(sentence)}" for sentence in text)
-    )
-
-
-def own_schedule() -> str:
-    """Tables 1 and 2 of the profile that trains as the paper does, beside the paper's numbers, as far as it is run."""
+    """Tables 1 and 2 of the profile that trains as the paper does, beside the paper's numbers, and what was found."""
     parts = []
+    steps = costs.first_step_frame(page.open("latency", "quick"))
+    taken = {} if steps.empty else steps[costs.FIRST_STEP["steps"]].to_dict()
     for id, printed in (("table1", published.TABLE1), ("table2", published.TABLE2)):
         shown = page.open(id, "paper")
         frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
@@ -78,13 +46,45 @@ def own_schedule() -> str:
             records = next(filter(None, (shown.results(key) for key in shown.rows if NAMES[key[0]] == network)))
             table = frame.loc[network, ["ANN", *(f"T = {T}" for T in (1, 2, 4))]]
             table = table.rename(index=lambda name: "ours" if name.startswith("ours") else name, level="Source")
+            first = ~table.index.get_level_values("Method").duplicated()
+            took = [
+                taken.get((network, method), "") if new else ""
+                for new, (method, _) in zip(first, table.index, strict=True)
+            ]
+            table.insert(0, "steps a layer at T = 1", took)
             title = f"{network}, {shown.seen('dataset')}, {said.rests_on(records)}:"
             parts += [title, formats.to_markdown(table)]
-        parts += found.SENTENCES[id](shown)
+    lead = "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`)."
     if not parts:
-        return "Nothing is trained with the paper's own schedule yet."
-    lead = "With the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`), beside the paper's numbers."
-    return "\n\n".join([lead, *(part if "|" in part else formats.minus(part) for part in parts)])
+        lead = "Nothing is trained with the paper's own schedule yet."
+    listed = "\n".join(f"- {formats.minus(sentence)}" for sentence in sentences())
+    return "\n\n".join([lead, *parts, listed, not_run()])
+
+
+def not_run() -> str:
+    """Which figures, tables and networks of the paper have no records on its data."""
+    networks, empty = set(), []
+    for artefact in (one for one in registry.ARTEFACTS if one.place != registry.BEYOND):
+        shown = [page.open(artefact.id, profile) for profile in ("quick", "paper")]
+        records = [record for one in shown for group in one.records.values() for record in group]
+        networks |= {record.settings["training"]["network"] for record in records if record.settings["training"]}
+        if not records and shown[-1].rows:
+            empty.append(artefact.place)
+    others = [NAMES[name] for name in profiles.get("paper").networks if name not in networks]
+    missing = [*empty, *others]
+    return f"Without any record on CIFAR so far: {', '.join(missing)}." if missing else ""
+
+
+def sentences() -> list[str]:
+    """At T = 1, with both schedules; the most accurate without hidden steps; the best second stage."""
+    found_at: dict[str, list[str]] = {}
+    for profile, schedule in (("paper", "the paper's own schedule"), ("quick", "the short one of `quick`")):
+        for sentence in found.SENTENCES["table1"](page.open("table1", profile)):
+            pair, _, what = sentence.removesuffix(".").partition(": ")
+            found_at.setdefault(pair, []).append(f"with {schedule} {what}")
+    told = [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
+    told += first_step.best_sentence(page.open("honest_first_step", "quick"))
+    return told + softplus.best(page.open("softplus", "quick"))
 
 
 def profile_list() -> str:
@@ -129,7 +129,6 @@ def speed() -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "results": results,
-    "own-schedule": own_schedule,
     "map": artefact_map,
     "profiles": profile_list,
     "claims": claim_count,

@@ -97,22 +97,17 @@ def best(page) -> list[str]:
 
 
 def softplus(page) -> list[str]:
-    """Which explanation survives: decay, damping or level, each by the stage that takes it away, or the spread."""
+    """Each second stage against the printed one at plain T = 1, and what the differences between channels bring."""
     sentences = [] if page.rows else [said.NOT_HERE]
-    for name, what in (
-        ("csqcfs, no decay", "Without weight decay on λ, CS-QCFS"),
-        ("ctqcfs", "With the step on θ, CS-QCFS"),
-        ("ceqcfs", "With Exp in place of Softplus it"),
-        ("cqcfs", "C-QCFS, without Softplus,"),
-    ):
+    against, rests = [], set()
+    for name, label in STAGES.items():
         found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
-        if found is not None:
-            mine, printed = (levels(page.results((key, "plain")))[0] for key in (name, "csqcfs"))
-            rests = said.rests_on(page.results((name, "plain")), found.seeds)
-            sentences.append(
-                f"{what} is {said.verdict(found)} at plain T = 1, {found} points ({rests}), at a mean threshold of "
-                f"{mine:.2f} instead of {printed:.2f}."
-            )
+        if found is not None and name not in ("csqcfs", "start"):
+            against.append(f"{label} {said.verdict(found)}, {found.short()}")
+            rests.add(said.rests_on(page.results((name, "plain")), found.seeds))
+    if against:
+        on = "; ".join(sorted(rests))
+        sentences.append(f"Against CS-QCFS as printed at plain T = 1: {'; '.join(against)} points ({on}).")
     if told := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
         sentences.append(
             f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(told)}."

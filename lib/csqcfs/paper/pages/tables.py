@@ -98,12 +98,12 @@ def beside(
             values = {column: [value] for column, value in theirs.items() if value is not None}
             lines.append(((*shown, "paper"), [cell(values.get(c), decimals[c]) for c in columns]))
         seeds = sorted({len(values) for values in mine.values() if values})
-        if not seeds and key in printed:
-            continue  # not run: the paper's line alone
-        count = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}" if seeds else "not run"
+        if not seeds:
+            continue  # not run
+        count = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
         cells = [cell(mine.get(c), decimals[c]) for c in columns]
         lines.append(((*seen, f"ours ({profile}, {count})"), cells))
-        if difference and seeds and key in printed:
+        if difference and key in printed:
             gaps = []
             for c in columns:
                 both = mine.get(c) and theirs.get(c) is not None
@@ -131,7 +131,7 @@ def accuracy_beside(
 
     With ``run``, only the rows that have records; empty where none has.
     """
-    shown = {key for key in page.rows if page.metrics(key)} if run else {*printed, *page.rows}
+    shown = {key for key in page.rows if page.metrics(key)} | (set() if run else {*printed})
     if not shown:
         return pd.DataFrame()
 

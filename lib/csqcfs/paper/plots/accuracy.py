@@ -19,19 +19,18 @@ ANN = 78  # where the column of the ANNs stands, right of T = 32
 def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     """One line for each method with its interval, and right of T = 32 the ANN that it was converted from.
 
-    Methods that share an ANN have one mark there, that of the first.
+    Marks at one T stand a little beside each other. Methods that share an ANN have one mark there, that of the first.
 
     Args:
         found: {method of `style.METHODS`: records of the kind "accuracy", one for each seed}.
     """
     steps = list(published.TIMESTEPS)
     networks: dict[tuple, str] = {}
-    for name, records in found.items():
+    for shift, (name, records) in zip(_aside(len(found), 1.06), found.items(), strict=True):
         look = style.METHODS[name]
-        shared.band(ax, steps, [(records, T) for T in steps], look.colour, **shared.line(look))
+        shared.band(ax, shift * np.array(steps), [(records, T) for T in steps], look.colour, **shared.line(look))
         networks.setdefault(tuple(record.metrics["ann"] for record in records), name)
-    places = ANN * 1.12 ** (np.arange(len(networks)) - (len(networks) - 1) / 2)
-    for x, name in zip(places, networks.values(), strict=True):
+    for x, name in zip(ANN * _aside(len(networks), 1.12), networks.values(), strict=True):
         look = style.METHODS[name]
         shared.point(ax, x, found[name], "ann", look.colour, marker=look.marker)
     shared.log2_axis(ax, steps, "time-step T")
@@ -39,6 +38,11 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     ax.set_xticks([*steps, ANN], [*map(str, steps), "ANN"])
     ax.grid(axis="y")
     return ax
+
+
+def _aside(count: int, factor: float) -> np.ndarray:
+    """Factors around 1 by which marks stand beside each other that would hide each other."""
+    return factor ** (np.arange(count) - (count - 1) / 2)
 
 
 def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure | None:

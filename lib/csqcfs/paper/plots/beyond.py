@@ -14,7 +14,15 @@ from . import shared
 
 STEPS = (1, 2, 4, 8)
 LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
-OF_LEVEL = ("#D55E00", "#E69F00", "#009E73", "#0072B2")  # L = 1, 2, 3, 4
+CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
+FEW = {  # lines of `first_steps`, darker for larger L; neurons of the start are the same SNN at every L
+    ("csqcfs", 1): ("#C2A5DB", "o"),
+    ("csqcfs", 2): ("#9B72C2", "s"),
+    ("csqcfs", 3): ("#6E3AA3", "^"),
+    ("csqcfs", 4): ("#3F007D", "D"),
+    ("ceqcfs", 4): (style.METHODS["ceqcfs"].colour, style.METHODS["ceqcfs"].marker),
+    ("start", 4): (style.METHODS["qcfs"].colour, None),
+}
 
 
 def _look(name: str) -> tuple[style.Method, str]:
@@ -43,6 +51,7 @@ def second_stages(page) -> Figure | None:
         right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, linestyle="none", elinewidth=1, **mark)
     shared.log2_axis(left, STEPS, "time-step T")
     left.set_ylabel("accuracy (%), plain neurons")
+    right.set_xlim(left=0)
     right.set_xlabel("spread of a layer's thresholds, σ / mean")
     right.set_ylabel("gain over their mean at T = 1 (points)")
     style.letters((left, right), ("over time", "what the channels' own thresholds bring"))
@@ -53,28 +62,26 @@ def second_stages(page) -> Figure | None:
 
 
 def first_steps(page) -> Figure | None:
-    """(a) plain accuracy over T of networks trained at each L; (b) all on one clock, with hidden steps counted."""
+    """(a) plain accuracy over T of networks trained at each L; (b) the best of them on one clock, with hidden steps."""
     if not any(page.results((network, L, "plain")) for network in first_step.NETWORKS for L in beyond.LEVELS):
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
-    for L, colour in zip(beyond.LEVELS, OF_LEVEL, strict=True):
-        for network, line in (("csqcfs", "-"), ("start", ":")):
-            if network == "start" and L != 4:  # neurons with the same thresholds are the same SNN at every L
-                continue
-            if records := page.results((network, L, "plain")):
-                name = {"csqcfs": "CS-QCFS", "start": "the start"}[network]
-                rows = [(records, T) for T in range(1, beyond.T + 1)]
-                look = {"linestyle": line, "marker": "D" if line == "-" else None, "label": f"L = {L}, {name}"}
-                shared.band(left, range(1, beyond.T + 1), rows, colour, **look)
-    for name, curve in first_step.answers(page).items():
+    every = range(1, beyond.T + 1)
+    for (network, L), (colour, marker) in FEW.items():
+        if records := page.results((network, L, "plain")):
+            look = {"marker": marker, "linestyle": ":" if network == "start" else "-", "label": _few(network, L)}
+            shared.band(left, every, [(records, T) for T in every], colour, **look)
+    curves = first_step.answers(page)
+    plain = [curve for curve in curves.values() if curve[0].clock == 1]
+    if plain:
+        best = [max(one.accuracy for curve in plain for one in curve if one.clock <= T) for T in every]
+        right.plot(every, best, color="black", drawstyle="steps-post", label="best of (a) within so many steps")
+    for name, curve in curves.items():
         method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
-        L = int(name.partition("L = ")[2][0])
-        tuned = name.startswith("CS-")
-        colour = OF_LEVEL[L - 1] if method is None else style.METHODS[method].colour
-        marker = style.METHODS[method].marker if method is not None else "D" if tuned else None
-        x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
-        label = None if method is None else f"{name}, hidden steps counted"
-        right.plot(x, y, color=colour, marker=marker, linestyle="-" if tuned else ":", label=label)
+        if method is not None:
+            look = style.METHODS["ours" if name.startswith("CS-") else method]
+            x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
+            right.plot(x, y, color=look.colour, marker=look.marker, label=f"{name}, hidden steps counted")
     shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
     shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock")
     left.set_ylabel("accuracy (%)")
@@ -83,6 +90,11 @@ def first_steps(page) -> Figure | None:
         ax.grid(axis="y")
     style.legend(fig)
     return fig
+
+
+def _few(network: str, L: int) -> str:
+    """A network of the page "honest_first_step" in a legend."""
+    return f"L = {L}, {first_step.NETWORKS[network].split(',')[-1].strip()}"
 
 
 def when_sure(page) -> Figure | None:
@@ -102,7 +114,9 @@ def when_sure(page) -> Figure | None:
         ax.plot(one["test"]["steps"], one["test"]["accuracy"], color=look.colour, linestyle=line, label=name)
         place = one["chosen"]
         chosen = one["test"]["steps"][place], one["test"]["accuracy"][place]
-        ax.plot(*chosen, color=look.colour, marker=look.marker, markersize=7, markeredgecolor="black")
+        ax.plot(*chosen, color=look.colour, marker=look.marker, **CHOSEN)
+    ax.plot([], [], color="#666666", marker="o", **CHOSEN, label="margin chosen on validation images")
+    ax.plot([], [], color="#666666", linewidth=0.7, marker=".", alpha=0.7, label="all images alike")
     shared.log2_axis(ax, STEPS, "steps, mean over images")
     ax.set_ylabel("accuracy (%)")
     ax.grid(axis="y")

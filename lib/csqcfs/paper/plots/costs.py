@@ -21,10 +21,11 @@ from ..pages import costs, style
 from . import shared
 
 AXES = {
-    "latency": ("steps of each layer", lambda point: point.latency),
+    "steps": ("steps of each layer", lambda point: point.latency),
+    "clock": ("steps on one clock", lambda point: point.clock),
     "operations": ("additions per image (M)", lambda point: point.ac / 1e6),
-    "energy": ("energy per image (mJ)", lambda point: point.millijoules),
 }
+TICKS = {"steps": published.TIMESTEPS, "clock": (1, 4, 16, 64)}
 LINES = dict(zip(energy.CONVENTIONS, ("-", "--", ":", "-.")))
 BELOW = {"linewidth": 3.5, "alpha": 0.45}  # of two lines that may coincide
 
@@ -51,8 +52,8 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list
         **ring,
     )
     ax.margins(x=0.12, y=0.12)
-    if axis == "latency":
-        shared.log2_axis(ax, published.TIMESTEPS, label)
+    if axis in TICKS:
+        shared.log2_axis(ax, TICKS[axis], label)
     else:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
@@ -80,7 +81,7 @@ def error_scale(ax: Axes) -> Axes:
 
 
 def pareto(page) -> Figure | None:
-    """A row for each network of the page "latency", a panel for each cost; one range of accuracy for all."""
+    """A row for each network of the page "latency", a panel for each of `AXES`; one range of accuracy for all."""
     names = costs.networks(page)
     if not names:
         return None

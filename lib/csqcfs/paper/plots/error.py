@@ -64,7 +64,9 @@ def by_time(page, network: str, end: str = "csqcfs") -> Figure | None:
     shades = plt.get_cmap("viridis_r")(np.linspace(0.2, 1, len(STEPS)))
     for ax, part in zip(axes, conversion_error.PARTS):
         for T, shade in zip(STEPS, shades):
-            ax.plot(layers, 100 * np.asarray(found["rms"][str(T)][part]), color=shade, label=f"T = {T}", linewidth=1.4)
+            error = 100 * np.asarray(found["rms"][str(T)][part])
+            if error.any():  # else it is zero by definition
+                ax.plot(layers, error, color=shade, label=f"T = {T}", linewidth=1.4)
         ax.set_xlabel("layer")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.grid(axis="y")
@@ -112,6 +114,18 @@ def table(page) -> pd.DataFrame:
     columns = [*conversion_error.OWN, *COLUMNS.values()]
     index = pd.MultiIndex.from_tuples(lines, names=["Architecture", "Activation", "T"])
     return pd.DataFrame(list(lines.values()), index=index, columns=columns, dtype=float)
+
+
+def widest(page) -> tuple[float, int, int] | None:
+    """Where CS-QCFS minus QCFS is largest in a single layer: the total in % of the threshold, the layer, and T."""
+    found = []
+    for network in dict.fromkeys(key[0] for key in page.rows):
+        base, other = (_metrics(page, network, end) for end in ENDS)
+        for T in base["rms"] if base and other else ():
+            gaps = 100 * np.subtract(other["rms"][T]["total"], base["rms"][T]["total"])
+            layer = int(np.abs(gaps).argmax())
+            found.append((float(gaps[layer]), layer + 1, int(T)))
+    return max(found, key=lambda one: abs(one[0]), default=None)
 
 
 def _metrics(page, network: str, end: str, L: int | None = None) -> dict[str, Any] | None:
