@@ -25,7 +25,8 @@ from csqcfs.paper.pages import index
 
 # %% [markdown]
 # Runs that several notebooks share are computed once and counted in each of them. The claims ledger draws on the runs
-# of all the paper's artefacts. `./run_all.sh --only ID` makes a single one; the ID is the notebook's name.
+# of all the paper's artefacts and of [What Softplus costs](softplus.ipynb). `./run_all.sh --only ID` makes a single one;
+# the ID is the notebook's name.
 
 # %%
 index.show(profile, seeds)

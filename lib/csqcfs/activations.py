@@ -17,7 +17,7 @@ The modules differ only in these switches:
     ==========  =============  ==========================
 
 Two more answer what Softplus costs: `CTQCFS` is CS-QCFS with the step of training on theta instead of lambda, and
-`CEQCFS` has theta = Exp(lambda); on our records it has the best first steps of all (notebook *What Softplus costs*).
+`CEQCFS` has theta = Exp(lambda); the notebook *What Softplus costs* compares them.
 
 The gradients are those of `kernels.py`, which follow the derivation and not the misprints of Eqs. 19-20.
 """

@@ -244,7 +244,7 @@ def test_findings_by_hand():
     assert "17 of 24" in found("full-against-table4")
     assert "up to 0.31" in found("table3-against-table4")
     assert "8.65 and 8.43 M" in found("table7-snn-macs") and "4.89 and 4.76" in found("table7-snn-macs")
-    assert "x 7.444" in found("alg1-line9") and "x 1.948" in found("alg1-line9")
+    assert "× 7.444" in found("alg1-line9") and "× 1.948" in found("alg1-line9")
 
 
 def test_leads_on_resnet20_cifar100_by_hand():

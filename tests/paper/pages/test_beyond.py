@@ -115,13 +115,14 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert gains.loc["CT-QCFS, step on θ", "n"] == "1" and gains.loc["C-QCFS", "n"] == "3"
     spread = softplus.spread_frame(shown)
     assert list(spread.index) == [name for name in softplus.STAGES.values() if not name.startswith("QCFS")]
-    assert spread.loc["C-QCFS", "T = 1"].startswith("+10.00 ± ") and spread.loc["C-QCFS", "n"] == "1"
+    assert spread.loc["C-QCFS", "T = 1"].startswith("+10.00 ± ") and spread.loc["C-QCFS", "n"] == "3"
     assert spread.loc["C-QCFS", "σ / mean of θ"] == f"{(0 + 0.4 / 0.8) / 2:.3f}"
     assert spread.loc["C-QCFS", "equal: T = 1"].startswith("50.00 ± ")
     sentences = " ".join(softplus.softplus(shown))
     assert "CT-QCFS, step on θ ahead, +5.00 ± " in sentences and "n = 1 seed" in sentences
     assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
-    assert "Of all second stages C-QCFS has the best first step; against CS-QCFS as printed: +7.00 ± " in sentences
+    assert "C-QCFS against CS-QCFS as printed, plain: +7.00 ± " in sentences and "n = 3 seeds, 400 images" in sentences
+    assert "end at plain T = 1 at 53.0 to 53.0 % (CS-QCFS, n = 3); 52.0 to 52.0 % (CE-QCFS, n = 3)" in sentences
     assert len(plots.second_stages(shown).axes) == 2
 
 

@@ -74,7 +74,9 @@ def test_a_difference_within_its_interval_is_undecided(made_up):
     records = page.open("table1", "paper").results(("resnet20", "qcfs"))
     assert said.verdict(Difference(0.5, images_error=1.0)) == "undecided"
     text = said.in_full("ResNet-20", Difference(-3.0, images_error=1.0), records)
-    assert text == "behind on ResNet-20, -3.00 points (95 % interval -4.96 to -1.04; n = 1 seed, 1,000 images)"
+    assert (
+        text == "behind on ResNet-20, -3.00 points (95 % interval over images -4.96 to -1.04; n = 1 seed, 1,000 images)"
+    )
     assert "undecided" not in said.in_full("ResNet-20", Difference(1.0, images_error=float("inf")), records)
 
 

@@ -17,7 +17,7 @@ T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LEVELS = (1, 2, 3, 4)
 SEEDS = (0, 1, 2)  # of the training at L = 1 and of `SEEDED`, whatever seeds the others have
-SEEDED = ("csqcfs", "ceqcfs", "cqcfs")  # second stages whose difference is more than one training shows
+SEEDED = ("csqcfs", "ceqcfs", "cqcfs")  # second stages with several seeds, which differ more than images do
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
 LAYER_MEAN = "layer mean"  # instead of a rule: each channel has the mean threshold of its layer
 # Second stages: (activation, weight decay of the thresholds or None for that of the weights)
@@ -51,7 +51,8 @@ def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
         rows[name, "plain"] = _snn(profile, every if name in SEEDED else seeds, end, "plain", threshold_decay=decay)
         rows[name, "cos"] = _snn(profile, seeds, end, "cos", threshold_decay=decay)
         if end != "qcfs":
-            tuned = [profile.tuning(end, seed=seed, threshold_decay=decay) for seed in seeds]
+            of = every if name in SEEDED else seeds
+            tuned = [profile.tuning(end, seed=seed, threshold_decay=decay) for seed in of]
             rows[name, LAYER_MEAN] = [Run.of("accuracy", one, method="plain", T=T, rule=LAYER_MEAN) for one in tuned]
     return rows | {("start", method): _snn(profile, seeds, "qcfs", method, epochs=0) for method in ("plain", "cos")}
 

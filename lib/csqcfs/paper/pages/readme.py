@@ -84,7 +84,7 @@ def sentences() -> list[str]:
             found_at.setdefault(pair, []).append(f"with {schedule} {what}")
     told = [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
     told += first_step.best_sentence(page.open("honest_first_step", "quick"))
-    return told + softplus.best(page.open("softplus", "quick"))
+    return told + softplus.seeded(page.open("softplus", "quick"))
 
 
 def profile_list() -> str:

@@ -54,8 +54,9 @@ def in_full(what: str, found: compare.Difference, records: Sequence[Record]) -> 
     if not math.isfinite(high):
         why = "no interval, the records count no images"
         return f"{what} {found.points:+.2f} points ({rests_on(records, found.seeds)}; {why})"
+    about = "" if found.seeds > 1 else " over images"
     return (
-        f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; "
+        f"{verdict(found)} on {what}, {found.points:+.2f} points (95 % interval{about} {low:+.2f} to {high:+.2f}; "
         f"{rests_on(records, found.seeds)})"
     )
 

@@ -79,37 +79,46 @@ def spread_frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).set_index("Second stage")
 
 
-def best(page) -> list[str]:
-    """The second stage with the most accurate first step, if that is not CS-QCFS as printed, against it."""
-    found = {name: records for name in STAGES if (records := page.results((name, "plain")))}
-    if not found:
-        return []
-    first = max(found, key=lambda name: np.mean([one.metrics["snn"][0] for one in found[name]]))
-    gaps = [said.compared(page, (first, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
-    if first == "csqcfs" or not all(gaps):
-        return []
-    points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
-    ann = gaps[-1]
-    return [
-        f"Of all second stages {STAGES[first]} has the best first step; against CS-QCFS as printed: {points} points, "
-        f"its ANN {said.verdict(ann)} ({ann.short()}; {said.rests_on(found[first], ann.seeds)})."
+def seeded(page) -> list[str]:
+    """The stages that were trained with several seeds against CS-QCFS as printed, and how far apart seeds alone are."""
+    sentences = []
+    for name in beyond.SEEDED:
+        records = page.results((name, "plain"))
+        gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
+        if name != "csqcfs" and all(gaps) and gaps[0].seeds > 1:
+            points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
+            sentences.append(
+                f"{STAGES[name]} against CS-QCFS as printed, plain: {points} points, at T = 1 {said.verdict(gaps[0])}; "
+                f"its ANN {gaps[-1].short()} ({said.rests_on(records, gaps[0].seeds)})."
+            )
+    return sentences + seed_noise(page)
+
+
+def seed_noise(page) -> list[str]:
+    """How far apart plain first steps of trainings are that differ in their seed alone."""
+    first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
+    told = [
+        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].split(',')[0]}, n = {len(steps)})"
+        for name, records in first.items()
+        if len(steps := [record.metrics["snn"][0] for record in records]) > 1
     ]
+    lead = "Trainings that differ in their seed alone end at plain T = 1 at"
+    return [f"{lead} {'; '.join(told)}: what one seed shows there may be the seed's."] if told else []
 
 
 def softplus(page) -> list[str]:
     """Each second stage against the printed one at plain T = 1, and what the differences between channels bring."""
     sentences = [] if page.rows else [said.NOT_HERE]
-    against, rests = [], set()
+    against = []
     for name, label in STAGES.items():
         found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
-        if found is not None and name not in ("csqcfs", "start"):
-            against.append(f"{label} {said.verdict(found)}, {found.short()}")
-            rests.add(said.rests_on(page.results((name, "plain")), found.seeds))
+        if found is not None and name not in ("csqcfs", "start", *beyond.SEEDED):
+            rests = said.rests_on(page.results((name, "plain")), found.seeds)
+            against.append(f"{label} {said.verdict(found)}, {found.short()} ({rests})")
     if against:
-        on = "; ".join(sorted(rests))
-        sentences.append(f"Against CS-QCFS as printed at plain T = 1: {'; '.join(against)} points ({on}).")
+        sentences.append(f"Against CS-QCFS as printed at plain T = 1, in points: {'; '.join(against)}.")
     if told := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
         sentences.append(
             f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(told)}."
         )
-    return sentences + best(page)
+    return sentences + seeded(page)

@@ -25,6 +25,7 @@ from ..published import TIMESTEPS
 from . import style
 
 FEW = 10  # images of one run: small enough that no kernel is compiled, which would take longer than the page
+OTHERS = (("#999999", "s"), ("#444444", "^"), ("#CC79A7", "v"))  # colours and markers of what is no method of the paper
 CALIBRATION = 256  # images that SpikingJelly looks at
 
 
@@ -123,11 +124,13 @@ def found(rows: Mapping[str, list[float] | None], images: int):
 def figure(rows: Mapping[str, list[float] | None], images: int) -> Figure:
     """Accuracy over T on so many test images, a line for each network with its 95 % interval."""
     fig, (ax,) = style.panels(1, height=3.0)
-    for (name, row), marker in zip(rows.items(), "osD^v", strict=False):
+    others, named = iter(OTHERS), {look.label: look for look in style.METHODS.values()}
+    for name, row in rows.items():
         if row is not None:
-            (line,) = ax.plot(TIMESTEPS, row[1:], marker=marker, label=name)
+            look = named.get(name.rpartition(": ")[2]) or style.Method(name, *next(others))
+            ax.plot(TIMESTEPS, row[1:], **look._replace(label=name).kwargs())
             ends = np.transpose([interval(share, images) for share in row[1:]])
-            ax.fill_between(TIMESTEPS, *ends, color=line.get_color(), alpha=0.12, linewidth=0)
+            ax.fill_between(TIMESTEPS, *ends, color=look.colour, alpha=0.12, linewidth=0)
     shared.log2_axis(ax, list(TIMESTEPS), "time-step T")
     ax.set_ylabel("accuracy (%)")
     style.legend(fig)

@@ -124,6 +124,7 @@ def when_sure(page) -> Figure | None:
     return fig
 
 
+LOST = 20  # % that a method never reaches which has lost the network
 COSTS = {
     "steps on one clock": lambda answer: answer.clock,
     "additions per image (M)": lambda answer: answer.additions / 1e6,
@@ -136,15 +137,21 @@ def methods(page) -> Figure | None:
     found = since.answers(page)
     if not found:
         return None
+    lost = [method for method, curve in found.items() if max(answer.accuracy for answer in curve) < LOST]
     fig, axes = plt.subplots(1, 3, figsize=(style.PAGE, 3.2), sharey=True)
     for ax, (label, cost) in zip(axes, COSTS.items(), strict=True):
         for method, curve in found.items():
+            if method in lost:
+                continue
             look = style.METHODS["qcfs" if method == "plain" else method]
             name = "plain (QCFS)" if method == "plain" else look.label
             shown = [answer for answer in curve if answer.T in STEPS]
             x, y = [cost(answer) for answer in shown], [answer.accuracy for answer in shown]
             ax.plot(x, y, color=look.colour, marker=look.marker, label=name)
         _log_axis(ax, label)
+    if lost:
+        names = " and ".join(style.METHODS[method].label for method in lost)
+        axes[0].plot([], [], linestyle="none", label=f"not drawn, below {LOST} %: {names}")
     axes[0].set_ylabel("accuracy (%)")
     style.letters(axes, ("time", "arithmetic", "communication"))
     style.legend(fig)
