@@ -603,3 +603,65 @@ def test_measuring_shares_the_weights_and_an_snn_has_its_own():
     snn, before = convert(ann), copy.deepcopy(ann.state_dict())
     torch.nn.init.zeros_(snn.graph.get_submodule("0").weight)
     torch.testing.assert_close(ann.state_dict(), before, rtol=0, atol=0)
+
+
+def in_place_of_a_view(net, x):
+    h = torch.relu(net.a(x))
+    h[:, 0].mul_(2)
+    return net.o(h)
+
+
+def in_place_flat(net, x):
+    h = torch.relu(net.a(x))
+    v = h.view(-1)
+    v += 1
+    return net.o(h)
+
+
+def out_of_sight(net, x):
+    h = torch.relu(net.a(x))
+    torch.add(h, 1, out=h)
+    return net.o(h)
+
+
+UNSEEN = {
+    "a part of a value in place": in_place_of_a_view,
+    "another shape of it in place": in_place_flat,
+    "out=": out_of_sight,
+    "dropout that never ends": lambda net, x: net.o(F.dropout(torch.relu(net.a(x)), 0.5, True)),
+    "a branch that tracing takes otherwise": lambda net, x: net.o(
+        torch.relu(net.a(x * 3 if isinstance(x, Tensor) else x))
+    ),
+    "one draw for ever": lambda net, x: net.o(torch.relu(net.a(x)) + torch.rand(8)),
+}
+
+
+class Written(nn.Module):
+    """Two layers and a forward of its own."""
+
+    def __init__(self, written):
+        super().__init__()
+        self.a, self.o, self.written = nn.Linear(6, 8), nn.Linear(8, 3), written
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_without_an_example_the_graph_is_compared_at_the_first_input(name):
+    """It was traced without values, which hide these; a copy in between changes nothing about that."""
+    ann, x = quantize_activations(Written(UNSEEN[name])), torch.randn(3, 6)
+    with pytest.raises(InputError, match="^Written (computes|gives) something else"):
+        convert(copy.deepcopy(ann), example=x)
+    spiking = convert(ann)
+    for _ in range(2):  # it stays refused
+        with pytest.raises(InputError, match="^Written (computes|gives) something else"):
+            spiking(x, 2)
+
+
+def test_without_an_example_an_ordinary_network_is_right():
+    net, x = Written(lambda net, x: net.o(torch.relu(net.a(x)).view(x.shape[0], -1))), torch.randn(3, 6)
+    ann = quantize_activations(net, threshold=0.5)
+    with torch.no_grad():
+        ann.a.weight.mul_(1.5)  # what was compared are programs, not weights
+    assert torch.allclose(convert(ann)(x, STEPS).double(), over_time(ann, x.double(), STEPS), atol=1e-5)

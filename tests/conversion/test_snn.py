@@ -288,3 +288,33 @@ def test_bad_inputs(shape, T, said):
     with pytest.raises(InputError, match=said) as refusal:
         convert(thresholded(build("resnet20", width=0.5), True))(torch.randn(shape), T)
     assert "\n" not in str(refusal.value)
+
+
+def test_statistics_over_time_are_never_taken():
+    """A batch norm that is not folded would take them in training mode, and overwrite its own for good."""
+    torch.manual_seed(0)
+    x = torch.randn(3, 6)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    spiking = convert(quantize_activations(net, threshold=0.5, example=x))
+    assert not spiking.training
+    before = spiking(x, 4)
+    assert spiking.train() is spiking and spiking.training
+    assert torch.equal(spiking(x, 4), before) and torch.equal(spiking.eval()(x, 4), before)
+
+
+@pytest.mark.parametrize("end", [torch.sigmoid, nn.Sigmoid(), lambda score: score.softmax(-1)])
+def test_a_squeezed_end_keeps_the_batch(end):
+    class Squeezed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.o, self.end = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 1, 1), end
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.end(self.o(torch.relu(self.a(x)))).squeeze()
+
+    z = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    spiking = convert(quantize_activations(Squeezed(), example=z))
+    both = spiking(z, 3)
+    assert both.shape == (3, 2, 4, 4)
+    for T in (1, 3):
+        assert torch.allclose(spiking(z[:1], T), both[:T, :1], atol=1e-6) and spiking(z[:1], T).shape == (T, 1, 4, 4)

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from csqcfs import convert
 from csqcfs.conversion import quantize
 from csqcfs.engine.errors import InputError
 from csqcfs.engine.folding import fold_batchnorm
@@ -214,3 +215,20 @@ def test_training_mode_is_refused_by_name():
 def test_untraced_model_is_refused():
     with pytest.raises(InputError, match="^model of type ResNet: expected a GraphModule"):
         fold_batchnorm(build("resnet20", width=0.2))
+
+
+def test_a_norm_folded_for_rows_is_not_used_for_anything_else():
+    """On [N, C, L] the norm acts on C and the layer on L: the example decides, and another rank is refused."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    net[1].running_mean.normal_()
+    net[1].running_var.uniform_(0.2, 3)
+    rows, images = torch.randn(3, 6), torch.randn(3, 6, 6)
+    snn = convert(quantize.quantize_activations(net, example=rows))
+    assert snn(rows, 2).shape == (2, 3, 2)
+    with pytest.raises(InputError, match=r"got \[3, 6, 6\]: expected \[N, features\] as in the example; convert the"):
+        snn(images, 2)
+    whole = convert(quantize.quantize_activations(net, example=images))
+    assert torch.allclose(whole(images, 2)[:, 0], whole(images[:1], 2)[:, 0], atol=1e-5)
+    with pytest.raises(InputError):  # not folded, but its shape was measured for three dimensions
+        whole(torch.randn(3, 5), 2)

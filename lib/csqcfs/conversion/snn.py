@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from ..engine import probe
+from ..engine import probe, traced
+from ..engine.batched import Batched
 from ..engine.copies import opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import folded
@@ -69,10 +70,15 @@ def convert(
     lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
     if lost is not None:
         raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
-    inputs = _like(graph, inputs or graph.meta.get("example"))
+    inputs, unseen = inputs or graph.meta.get("example"), graph.meta.get(traced.UNSEEN)
+    if inputs is not None:
+        inputs = traced.like(graph, inputs)
+        traced.check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
     fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
-    return SNN(folded(neurons), method, end, fronts, name)
+    snn = SNN(folded(neurons), method, end, fronts, name)
+    snn.graph.meta[traced.UNSEEN] = unseen if inputs is None else None
+    return snn
 
 
 class SNN(nn.Module):
@@ -96,6 +102,15 @@ class SNN(nn.Module):
         self.graph, self.method, self.end = graph, method, end
         self._fronts, self._name = fronts or {}, name  # by kind of inputs, as far as measured
         self._largest: dict[Kind, int] = {}
+        self.eval()
+
+    def train(self, mode: bool = True) -> SNN:
+        """The mode is noted; the network stays in evaluation, since statistics over time are none of its data."""
+        super().train(mode)
+        self.graph.eval()
+        if self.end is not None:
+            self.end.eval()
+        return self
 
     @property
     def presteps(self) -> int:
@@ -136,6 +151,8 @@ class SNN(nn.Module):
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
+            traced.check_unseen(self.graph.meta.get(traced.UNSEEN), few)
+            self.graph.meta[traced.UNSEEN] = None
             self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)
@@ -192,15 +209,28 @@ class SNN(nn.Module):
         return self._scores(self._over(inputs, self.method.length(T), fire, observer, "run"), T)
 
     def _over(self, inputs: tuple[Tensor, ...], T: int, fire: Fire, observer: Observer | None, phase: str) -> Any:
-        """What the network gives at each of T steps."""
-        return Simulation(self.graph, T, fire, observer, phase, self._fronts[_kind(inputs)]).run(*inputs)
+        """What the network gives at each of T steps.
+
+        Raises:
+            InputError: an operation that fails for so many images and steps at once.
+        """
+        simulation = Simulation(self.graph, T, fire, observer, phase, self._fronts[_kind(inputs)])
+        try:
+            return simulation.run(*inputs)
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, (InputError, torch.OutOfMemoryError)):
+                raise
+            raise InputError(
+                f"{self._name} does not run on {T} steps of {len(inputs[0])} images at once ({reason(error)}); if it "
+                "counts images by a number of its own, read the number off the input"
+            ) from error
 
     def _scores(self, out: Any, T: int) -> Any:
         """The mean of every output over steps 1..t, and of that what the network's end makes of it."""
         means = pytree.tree_map(lambda leaf: mean_so_far(leaf[:T]) if _is(leaf) else leaf, out)
         if self.end is None:
             return means
-        ended = self.end(*(leaf.flatten(0, 1) for leaf in means))
+        ended = Batched(self.end).run(*(leaf.flatten(0, 1) for leaf in means))
         return pytree.tree_map(lambda leaf: leaf.unflatten(0, (T, -1)) if _is(leaf) else leaf, ended)
 
     def _largest_activation(self, inputs: tuple[Tensor, ...]) -> int:
@@ -243,14 +273,6 @@ def _joined(pieces: list) -> Any:
     leaves, structures = zip(*(pytree.tree_flatten(piece) for piece in pieces))
     whole = [torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*leaves)]
     return pytree.tree_unflatten(whole, structures[0])
-
-
-def _like(graph: fx.GraphModule, example: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
-    """``example`` on the device and of the type of the network's weights."""
-    weight = next((p for p in graph.parameters() if p.is_floating_point()), None)
-    if example is None or weight is None:
-        return example
-    return tuple(x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype) for x in example)
 
 
 def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:

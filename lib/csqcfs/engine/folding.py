@@ -6,7 +6,7 @@ import copy
 from collections import Counter
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
@@ -19,6 +19,18 @@ _NORM_AFTER = {
     nn.Conv3d: nn.BatchNorm3d,
     nn.Linear: nn.BatchNorm1d,
 }
+
+
+class RowsLinear(nn.Linear):
+    """A linear layer with a batch norm folded in, which is one of both for rows [N, features] alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 2:
+            raise InputError(
+                f"a linear layer with a batch norm folded in got {list(x.shape)}: expected [N, features] as in the "
+                "example; convert the network with an example of this shape"
+            )
+        return super().forward(x)
 
 
 def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
@@ -54,7 +66,10 @@ def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
             for name, module in ((before.target, layer), (node.target, norm)):
                 refuse_hooks(name, module, "folded with its neighbour")
             fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-            model.set_submodule(before.target, fuse(layer.eval(), norm))
+            fused = fuse(layer.eval(), norm)
+            if isinstance(fused, nn.Linear):
+                fused.__class__ = RowsLinear
+            model.set_submodule(before.target, fused)
             _bypass(node, model)
     model.graph.lint()
     model.recompile()

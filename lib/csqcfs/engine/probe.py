@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from .batched import Batched
 from .copies import sharing
+from .counts import largest_count
 from .draws import Alone, Draw, Together, same
 from .errors import InputError
 from .fault import fault, line, named, whole
@@ -62,7 +64,7 @@ def _checked(
     except Exception as error:
         shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
         raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
-    for number, draw in enumerate(Draw(*settings) for settings in DRAWS):
+    for number, draw in enumerate(Draw(*settings) for settings in (*DRAWS, *_more(simulated))):
         given = images_like(inputs, draw.images, number)
         together = _together(simulated, draw, given, carrying, name)
         for i in range(draw.images):
@@ -104,6 +106,12 @@ def _double(graph: fx.GraphModule) -> fx.GraphModule:
     return graph
 
 
+def _more(graph: fx.GraphModule) -> list[tuple[int, int, float]]:
+    """A further draw, of more images and steps than the network counts by, if it does."""
+    count = largest_count(graph)
+    return [(2, count // 2 + 1, 1.0)] if count > max(images * steps for images, steps, _ in DRAWS) else []
+
+
 def _together(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict[str, str], name: str) -> Together:
     together = Together(graph, draw, carrying)
     try:
@@ -131,8 +139,8 @@ def _differing(together: Together, alone: Alone, end: Any, draw: Draw, i: int) -
     if structure != other or any(not same(x, y, draw, i) for x, y in zip(many, one)):
         return "output"
     if end is not None:
-        scores = pytree.tree_leaves(end(*(x.double().mean(0) for x in many)))
+        scores = pytree.tree_leaves(Batched(end).run(*(x.double().mean(0) for x in many)))
         scores = [x[None] if isinstance(x, Tensor) else x for x in scores]
-        if any(not same(x, y, draw, i) for x, y in zip(scores, pytree.tree_leaves(end(*one)))):
+        if any(not same(x, y, draw, i) for x, y in zip(scores, pytree.tree_leaves(Batched(end).run(*one)))):
             return "score"
     return None

@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
+from .batched import Batched
 from .errors import InputError
 
 Observer = Callable[[str, nn.Module | None, Tensor, Tensor, str], None]
 Fire = Callable[[str, Tensor, Tensor | None, "IF"], Tensor]  # (call site, input, added input, neurons) -> output
 SUMS = {operator.add, torch.add}
 LEAVES = (Tensor, int, float, complex, str, type(None))
-# channels_last images have strides of which a view may not exist
-COPYING = {"view": "reshape", "view_as": "reshape_as"}
 
 
 class IF(nn.Module):
@@ -38,7 +37,7 @@ class IF(nn.Module):
         return f"thresholds={self.threshold.numel()}, {low:.4g}..{high:.4g}"
 
 
-class Simulation(fx.Interpreter):
+class Simulation(Batched):
     """Runs ``graph`` for T steps; ``fire`` gives the output of each layer of neurons, [T, N, C, ...].
 
     ``front`` says how values that depend on the image alone carry the batch, see `front`. The result has the
@@ -50,7 +49,7 @@ class Simulation(fx.Interpreter):
     ):
         super().__init__(graph)
         self.T, self.fire, self.observer, self.phase, self.front = T, fire, observer, phase, front
-        self.N, self.extra_traceback = 0, False
+        self.N = 0
         self.again: dict[fx.Node, Any] = {}
         self.constant, self.timed = dependence(graph)
         # an observer sees the sum; without one the neurons' kernel adds, which saves a pass over memory
@@ -81,17 +80,6 @@ class Simulation(fx.Interpreter):
         if self.observer is not None and module is not None and args and self._in_front(args[0], out):
             self.observer(node.target, module, self._steps(args[0]), self._steps(out), self.phase)
         return out
-
-    def call_function(self, target: Any, args: tuple, kwargs: dict):
-        if target is torch.squeeze and len(args) == 1 and not kwargs:
-            return _squeezed(args[0])
-        return super().call_function(target, args, kwargs)
-
-    def call_method(self, target: str, args: tuple, kwargs: dict):
-        if target == "squeeze" and len(args) == 1 and not kwargs:
-            return _squeezed(args[0])
-        of_dtype = len(args) > 1 and isinstance(args[1], torch.dtype)
-        return super().call_method(target if of_dtype else COPYING.get(target, target), args, kwargs)
 
     def _neurons(self, node: fx.Node, module: IF) -> Tensor:
         (source,) = node.all_input_nodes
@@ -127,6 +115,9 @@ class Simulation(fx.Interpreter):
         return _tensors(expanded, value)
 
     def _steps(self, value: Tensor) -> Tensor:
+        if not value.dim() or len(value) % (self.T * self.N):
+            found = len(value) if value.dim() else "none"
+            raise ValueError(f"{found} entries in dimension 0 for {self.N} images at {self.T} steps")
         return value.unflatten(0, (self.T, -1))
 
     def _in_front(self, *values: Any) -> bool:
@@ -166,11 +157,6 @@ def plain(value: Any) -> Any:
 def in_order(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """``inputs`` in the memory order in which they are simulated: images as channels_last."""
     return tuple(x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in inputs)
-
-
-def _squeezed(x: Tensor) -> Tensor:
-    """``x.squeeze()`` that leaves the batch, of one image at one step too."""
-    return x.squeeze([d for d in range(1, x.dim()) if x.shape[d] == 1])
 
 
 def _tensors(function: Callable[[Tensor], Any], value: Any) -> Any:

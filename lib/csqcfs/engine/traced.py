@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from .shadow import Untraceable, held
 from .simulation import plain
 from .tracing import Tracer
 
+UNSEEN = "unseen"  # in a graph's meta: what is to be compared, see `check_unseen`
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}  # of the largest value; 0.05 for smaller types
 
 
@@ -89,12 +91,44 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     layers.functions_to_modules(traced, root)
     traced.delete_all_unused_submodules()
     traced.recompile()
+    unseen = None
     if example is not None:
         _check_same(model, eager, traced, example)
+    else:
+        unseen = _unseen(copied(model), traced)
     _copy_modes(model, traced)
     carry(model, traced)
     traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
+    traced.meta[UNSEEN] = unseen
     return traced
+
+
+def _unseen(model: nn.Module, traced: fx.GraphModule) -> tuple[nn.Module, fx.GraphModule]:
+    """``model`` and a copy of its graph with the same weights, to be compared once there are inputs."""
+    mine = dict([*traced.named_parameters(), *traced.named_buffers()])
+    theirs = dict([*model.named_parameters(), *model.named_buffers()])
+    memo: dict[int, Any] = {id(tensor): theirs[name] for name, tensor in mine.items() if name in theirs}
+    return model, copy.deepcopy(traced, memo)
+
+
+def check_unseen(unseen: tuple[nn.Module, fx.GraphModule] | None, inputs: tuple[Tensor, ...]) -> None:
+    """Compare what `trace` could not without an example, on inputs of any type and device.
+
+    Raises:
+        InputError: as `trace`.
+    """
+    if unseen is not None:
+        model, graph = unseen
+        example = like(model, inputs)
+        _check_same(model, _running(model, example), graph, example)
+
+
+def like(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """``inputs`` on the device and of the type of the network's weights."""
+    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if weight is None:
+        return inputs
+    return tuple(x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype) for x in inputs)
 
 
 def _hold_ranks(graph: fx.Graph, example: tuple) -> None:

@@ -1,0 +1,35 @@
+"""A graph run operation by operation, where the batch stays what it is, of whatever size and memory order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+# channels_last images have strides of which a view may not exist
+COPYING = {"view": "reshape", "view_as": "reshape_as"}
+
+
+class Batched(fx.Interpreter):
+    """Runs ``graph``; ``squeeze()`` leaves the batch, of one image too, and a view may copy."""
+
+    def __init__(self, graph: fx.GraphModule):
+        super().__init__(graph)
+        self.extra_traceback = False
+
+    def call_function(self, target: Any, args: tuple, kwargs: dict) -> Any:
+        if target is torch.squeeze and len(args) == 1 and not kwargs:
+            return _squeezed(args[0])
+        return super().call_function(target, args, kwargs)
+
+    def call_method(self, target: str, args: tuple, kwargs: dict) -> Any:
+        if target == "squeeze" and len(args) == 1 and not kwargs:
+            return _squeezed(args[0])
+        of_dtype = len(args) > 1 and isinstance(args[1], torch.dtype)
+        return super().call_method(target if of_dtype else COPYING.get(target, target), args, kwargs)
+
+
+def _squeezed(x: Tensor) -> Tensor:
+    """``x.squeeze()`` that leaves the batch, of one image at one step too."""
+    return x.squeeze([d for d in range(1, x.dim()) if x.shape[d] == 1])
