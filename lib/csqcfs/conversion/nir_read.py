@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..engine.errors import InputError
+from ..engine.graphs import Traced
 from ..engine.simulation import IF
 from ..methods import Plain
 from .nir_write import STATED, require_nir
@@ -108,4 +109,4 @@ def _read(nir_graph) -> fx.GraphModule:
             place = f"n{len(values)}_" + "".join(c if c.isalnum() else "_" for c in name)
             root.add_module(place, _module(nir, name, node))
             values[name] = graph.call_module(place, (total,))
-    return fx.GraphModule(root, graph).eval()
+    return Traced(root, graph).eval()

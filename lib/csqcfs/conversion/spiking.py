@@ -12,6 +12,7 @@ from ..engine import layers
 from ..engine.copies import sharing
 from ..engine.errors import InputError
 from ..engine.folding import refuse_hooks
+from ..engine.graphs import Traced
 from ..engine.simulation import IF, dependence
 from ..engine.traced import reason
 
@@ -75,7 +76,7 @@ def split_score(graph: fx.GraphModule) -> fx.GraphModule | None:
             first.prepend(node)
             first = node
     score.output(structure)
-    end = fx.GraphModule(graph, score)
+    end = Traced(graph, score)
     output.args = (tuple(leaves),)
     graph.graph.eliminate_dead_code()
     graph.recompile()

@@ -13,6 +13,7 @@ from . import layers
 from .copies import carry, copied, opened
 from .errors import InputError
 from .folding import refuse_hooks
+from .graphs import Traced
 from .modules import full_float32
 from .shadow import Untraceable, held
 from .simulation import plain
@@ -75,7 +76,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
         graph = tracer.trace(root)
         if tracer.rank_read:
             _hold_ranks(graph, example)
-        traced = fx.GraphModule(root, graph, name)
+        traced = Traced(root, graph, name)
     except InputError:
         raise
     except Exception as error:  # whatever the model's own forward raises on symbolic values
