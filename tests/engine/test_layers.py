@@ -104,3 +104,57 @@ def test_place_names_the_module_whose_forward_calls():
     model = fx.symbolic_trace(outer)
     found = [(layers.describe(n, model), layers.place(n)) for n in model.graph.nodes if n.op.startswith("call")]
     assert found == [("Identity", "0"), ("relu()", "1.0")]
+
+
+def pooled(m, x):
+    h = F.dropout(F.relu(F.batch_norm(m.conv(x), m.mean, m.var)), 0.1, m.training)
+    return torch.relu(m.conv2(F.max_pool2d(h, 2)))
+
+
+class Named(nn.Module):
+    """Operations that become modules, beside something else of each name that these would have."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.conv, self.conv2 = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+        self.register_buffer("mean", torch.randn(4))
+        self.register_buffer("var", torch.rand(4) + 0.5)
+        for name in ("act", "act_2", "pool", "norm", "dropout"):
+            if kind == "module":
+                setattr(self, name, nn.Conv2d(3, 3, 1))
+            elif kind == "buffer":
+                self.register_buffer(name, torch.rand(()))
+            else:
+                setattr(self, name, nn.Parameter(torch.rand(())) if kind == "parameter" else 0.5)
+        self.kind = kind
+
+    def forward(self, x):
+        for name in ("act", "act_2", "pool", "norm", "dropout"):
+            x = self.get_submodule(name)(x) if self.kind == "module" else x * getattr(self, name)
+        return pooled(self, x)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "module", "number"])
+def test_new_modules_have_names_that_nothing_has(kind, deep):
+    net, x = Named(kind).eval(), torch.randn(2, 3, 8, 8)
+    net = nn.Sequential(net) if deep else net
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=x)
+    with torch.no_grad():
+        pool = next(name for name, m in ann.named_modules() if isinstance(m, nn.AvgPool2d))
+        ann.set_submodule(pool, nn.MaxPool2d(2))
+        torch.testing.assert_close(ann(x), net(x), rtol=1e-3, atol=1e-3)
+
+
+def test_a_module_named_as_a_function_of_another_kind():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.pool = nn.Conv2d(3, 3, 1), nn.ReLU()
+
+        def forward(self, x):
+            return F.max_pool2d(self.pool(self.conv(self.pool(self.conv(x)))), 2)
+
+    ann = quantize_activations(Both(), example=torch.randn(2, 3, 8, 8))
+    kinds = {name: type(m).__name__ for name, m in ann.named_children()}
+    assert kinds == {"conv": "Conv2d", "pool": "QCFS", "pool_2": "QCFS", "pool_3": "AvgPool2d"}

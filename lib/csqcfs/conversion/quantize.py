@@ -98,7 +98,7 @@ def quantize_activations(
         elif node in images and layers.is_max_pool(node, graph):
             new[node] = layers.average_pool(node, graph)
     names = layers.names_for([n for n in new if n in bounds], graph, "act")
-    names |= layers.names_for([n for n in new if n not in bounds], graph, "pool")
+    names |= layers.names_for([n for n in new if n not in bounds], graph, "pool", names.values())
     like = next((p for p in graph.parameters() if p.is_floating_point()), None)
     for node, module in new.items():
         was = layers.module_at(node, graph)

@@ -7,6 +7,7 @@ network can be converted is measured (`probe`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -241,6 +242,14 @@ def _attribute(model: nn.Module, target: str) -> Any:
     return getattr(model.get_submodule(path), name)
 
 
+def _has(model: nn.Module, target: str) -> bool:
+    try:
+        _attribute(model, target)
+    except AttributeError:
+        return False
+    return True
+
+
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple) -> list:
     """Arguments after the input, by place or by keyword."""
     given = dict(zip(names, node.args[1:])) | node.kwargs
@@ -255,18 +264,21 @@ def put(node: fx.Node, model: fx.GraphModule, module: nn.Module, name: str) -> N
     node.op, node.target, node.args, node.kwargs = "call_module", name, (x,), {}
 
 
-def names_for(nodes: list[fx.Node], model: fx.GraphModule, function: str) -> dict[fx.Node, str]:
+def names_for(
+    nodes: list[fx.Node], model: fx.GraphModule, function: str, others: Iterable[str] = ()
+) -> dict[fx.Node, str]:
     """A module name for each call site: the module's own at its first use, then with _2, _3, ... behind it.
 
-    Functions are named ``function`` inside the module that calls them.
+    Functions are named ``function`` inside the module that calls them. No attribute of the model has the name of a
+    new module, nor has any of ``others``, which are given and not there yet.
     """
-    taken = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    taken = set(others)
     free = {node.target for node in nodes if node.op == "call_module"}
     names: dict[fx.Node, str] = {}
     for node in nodes:
         base = node.target if node.op == "call_module" else ".".join(filter(None, (place(node), function)))
         name, number = base, 1
-        while name in taken and not (name == base and name in free):
+        while (name in taken or _has(model, name)) and not (name == base and name in free):
             number += 1
             name = f"{base}_{number}"
         names[node] = name
