@@ -31,7 +31,6 @@ for each layer and switches later.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -41,6 +40,7 @@ from torch import Tensor, fx
 
 from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
+from ..engine.copies import duplicate
 from ..engine.errors import InputError
 from ..engine.modules import as_model, device_of, modes_kept
 from ..engine.traced import reason
@@ -85,7 +85,7 @@ def calibrate(
     if per_channel and not all(isinstance(site, CQCFS) for site in found.values()):
         model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
-        model = copy.deepcopy(model)
+        model = duplicate(model)
     takes = sum(node.op == "placeholder" for node in model.graph.nodes) if isinstance(model, fx.GraphModule) else 1
     inputs = (_images(images),) if takes == 1 else _several(images, takes)
     if not all(bool(x.isfinite().all()) for x in inputs):

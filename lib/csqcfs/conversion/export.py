@@ -7,11 +7,10 @@ snn = csqcfs.export.from_nir("snn.nir")
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, fx, nn
 
+from ..engine.copies import duplicate
 from ..engine.errors import InputError
 from ..engine.simulation import IF, dependence
 from ..neurons import along_channels
@@ -72,7 +71,7 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
                 return self.graph(_ordered(x))
             return self.graph(_ordered(x[0] if constant else x.flatten(0, 1))).unflatten(0, (len(x), -1))
 
-    graph = copy.deepcopy(snn.graph)
+    graph = duplicate(snn.graph)
     _repeat_constants(graph)
     for name, module in list(graph.named_modules()):
         if isinstance(module, IF):

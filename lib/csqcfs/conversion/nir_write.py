@@ -11,7 +11,6 @@ What NIR's IF does not say stands in the metadata: fire at v >= 1, soft reset, v
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from ..engine.copies import duplicate
 from ..engine.errors import InputError
 from ..engine.simulation import IF, SUMS
 from ..engine.traced import reason
@@ -115,7 +115,7 @@ class _Writer:
 
     def _shapes(self) -> dict[fx.Node, tuple[int, ...]]:
         """Of every tensor without its batch dimension."""
-        bare = copy.deepcopy(self.graph)
+        bare = duplicate(self.graph)
         for name, module in self.graph.named_modules():
             if isinstance(module, IF):
                 bare.set_submodule(name, nn.Identity())

@@ -11,12 +11,28 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils import remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+from torch.overrides import TorchFunctionMode
 
 from .errors import InputError
 from .modules import require_network
 
 _REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
 CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
+
+
+class _WithoutHistory(TorchFunctionMode):
+    """Tensors that an operation made, which PyTorch refuses to copy, are copied as values."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is Tensor.__deepcopy__ and not args[0].is_leaf:
+            return args[0].detach().clone()
+        return function(*args, **(kwargs or {}))
+
+
+def deepcopy(value: Any, memo: dict[int, Any] | None = None) -> Any:
+    """A deep copy, wherever a forward, a hook or pruning left a tensor with a history in ``value``."""
+    with _WithoutHistory():
+        return copy.deepcopy(value, memo)
 
 
 def opened(model: nn.Module) -> nn.Module:
@@ -47,16 +63,14 @@ def copied(model: nn.Module) -> nn.Module:
             raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
         if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
-    memo: dict[int, Any] = {}
-    for _, module in model.named_modules():
-        _detached(vars(module), memo)
     try:
         try:
-            new = copy.deepcopy(model, memo.copy())
+            new = deepcopy(model)
         except (TypeError, RuntimeError):
+            memo: dict[int, Any] = {}
             for _, module in model.named_modules():
                 _share_uncopyable(module, memo)
-            new = copy.deepcopy(model, memo)
+            new = deepcopy(model, memo)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{type(model).__name__} cannot be copied ({reason}); take out what it keeps") from error
@@ -73,7 +87,7 @@ def copied(model: nn.Module) -> nn.Module:
 
 def duplicate(model: fx.GraphModule) -> fx.GraphModule:
     """A deep copy of a traced network with the normalisation of its inputs."""
-    new = copy.deepcopy(model)
+    new = deepcopy(model)
     carry(model, new)
     return new
 
@@ -85,7 +99,7 @@ def sharing(model: fx.GraphModule, dtype: torch.dtype | None = None) -> fx.Graph
         other = dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype
         new = tensor.detach().to(dtype) if other else tensor
         memo[id(tensor)] = nn.Parameter(new, False) if other and isinstance(tensor, nn.Parameter) else new
-    new = copy.deepcopy(model, memo)
+    new = deepcopy(model, memo)
     carry(model, new)
     return new
 
@@ -94,20 +108,7 @@ def carry(model: nn.Module, new: nn.Module) -> None:
     """Give ``new`` the normalisation of ``model``, which torch.fx does not copy."""
     for name in CARRIED:
         if hasattr(model, name) and not hasattr(new, name):
-            setattr(new, name, copy.deepcopy(getattr(model, name)))
-
-
-def _detached(value: Any, memo: dict[int, Any]) -> None:
-    """Note a copy of every tensor with a history in the containers of ``value``."""
-    if isinstance(value, Tensor):
-        if value.grad_fn is not None:
-            memo[id(value)] = value.detach().clone()
-    elif isinstance(value, dict):
-        for entry in list(value.values()):
-            _detached(entry, memo)
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            _detached(entry, memo)
+            setattr(new, name, deepcopy(getattr(model, name)))
 
 
 def _share_uncopyable(module: nn.Module, memo: dict[int, Any]) -> None:
@@ -115,6 +116,6 @@ def _share_uncopyable(module: nn.Module, memo: dict[int, Any]) -> None:
         if name in ("_parameters", "_buffers", "_modules"):
             continue
         try:
-            copy.deepcopy(value, memo.copy())
+            deepcopy(value, memo.copy())
         except Exception:
             memo[id(value)] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from .copies import duplicate
 from .errors import InputError
 
 _NORM_AFTER = {
@@ -56,7 +56,7 @@ def fold_batchnorm(model: fx.GraphModule) -> fx.GraphModule:
     for name, module in model.named_modules():
         if isinstance(module, (_BatchNorm, _DropoutNd)) and module.training:
             raise InputError(f"{name} is in training mode: expected evaluation mode; call model.eval() first")
-    model = copy.deepcopy(model)
+    model = duplicate(model)
     _remove_dropout(model)
     uses = Counter(id(module) for node in model.graph.nodes for module in _modules_used(node, model))
     for node in list(model.graph.nodes):
