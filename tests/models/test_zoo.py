@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 ENDS = ("relu", "qcfs", "sqcfs", "cqcfs", "csqcfs")
 X = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(5))
@@ -126,6 +127,37 @@ def test_a_network_of_ones_own_comes_from_a_fresh_instance(end, dtype, tmp_path)
         again = csqcfs.load(path, network=quantize.quantize_activations(Own().to(dtype), 2, example=X.to(dtype)))
         with torch.no_grad():
             assert torch.equal(again(X.to(dtype)), loaded(X.to(dtype)))
+
+
+NORMS = {
+    "old weight norm": nn.utils.weight_norm,
+    "old spectral norm": nn.utils.spectral_norm,
+    "weight norm": nn.utils.parametrizations.weight_norm,
+    "spectral norm": nn.utils.parametrizations.spectral_norm,
+    "pruned": lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
+@pytest.mark.parametrize("kind", ["relu", "quantized", "snn"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_fresh_instance_whose_weights_are_computed(norm, kind, tmp_path):
+    def fresh(seed):
+        torch.manual_seed(seed)
+        net = Own()
+        NORMS[norm](net.second)
+        net(X)
+        return net.eval()
+
+    with torch.random.fork_rng([]):
+        net = fresh(0)
+        if kind != "relu":
+            net = quantized(net, "csqcfs")
+        if kind == "snn":
+            net = csqcfs.convert(net)
+        other = fresh(1)
+        loaded = csqcfs.load(csqcfs.save(net, tmp_path / "net"), network=other, example=X)
+    torch.testing.assert_close(outputs(loaded), outputs(net), rtol=0, atol=0)
 
 
 def test_a_network_with_activations_put_in_by_hand(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import remove_spectral_norm, remove_weight_norm
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
@@ -81,6 +81,9 @@ def copied(model: nn.Module) -> nn.Module:
         for hook in list(module._forward_pre_hooks.values()):
             if type(hook) in _REMOVE:
                 _REMOVE[type(hook)](module, hook.name)
+        for key, wrapped in list(module._load_state_dict_pre_hooks.items()):  # PyTorch looks for it unwrapped
+            if isinstance(getattr(wrapped, "hook", wrapped), SpectralNormLoadStateDictPreHook):
+                del module._load_state_dict_pre_hooks[key]
     carry(model, new)
     return new
 

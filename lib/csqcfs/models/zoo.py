@@ -14,7 +14,6 @@ memory is taken.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from ..conversion import quantize
 from ..conversion.snn import SNN, convert
 from ..data.images import ImageSet
 from ..engine.checkpoint import fill, load_metadata, load_state, require_alike, save_state
+from ..engine.copies import deepcopy
 from ..engine.errors import InputError
 from ..engine.modules import require_network
 from ..engine.simulation import IF
@@ -181,7 +181,7 @@ def _rebuild(
     if network is None:
         network, example = _built(header["built"], tensors, what)
     else:
-        network = copy.deepcopy(network)
+        network = deepcopy(network)
     if header["kind"] == "relu":
         fill(network, tensors, what)
         return network
