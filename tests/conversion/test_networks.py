@@ -568,6 +568,12 @@ def test_networks_that_are_not_there_yet_or_no_python():
     assert_refused(lambda: quantize_activations(lazy, example=x), "^0 is lazy and has no weights yet")
     lazy(x)
     quantize_activations(lazy, example=x)
+    for example in (x, x.to("meta"), None):
+        assert_refused(
+            lambda example=example: quantize_activations(mlp().to("meta"), example=example),
+            "^0 is on the device meta and has no weights yet",
+        )
+    assert_refused(lambda: quantize_activations(mlp(), example=x.to("meta")), "^example on the device meta: expected")
     script = nn.Sequential(torch.jit.script(nn.Linear(6, 8)), nn.ReLU())
     assert_refused(lambda: quantize_activations(script, example=x), "^0 is TorchScript")
 

@@ -54,7 +54,7 @@ def copied(model: nn.Module) -> nn.Module:
     (a lock, an open file) is shared.
 
     Raises:
-        InputError: TorchScript, a lazy layer that never ran, or a network that cannot be copied.
+        InputError: TorchScript, a layer that has no weights yet, or a network that cannot be copied.
     """
     model = opened(model)
     for name, module in model.named_modules():
@@ -63,6 +63,8 @@ def copied(model: nn.Module) -> nn.Module:
             raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
         if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
+        if any(t.is_meta for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            raise InputError(f"{what} is on the device meta and has no weights yet: expected some; load them first")
     try:
         try:
             new = deepcopy(model)

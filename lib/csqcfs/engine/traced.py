@@ -144,6 +144,8 @@ def _hold_ranks(graph: fx.Graph, example: tuple) -> None:
 def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     """A copy in evaluation mode, if it runs on ``example``, on more images, and twice with one result."""
     eager, name = copied(model).eval(), type(model).__name__
+    if any(x.is_meta for x in example):
+        raise InputError("example on the device meta: expected values; pass a batch of inputs on the network's device")
     shapes = ", ".join(str(list(x.shape)) for x in example)
     try:
         with torch.no_grad():
