@@ -514,6 +514,20 @@ def test_errors_without_a_message_still_give_one_line():
         quantize_activations(Silent(True))
 
 
+class Marked(torch.Tensor):
+    """What libraries of images make of tensors; PyTorch refuses to copy it."""
+
+
+@pytest.mark.parametrize("kind", [Marked, nn.Parameter])
+def test_an_example_of_a_subclass_is_taken_as_a_tensor(kind):
+    net, x = wired(lambda m, x: m.relu(x)), images()
+    example = x.as_subclass(kind) if kind is Marked else kind(x)
+    ann = quantize_activations(net, example=example)
+    assert type(example) is kind and {type(e) for e in ann.meta["example"]} == {torch.Tensor}
+    convert(copy.deepcopy(ann), example=example)
+    convert(quantize_activations(net), example=example)
+
+
 def test_bad_examples_are_one_line():
     model = Silent(False)
     for example, named in (

@@ -39,7 +39,7 @@ def checked_example(example: Any) -> tuple[Tensor, ...] | None:
         raise InputError(
             f"example of shapes {[list(x.shape) for x in inputs]}: expected batches of one size, 1 or more"
         )
-    return tuple(x.detach() for x in inputs)
+    return tuple(x.detach().as_subclass(Tensor) for x in inputs)  # a subclass may not know how to be copied
 
 
 def images_like(example: tuple[Tensor, ...], number: int, seed: int = 0) -> tuple[Tensor, ...]:
