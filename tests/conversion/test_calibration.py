@@ -264,6 +264,22 @@ def test_images_of_every_kind():
         assert found == pytest.approx(wanted, rel=1e-5)
 
 
+class Bytes(nn.Module):
+    def forward(self, x):
+        return x / 255
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
+def test_whatever_the_network_takes(dtype):
+    first = Bytes() if dtype == torch.uint8 else nn.Embedding(9, 5)
+    t = torch.randint(9, (30, 5), generator=torch.Generator().manual_seed(0)).to(dtype)
+    model = quantize_activations(nn.Sequential(first, nn.Linear(5, 6), nn.ReLU()), 4, 4.0, t)
+    labels = torch.zeros(30, dtype=torch.int64)
+    sources = (t, [t[:11], t[11:]], (t, labels), torch.utils.data.DataLoader(list(zip(t, labels)), batch_size=7))
+    found = [quantize.sites(calibrate(model, source))["2"].threshold.item() for source in sources]
+    assert found == pytest.approx([found[0]] * 4) and found[0] != 4.0
+
+
 def test_a_network_of_several_inputs():
     class Two(nn.Module):
         def __init__(self):
@@ -302,7 +318,7 @@ def test_a_loader_is_read_no_further_than_needed():
         (None, "images of type NoneType: expected normalised images as one tensor, an ImageSet or a DataLoader"),
         ([], "images of type list"),
         (["a"], "images of type list"),
-        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "type torch.uint8: expected normalised images"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "type torch.uint8 .*normalised images as floats"),
         (torch.zeros(0, 3, 8, 8), r"images of shape \[0, 3, 8, 8\]"),
         (torch.zeros(()), r"images of shape \[\]"),
         (torch.zeros(2, 1, 8, 8), r"does not run on images of shape \[2, 1, 8, 8\] .*: expected a batch of its inputs"),

@@ -67,9 +67,9 @@ def calibrate(
     Args:
         model: a trained ReLU network after `quantize_activations`. One that was trained on with QCFS relies on its own
             thresholds, and is lost under others.
-        images: normalised images [N, C, H, W]; or an `ImageSet` or a DataLoader of such images, with or without
-            labels, of which 512 are taken (at random from a set, the first ones of a loader); or the tuple of inputs of
-            a network that takes several.
+        images: normalised images [N, C, H, W], or tokens where the network takes them; or an `ImageSet` or a DataLoader
+            of such images, with or without labels, of which 512 are taken (at random from a set, the first ones of a
+            loader); or the tuple of inputs of a network that takes several.
         per_channel: a threshold for each channel instead of one for the layer; the network becomes channel-wise
             where it is not. By default one for the layer, which a channel-wise network holds in every channel.
         rule: see above.
@@ -116,9 +116,10 @@ def calibrate(
     except InputError:
         raise
     except Exception as error:
-        shapes = ", ".join(str(list(x.shape)) for x in inputs)
+        shapes = ", ".join(f"{list(x.shape)} and type {x.dtype}" for x in inputs)
         raise InputError(
-            f"the network does not run on images of shape {shapes} ({reason(error)}): expected a batch of its inputs"
+            f"the network does not run on images of shape {shapes} ({reason(error)}): expected a batch of its inputs, "
+            "normalised images as floats where it takes images; an ImageSet normalises"
         ) from error
     finally:
         for handle in handles:
@@ -225,11 +226,8 @@ def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
                 "DataLoader of batches"
             )
         images = torch.cat(taken)[:IMAGES]
-    if not images.is_floating_point() or not images.dim() or not len(images):
-        raise InputError(
-            f"images of shape {list(images.shape)} and type {images.dtype}: expected normalised images as floats, at "
-            "least one; an ImageSet normalises"
-        )
+    if not images.dim() or not len(images):
+        raise InputError(f"images of shape {list(images.shape)}: expected normalised images, at least one")
     return images
 
 
