@@ -528,6 +528,36 @@ def test_an_example_of_a_subclass_is_taken_as_a_tensor(kind):
     convert(quantize_activations(net), example=example)
 
 
+INTEGERS = {
+    "clamp": lambda t: t.clamp(min=0),
+    "clamp to a bound": lambda t: torch.clamp(t, 0, 8),
+    "relu": F.relu,
+    "relu method": lambda t: t.relu(),
+    "relu module": nn.ReLU(),
+    "relu6 of a size": lambda t: t + torch.zeros(t.shape[0], 1, dtype=t.dtype).relu(),
+    "max pooling": lambda t: F.max_pool2d(t.long()[:, None], (1, 1))[:, 0],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+@pytest.mark.parametrize("kind", INTEGERS)
+def test_whole_numbers_are_no_activations(kind, dtype):
+    class Words(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.a, self.o = nn.Embedding(9, 6), nn.Linear(6, 8), nn.Linear(8, 3)
+            self.before = INTEGERS[kind]
+
+        def forward(self, t):
+            return self.o(F.relu(self.a(self.words(self.before(t)))).mean(1))
+
+    net, t = Words(), torch.randint(9, (3, 5)).to(dtype)
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=t)
+    assert list(sites(ann)) == ["act"]
+    torch.testing.assert_close(ann(t), net(t), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(convert(ann)(t, 2)[-1], net(t), rtol=5, atol=5)
+
+
 def test_bad_examples_are_one_line():
     model = Silent(False)
     for example, named in (

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, fx, nn
 
 from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
@@ -86,7 +87,7 @@ def quantize_activations(
             f"{next(iter(quantized))} of {name} is quantized already: expected a "
             "network with ReLU; use to_channelwise or conversion.quantize.switch to go on from it"
         )
-    images = layers.behind(graph.graph, lambda node: node.op == "placeholder")
+    images = {n for n in layers.behind(graph.graph, lambda node: node.op == "placeholder") if _may_float(n)}
     bounds = {n: b for n in graph.graph.nodes if n in images and (b := layers.bound(n, graph)) is not None}
     if not bounds:
         raise InputError(f"{name} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
@@ -183,6 +184,11 @@ def _channels(node: fx.Node) -> int | None:
     """Channels (dimension 1) of a site, where tracing with an example left its shape."""
     shape = node.meta.get("shape", ())
     return int(shape[1]) if len(shape) > 1 else None
+
+
+def _may_float(node: fx.Node) -> bool:
+    """Whether a value is one of floats, as far as known: a clamp of tokens or bytes is no activation."""
+    return node.meta.get("dtype", torch.float32).is_floating_point
 
 
 def _caller(node: fx.Node, graph: fx.GraphModule) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from .layers import place
 
-NOTED = ("was", "written", "line", "shape")  # of a node's meta
+NOTED = ("was", "written", "line", "shape", "dtype")  # of a node's meta
 
 
 class Reader(str):

@@ -183,7 +183,7 @@ class Tracer(fx.Tracer):
     def _shadow(self, node: fx.Node, value: Any, sized: bool) -> Shadow:
         shadow = Shadow(node, self, value, sized)
         if isinstance(value, Tensor):
-            node.meta["shape"] = value.shape
+            node.meta |= {"shape": value.shape, "dtype": value.dtype}
             self.live.add(shadow)
         return shadow
 
