@@ -51,7 +51,8 @@ stages.table(tables.frame(stages), "Accuracy (%) of each second stage, and its t
 # %% [markdown]
 # ## Against CS-QCFS as printed
 #
-# Compared image by image; ± is half of the 95 % interval. One seed says nothing about others.
+# Compared image by image; ± is half of the 95 % interval. One seed says nothing about others, and two leave nearly all
+# open: the table says how many each row has.
 
 # %% tags=["nbval-check-output"]
 stages.table(tables.gains(stages), "Differences in percentage points, plain SNNs", "softplus-gains")
@@ -71,12 +72,15 @@ stages.table(
 # %% [markdown]
 # ## How to read it
 #
-# If *without decay* gains what C-QCFS gains, it was the decay; if CT-QCFS does, it was the damped step. If neither does,
-# and points lie on one line in panel (b) whatever they differ in, it is the level of the thresholds alone. C-QCFS without
-# decay is the counter-check: decay is what lowers its thresholds.
-#
-# With the one seed of `quick`, none of the three accounts for what C-QCFS gains, and less for what Exp gains at a mean
-# threshold that is no lower. What Exp does to the thresholds of single channels was not studied.
+# - **Decay** and **damping** do not explain it: without decay of λ, and with the step on θ, CS-QCFS ends near where it ends
+#   as printed. C-QCFS without decay ends lower than with it: decay is what lowers its thresholds.
+# - **Spread** does its part in every stage: with thresholds made equal within each layer the first step is lower, and
+#   the more so the further apart they were (panel b). Softplus with its damped step holds them about half as far apart as
+#   the others do.
+# - **Level** shows less: made equal, the stages lie close to each other whatever their mean thresholds are, but for C-QCFS
+#   without decay, which has one of the highest.
+# - **Seeds** move Exp by more than all of that: its first steps lie points apart from seed to seed, those of Softplus
+#   hardly. The paper's reason against Exp, that it is "overly sensitive and less stable", shows here at T = 1.
 #
 # ## What deviates
 #
