@@ -535,6 +535,50 @@ def test_a_network_is_measured_at_every_size_that_it_meets():
     assert_refused(lambda: quantize_activations(Attention(), example=large), "attention")
 
 
+class Waves(nn.Module):
+    """Weights on frequencies, complex ones of the precision of the others."""
+
+    def __init__(self, mix):
+        super().__init__()
+        self.a, self.o, self.mix = nn.Linear(6, 8), nn.Linear(8, 3), mix
+        self.w = nn.Parameter(torch.randn(5, 5, dtype=torch.complex64))
+        self.register_buffer("b", torch.randn(5, dtype=torch.complex64))
+
+    def precise(self):
+        self.double()
+        self.w.data, self.b = self.w.data.to(torch.complex128), self.b.to(torch.complex128)
+        return self
+
+    def forward(self, x):
+        out = self.mix(self, torch.fft.rfft(torch.relu(self.a(x))))
+        return out if out.is_complex() else self.o(out)
+
+
+WAVES = {
+    "product": lambda m, f: torch.fft.irfft(f @ m.w + m.b),
+    "einsum": lambda m, f: torch.fft.irfft(torch.einsum("bi,io->bo", f, m.w)),
+    "complex output": lambda m, f: f.conj() @ m.w,
+    "type asked for": lambda m, f: torch.fft.irfft(f.to(m.w.dtype) * torch.ones(5, dtype=m.w.dtype)),
+    "parts": lambda m, f: torch.complex(f.imag, 2 * f.real) * m.w[0],
+}
+
+
+@pytest.mark.parametrize("mix", WAVES)
+def test_complex_weights(mix):
+    net, x = Waves(WAVES[mix]), torch.randn(3, 6)
+    precise, z = copy.deepcopy(net).precise(), x.double()
+    ann = quantize_activations(precise, threshold=0.5, example=z)
+    expected = over_time(ann, z, STEPS)
+    torch.testing.assert_close(convert(ann)(z, STEPS), expected)
+    scores = convert(quantize_activations(net, threshold=0.5, example=x))(x, STEPS)
+    torch.testing.assert_close(scores, expected, check_dtype=False, rtol=1e-4, atol=1e-4)
+
+
+def test_an_imaginary_part_is_measured_too():
+    for mix in (lambda m, f: torch.complex(f.real, f.real**2), lambda m, f: f * f):
+        assert_refused(lambda mix=mix: quantize_activations(Waves(mix), example=torch.randn(3, 6)), "^(pow|mul)")
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.bool])
 def test_inputs_that_are_no_floats(dtype):
     net, x = Bytes(), torch.randint(2, (3, 6)).to(dtype)

@@ -101,12 +101,18 @@ def sharing(model: fx.GraphModule, dtype: torch.dtype | None = None) -> fx.Graph
     """A copy of a traced network that holds the same parameters and buffers, or as ``dtype`` those of another type."""
     memo: dict[int, Any] = {}
     for tensor in (*model.parameters(), *model.buffers()):
-        other = dtype is not None and tensor.is_floating_point() and tensor.dtype != dtype
-        new = tensor.detach().to(dtype) if other else tensor
+        wanted = tensor.dtype if dtype is None else as_precise(tensor.dtype, dtype)
+        other = tensor.dtype != wanted
+        new = tensor.detach().to(wanted) if other else tensor
         memo[id(tensor)] = nn.Parameter(new, False) if other and isinstance(tensor, nn.Parameter) else new
     new = deepcopy(model, memo)
     carry(model, new)
     return new
+
+
+def as_precise(own: torch.dtype, dtype: torch.dtype) -> torch.dtype:
+    """``dtype`` in place of ``own``: for complex numbers that of its pairs, for whole ones their own."""
+    return dtype if own.is_floating_point else dtype.to_complex() if own.is_complex else own
 
 
 def carry(model: nn.Module, new: nn.Module) -> None:

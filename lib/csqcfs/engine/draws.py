@@ -58,7 +58,7 @@ class Together(Simulation):
         self.node = node
         out = super().run_node(node)
         if self.keep and isinstance(out, Tensor) and node in self.timed and node.op != "output":
-            self.means[node] = self._steps(out).double().mean(0) if self._in_front(out) else None
+            self.means[node] = precise(self._steps(out)).mean(0) if self._in_front(out) else None
         return out
 
 
@@ -98,16 +98,21 @@ def share(value: Tensor, images: int, i: int) -> Tensor:
     return value[i * each : (i + 1) * each]
 
 
+def precise(x: Tensor) -> Tensor:
+    """``x`` in double precision, complex where it is."""
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)
+
+
 def same(over_time: Any, alone: Any, draw: Draw, i: int) -> bool:
     """Whether [steps, images ...] is, in the mean over steps, [1 ...] at image ``i``."""
     if not isinstance(over_time, Tensor) or not isinstance(alone, Tensor):
         return type(over_time) is type(alone) and over_time == alone
     if over_time.dim() < 2 or over_time.shape[1] % draw.images:
         return False
-    mine = share(over_time.movedim(0, 1), draw.images, i).movedim(0, 1).double()
+    mine = precise(share(over_time.movedim(0, 1), draw.images, i).movedim(0, 1))
     if mine[0].numel() != alone.numel() or mine[0].dim() - alone.dim() not in (0, 1):
         return False
-    wanted = alone.double().reshape(mine[0].shape)
+    wanted = precise(alone).reshape(mine[0].shape)
     if not wanted.numel():
         return True
     mean, lost = mine.mean(0), ~wanted.isfinite()  # broken weights are not the probe's to find

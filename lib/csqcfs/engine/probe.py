@@ -19,9 +19,9 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from .batched import Batched
-from .copies import sharing
+from .copies import as_precise, sharing
 from .counts import largest_count
-from .draws import Alone, Draw, Together, same
+from .draws import Alone, Draw, Together, precise, same
 from .errors import InputError
 from .fault import fault, line, named, whole
 from .folding import folded
@@ -30,7 +30,7 @@ from .traced import images_like, reason
 
 # images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
 DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))
-LOWER = {"float": "double", "half": "double", "bfloat16": "double"}
+LOWER = {"float": "double", "half": "double", "bfloat16": "double", "cfloat": "cdouble", "chalf": "cdouble"}
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def _checked(
 ) -> dict[str, str]:
     unfolded = _double(reference)
     simulated = folded(unfolded)
-    inputs = tuple(x.double() if x.is_floating_point() else x for x in example)
+    inputs = tuple(x.to(as_precise(x.dtype, torch.float64)) for x in example)
     end = None if end is None else _double(end)
     try:
         carrying = front(simulated, images_like(inputs, 3, 10), images_like(inputs, 2, 11))
@@ -97,8 +97,7 @@ def _double(graph: fx.GraphModule) -> fx.GraphModule:
     graph = sharing(graph, torch.float64)
     for node in graph.graph.nodes:
         node.args, node.kwargs = fx.node.map_aggregate(
-            (node.args, node.kwargs),
-            lambda a: torch.float64 if isinstance(a, torch.dtype) and a.is_floating_point else a,
+            (node.args, node.kwargs), lambda a: as_precise(a, torch.float64) if isinstance(a, torch.dtype) else a
         )
         if node.op == "call_method":
             node.target = LOWER.get(node.target, node.target)
@@ -139,7 +138,7 @@ def _differing(together: Together, alone: Alone, end: Any, draw: Draw, i: int) -
     if structure != other or any(not same(x, y, draw, i) for x, y in zip(many, one)):
         return "output"
     if end is not None:
-        scores = pytree.tree_leaves(Batched(end).run(*(x.double().mean(0) for x in many)))
+        scores = pytree.tree_leaves(Batched(end).run(*(precise(x).mean(0) for x in many)))
         scores = [x[None] if isinstance(x, Tensor) else x for x in scores]
         if any(not same(x, y, draw, i) for x, y in zip(scores, pytree.tree_leaves(Batched(end).run(*one)))):
             return "score"

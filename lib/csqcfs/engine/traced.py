@@ -20,7 +20,8 @@ from .simulation import plain
 from .tracing import Tracer
 
 UNSEEN = "unseen"  # in a graph's meta: what is to be compared, see `check_unseen`
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}  # of the largest value; 0.05 for smaller types
+# of the largest value; 0.05 for smaller types
+TOLERANCE = {torch.float64: 1e-9, torch.complex128: 1e-9, torch.float32: 1e-4, torch.complex64: 1e-4}
 
 
 def checked_example(example: Any) -> tuple[Tensor, ...] | None:
@@ -239,7 +240,8 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
 def _noting(name: str, entering: list) -> Any:
     def hook(module: nn.Module, inputs: tuple) -> None:
         if inputs and isinstance(inputs[0], Tensor) and inputs[0].numel():
-            x = inputs[0].detach().double()
+            x = inputs[0].detach()
+            x = torch.view_as_real(x.resolve_conj()).double() if x.is_complex() else x.double()
             entering.append((name, torch.stack([x.sum(), x.abs().sum(), x.square().sum()])))
 
     return hook
@@ -265,7 +267,7 @@ def _unlike(x: Any, y: Any) -> bool:
         return type(x) is not type(y) or x != y
     if x.shape != y.shape or x.dtype != y.dtype:
         return True
-    if not x.numel() or not x.is_floating_point():
+    if not x.numel() or not (x.is_floating_point() or x.is_complex()):
         return not torch.equal(x, y)
     largest = float(x.detach().abs().nan_to_num(0, 0, 0).max())
     within = TOLERANCE.get(x.dtype, 0.05)
