@@ -270,10 +270,71 @@ def test_refused(named, wiring):
     assert_refused(lambda: quantize_activations(Net(wiring), example=images()), named)
 
 
-@pytest.mark.parametrize("function", [torch.softmax, F.log_softmax])
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.softmax,
+        F.log_softmax,
+        F.softmin,
+        torch.special.softmax,
+        torch.special.log_softmax,
+        lambda x, d: torch.special.expit(x),
+        lambda x, d: F.logsigmoid(x),
+        lambda x, d: nn.Softmin(d)(x),
+    ],
+)
 def test_a_final_softmax_is_applied_to_the_score(function):
     net = Net(lambda m, x: function(m.end(first(m, x)), 1))
     assert_right(net, images(), end=lambda means: function(means, -1))
+
+
+class Segment(nn.Module):
+    """A score for each place, and ``end``, a module or a function, behind it."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.a, self.o, self.end = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 3, 1), end
+
+    def forward(self, x):
+        return self.end(self.o(torch.relu(self.a(x))))
+
+
+SCORES = {
+    "Softmax2d": nn.Softmax2d(),
+    "Softmin": nn.Softmin(1),
+    "LogSigmoid": nn.LogSigmoid(),
+    "view": lambda o: torch.sigmoid(o).view(o.size(0), -1),
+    "reshape": lambda o: torch.softmax(o, 1).reshape((o.shape[0], 3, -1)),
+    "view of itself": lambda o: (lambda s: s.view(s.shape[0], -1))(torch.sigmoid(o)),
+    "view by length": lambda o: torch.sigmoid(o).view(len(o), -1),
+    "unpacked": lambda o: (lambda n, c, h, w: torch.sigmoid(o).view(n, -1))(*o.shape),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_an_end_is_applied_to_the_score(name):
+    x, end = images().double(), SCORES[name]
+    ann = quantize_activations(Segment(end).double(), threshold=0.3, example=x)
+    bare = quantize_activations(Segment(nn.Identity()).double(), threshold=0.3, example=x)
+    bare.load_state_dict(ann.state_dict())
+    for some in (x, x[:1], torch.cat([x, x])):
+        means = over_time(bare, some, STEPS)
+        torch.testing.assert_close(convert(ann)(some, STEPS), torch.stack([end(mean) for mean in means]))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        torch.tanh,
+        lambda o: torch.cat([torch.sigmoid(o[:, :1]), o[:, 1:]], 1),
+        lambda o: (torch.softmax(o, 1) + torch.softmax(2 * o, 1)) / 2,
+        lambda o: o[:, :1] * o[:, 1:],
+        lambda o: o.argmax(1),
+        nn.Hardsigmoid(),
+    ],
+)
+def test_what_no_mean_belongs_into_is_left_to_the_user(end):
+    assert_refused(lambda: quantize_activations(Segment(end), example=images()), "apply it to the SNN's scores")
 
 
 def test_a_clipped_relu_starts_at_its_bound():

@@ -49,8 +49,9 @@ def split_score(graph: fx.GraphModule) -> fx.GraphModule | None:
     driving = _ancestors(neurons)
     ends = {n for n in timed - driving if n.op != "output" and layers.is_score(n, graph)}
     late = layers.behind(graph.graph, lambda n: n in ends) - {graph.graph.output_node()}
-    varying = {n: [p for p in n.all_input_nodes if p in constant or p in timed] for n in late}
-    alone = all(len(n.all_input_nodes) == len(parents) == 1 for n, parents in varying.items())
+    sizes = {n for n in constant | timed if layers.counts_images(n)}
+    others = {n: [p for p in n.all_input_nodes if p not in sizes] for n in late}
+    alone = all(len(parents) == 1 and (parents[0] in constant or parents[0] in timed) for parents in others.values())
     if not late or not alone or any(n.op == "call_module" and _has_parameters(n, graph) for n in late):
         return None
     output = graph.graph.output_node()
@@ -61,7 +62,9 @@ def split_score(graph: fx.GraphModule) -> fx.GraphModule | None:
         if leaf in copies:
             return copies[leaf]
         if leaf in late:
-            placed(*varying[leaf])
+            (source,) = map(placed, others[leaf])
+            for size in sizes.intersection(leaf.all_input_nodes):
+                copies[size] = placed(size) if size in late else score.call_method("size", (source, 0))
             copies[leaf] = score.node_copy(leaf, copies.__getitem__)
         else:
             leaves.append(leaf)

@@ -10,11 +10,12 @@ from torch.nn.modules import activation
 from . import layers
 from .draws import Alone, Draw, Together, same
 from .shadow import held
-from .simulation import dependence, in_order
+from .simulation import IF, dependence, in_order
 
 ATTENTION = "leave attention out, and a softmax only at the very end"
 RECURRENCE = "let it depend on the image alone, before the first ReLU"
 NORM = "use a batch norm instead"
+AT_END = "leave it out of the network and apply it to the SNN's scores"
 ACTIVATIONS = {name.lower() for name in activation.__all__}
 REMEDIES = {
     "mul": "a product of two activations is none; leave the gate out, or let it depend on the image alone",
@@ -46,10 +47,18 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
             f"batch, along which time runs; let it see each image alone, over its own dimensions{line(node)}"
         )
     what = layers.describe(node, graph).rstrip("()")
+    remedy = AT_END if _ends(node, graph) and REMEDIES.get(what) not in (NORM, RECURRENCE) else _remedy(what)
     return (
         f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: expected only operations between "
-        f"ReLUs that are linear in them; {_remedy(what)}{line(node)}"
+        f"ReLUs that are linear in them; {remedy}{line(node)}"
     )
+
+
+def _ends(node: fx.Node, graph: fx.GraphModule) -> bool:
+    """Whether neither neurons nor a layer with weights stands behind ``node``, so that it can be left to the user."""
+    after = layers.behind(graph.graph, lambda n: n is node) - {node}
+    modules = [module for n in after if (module := layers.module_at(n, graph)) is not None]
+    return not any(isinstance(m, IF) or next(m.parameters(), None) is not None for m in modules)
 
 
 def _remedy(what: str) -> str:

@@ -7,6 +7,7 @@ network can be converted is measured (`probe`).
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.utils import _triple
 
 from .errors import InputError
+from .shadow import held
 
 RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"}
 CLAMPS = {torch.clamp, torch.clip, torch.clamp_min, "clamp", "clip", "clamp_min"}
@@ -50,15 +52,19 @@ DROPOUTS = {
     F.dropout3d: nn.Dropout3d,
 }
 NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
-SCORES = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
+SCORES = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
 SCORE_FUNCTIONS = {
     F.softmax,
+    F.softmin,
     F.log_softmax,
     F.sigmoid,
     F.logsigmoid,
     torch.softmax,
     torch.log_softmax,
     torch.sigmoid,
+    torch.special.expit,
+    torch.special.softmax,
+    torch.special.log_softmax,
     "softmax",
     "log_softmax",
     "sigmoid",
@@ -99,6 +105,18 @@ def is_max_pool(node: fx.Node, model: fx.GraphModule) -> bool:
 def is_score(node: fx.Node, model: fx.GraphModule) -> bool:
     """Whether a score, not the mean over time, belongs into ``node``: a softmax or a sigmoid."""
     return isinstance(module_at(node, model), SCORES) or node.target in SCORE_FUNCTIONS
+
+
+def counts_images(node: fx.Node) -> bool:
+    """Whether ``node`` is the first size of a tensor, as x.size(0) or x.shape[0]."""
+    if node.target == "size":
+        return node.args[1:] == (0,)
+    if node.target is not operator.getitem or node.args[1] != 0:
+        return False
+    sizes = node.args[0]
+    while sizes.target is held:
+        sizes = sizes.args[0]
+    return sizes.target == "size" or (sizes.target is getattr and sizes.args[1] == "shape")
 
 
 def behind(graph: fx.Graph, starts: Any) -> set[fx.Node]:
