@@ -21,6 +21,8 @@ from csqcfs.engine.copies import sharing
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
+from torchvision import transforms
+from torchvision.transforms import v2
 
 STEPS = 3
 
@@ -335,6 +337,30 @@ def test_an_end_is_applied_to_the_score(name):
 )
 def test_what_no_mean_belongs_into_is_left_to_the_user(end):
     assert_refused(lambda: quantize_activations(Segment(end), example=images()), "apply it to the SNN's scores")
+
+
+TRANSFORMS = {
+    "Normalize": transforms.Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.3)),
+    "Normalize in place": transforms.Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.3), inplace=True),
+    "Resize": transforms.Resize(6),
+    "several": nn.Sequential(transforms.Resize((9, 8)), transforms.CenterCrop(6), transforms.Normalize((0.5,), (0.2,))),
+    "v2": v2.Compose([v2.Resize(6), v2.Normalize((0.5,), (0.2,))]),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_of_torchvision_in_front(name):
+    def net():
+        return nn.Sequential(copy.deepcopy(TRANSFORMS[name]), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    assert_right(net(), images())
+    assert list(sites(quantize_activations(net()))) == ["2"]
+
+
+@pytest.mark.parametrize("transform", [transforms.RandomHorizontalFlip(), transforms.GaussianBlur(3)])
+def test_a_transform_that_draws_is_refused(transform):
+    net = nn.Sequential(transform, nn.Conv2d(3, 4, 3), nn.ReLU())
+    assert_refused(lambda: quantize_activations(net, example=images(8)), "gives something else for the same input")
 
 
 def test_a_clipped_relu_starts_at_its_bound():

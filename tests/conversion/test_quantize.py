@@ -515,6 +515,30 @@ def test_errors_without_a_message_still_give_one_line():
         quantize_activations(Silent(True))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.sub_(0.5),
+        lambda x: F.relu(x, inplace=True),
+        lambda x: x.__setitem__((slice(None), 0), 0.0) or x,
+        nn.Hardtanh(0, 1, inplace=True),
+        lambda x: x.__imul__(2),
+    ],
+)
+def test_the_example_stays_as_it_is(change):
+    class Changing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.change = nn.Linear(6, 4), change
+
+        def forward(self, x):
+            return F.relu(self.a(self.change(x)))
+
+    x, before = images(2, 6)[:, 0, 0], images(2, 6)[:, 0, 0]
+    convert(quantize_activations(Changing(), example=x), example=x)
+    assert torch.equal(x, before)
+
+
 class Marked(torch.Tensor):
     """What libraries of images make of tensors; PyTorch refuses to copy it."""
 

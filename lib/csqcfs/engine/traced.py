@@ -149,8 +149,7 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
         raise InputError("example on the device meta: expected values; pass a batch of inputs on the network's device")
     shapes = ", ".join(str(list(x.shape)) for x in example)
     try:
-        with torch.no_grad():
-            plain(eager(*example))
+        _output(eager, example)
     except InputError:
         raise
     except Exception as error:

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, value_of
 
 FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye")
+WHOLE = "torchvision.transforms"  # its modules look at types and values of images; without weights, each stays whole
 SIZED = ("expand", "repeat", "reshape", "view", "new_zeros", "new_ones", "new_full", "new_empty")  # of real tensors
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
     os.path.dirname(os.path.dirname(__file__)) + os.sep + "engine",
@@ -71,7 +72,8 @@ class Tracer(fx.Tracer):
         return root_fn, proxies
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, self.whole) or super().is_leaf_module(module, name)
+        whole = isinstance(module, self.whole) or type(module).__module__.startswith(WHOLE)
+        return whole or super().is_leaf_module(module, name)
 
     def call_module(self, module: nn.Module, forward: Any, args: tuple, kwargs: dict) -> Any:
         if self.running:
