@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -19,6 +20,13 @@ from .errors import InputError
 
 # what a tensor tells without its values; sizes among it are followed, the rest is taken as it is
 SIZES = {"shape", "size", "numel", "nelement", "stride", "dim", "ndim", "ndimension"}
+OPERATORS = {  # of numpy on its own numbers
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "power": operator.pow,
+}
 TELLING = SIZES | {"element_size", "storage_offset", "get_device", "data_ptr", "type"}
 
 
@@ -120,6 +128,8 @@ class Shadow(InPlace):
         """
         if self.is_tensor:
             raise Untraceable("control flow that depends on the value of a tensor")
+        if isinstance(self.value, (tuple, list)):
+            return type(self.value)(e.concrete() if type(e) is Shadow else e for e in self)
         if self.sized:
             self.tracer.create_proxy("call_function", held, (self, self.value), {})
         return self.value
@@ -171,6 +181,15 @@ class Shadow(InPlace):
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(self.concrete(), digits)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``np.sqrt(h.shape[1])``, a number, and ``np.float64(2) * h``, the tensor's own operation."""
+        if not any(shadow.is_tensor for shadow in _shadows(inputs)):
+            known = fx.node.map_aggregate(inputs, lambda a: a.concrete() if type(a) is Shadow else a)
+            return getattr(ufunc, method)(*known, **kwargs)
+        if ufunc.__name__ not in OPERATORS:
+            raise Untraceable(f"numpy.{ufunc.__name__}() takes the value of a tensor to Python; use that of torch")
+        return OPERATORS[ufunc.__name__](*(a.item() if isinstance(a, np.generic) else a for a in inputs))
 
     def __contains__(self, item: Any) -> bool:
         return item in self.concrete()

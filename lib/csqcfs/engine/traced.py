@@ -95,7 +95,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     traced.recompile()
     unseen = None
     if example is not None:
-        _check_same(model, eager, traced, example)
+        _check_same(model, eager, traced, example, tracer.types_read)
     else:
         unseen = _unseen(copied(model), traced)
     _copy_modes(model, traced)
@@ -173,11 +173,18 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
     return eager
 
 
-def _check_same(model: nn.Module, eager: nn.Module, traced: fx.GraphModule, example: tuple[Tensor, ...]) -> None:
+def _check_same(
+    model: nn.Module, eager: nn.Module, traced: fx.GraphModule, example: tuple[Tensor, ...], types_read: list[str]
+) -> None:
     """Refuse a graph that computes something else than ``model``, in evaluation and, where it is in it, training."""
     name, number = type(model).__name__, max(len(example[0]), 2)
     for inputs in (images_like(example, number, 1), images_like(example, number + 1, 2)):
         if where := _compared(eager, traced.eval(), inputs):
+            if types_read:
+                raise InputError(
+                    f"{name} computes something else than its operations one by one ({where}), perhaps because `is` "
+                    f"compares a type of the trace's own ({types_read[0]}); compare types and devices with =="
+                )
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
                 "others share, or works under a context such as torch.autocast; write x = f(x) instead of changing a "

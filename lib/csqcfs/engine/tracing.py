@@ -15,13 +15,14 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, value_of
 
-FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye")
+FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye", "tensor", "as_tensor")
 WHOLE = "torchvision.transforms"  # its modules look at types and values of images; without weights, each stays whole
 SIZED = ("expand", "repeat", "reshape", "view", "new_zeros", "new_ones", "new_full", "new_empty")  # of real tensors
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
@@ -39,6 +40,7 @@ class Tracer(fx.Tracer):
         self.example, self.proxy_buffer_attributes = example, True
         self.live: weakref.WeakSet[Shadow] = weakref.WeakSet()
         self.running, self.rank_read = False, False
+        self.types_read: list[str] = []  # where Python asked for a dtype or a device
         self.asked: list[
             tuple[tuple[int, int], fx.Node]
         ] = []  # guards of sizes whose index Python asked for, and where
@@ -88,6 +90,8 @@ class Tracer(fx.Tracer):
         return attr_val if self.running else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def create_arg(self, a: Any) -> Any:
+        if isinstance(a, np.generic):  # its text is no Python without numpy
+            a = a.item()
         return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
@@ -157,6 +161,8 @@ class Tracer(fx.Tracer):
                 raise Untraceable(f"{name}() takes the value of a tensor to Python")
         if target is not held and not sized and (result is None or isinstance(result, (bool, int, float, str))):
             return result
+        if isinstance(result, (torch.dtype, torch.device)):
+            self.types_read.append(_line())
         if name in ("ndim", "dim", "ndimension"):
             return self.ranked(result)
         return self._shadow(super().create_proxy(kind, target, args, kwargs).node, result, sized)
@@ -242,15 +248,27 @@ def _isinstance(value: Any, kinds: Any) -> bool:
     return builtins.isinstance(value, kinds) or (type(value) is Shadow and builtins.isinstance(value.value, kinds))
 
 
+class _OfValue(type):
+    def __call__(cls, value: Any, *more: Any) -> Any:
+        return builtins.type(value.value) if builtins.type(value) is Shadow else builtins.type(value, *more)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return builtins.isinstance(value, builtins.type)
+
+
+class _Type(type, metaclass=_OfValue):
+    """``type``, of what a shadow stands for."""
+
+
 @contextlib.contextmanager
 def _builtins_follow(root: nn.Module) -> Iterator[None]:
-    """``len`` and ``isinstance`` understand shadows in the files whose classes the network is made of."""
+    """``len``, ``isinstance`` and ``type`` understand shadows in the files whose classes the network is made of."""
     scopes: dict[int, dict] = {}
     for module in root.modules():
         scope = getattr(inspect.unwrap(type(module).forward), "__globals__", {})
         if not scope.get("__name__", "torch.").startswith(("torch.", __package__)):
             scopes[id(scope)] = scope
-    ours = {"len": _len, "isinstance": _isinstance}
+    ours = {"len": _len, "isinstance": _isinstance, "type": _Type}
     before = [(scope, {name: scope[name] for name in ours if name in scope}) for scope in scopes.values()]
     for scope in scopes.values():
         scope.update(ours)
@@ -272,7 +290,7 @@ def _compiled_follow() -> contextlib.AbstractContextManager:
 @contextlib.contextmanager
 def _factories_follow() -> Iterator[None]:
     """``torch.zeros(len(x), 8)`` and ``mask.expand(len(x), 8)`` become nodes, although no tensor has a shadow."""
-    before = {name: getattr(torch, name) for name in FACTORIES}
+    before = {name: getattr(torch, name) for name in (*FACTORIES, "is_tensor")}
 
     def following(function: Any, kind: str = "call_function", target: Any = None) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
