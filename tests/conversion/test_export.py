@@ -129,6 +129,15 @@ def test_spikingjelly_gives_the_same_scores_bit_for_bit(name, per_channel):
         torch.testing.assert_close(other, expected, rtol=1e-4, atol=0.02 * float(expected.abs().max()))
 
 
+class Ending(nn.Module):
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def forward(self, x):
+        return self.score(x)
+
+
 def test_what_spikingjelly_cannot_do_is_one_line(monkeypatch):
     pytest.importorskip("spikingjelly")
     make, _ = NETWORKS["layers"]
@@ -140,6 +149,12 @@ def test_what_spikingjelly_cannot_do_is_one_line(monkeypatch):
             csqcfs.export.to_spikingjelly(csqcfs.convert(ann, method))
     with pytest.raises(InputError, match="^a Layers: expected the SNN that csqcfs.convert makes"):
         csqcfs.export.to_spikingjelly(ann)
+    for score, named in ((nn.Softmax(1), "Softmax"), (lambda x: x.sigmoid(), r"sigmoid\(\)")):
+        net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3), Ending(score))
+        snn = csqcfs.convert(quantize.quantize_activations(net, example=torch.randn(2, 6)))
+        for export in (csqcfs.export.to_spikingjelly, lambda snn: csqcfs.export.to_nir(snn, (6,))):
+            with pytest.raises(InputError, match=f"^{named} at the end has no counterpart in .*to the scores$"):
+                export(snn)
     with torch.no_grad():
         quantize.sites(ann)["net.1"].raw.fill_(-1)
     with pytest.raises(InputError, match="^threshold -1 of net.1: expected positive ones"):

@@ -709,6 +709,20 @@ def test_networks_that_are_not_there_yet_or_no_python():
     assert_refused(lambda: quantize_activations(script, example=x), "^0 is TorchScript")
 
 
+def test_what_is_no_network_of_ones_own_is_named():
+    x = torch.randn(2, 6)
+    snn = convert(quantize_activations(mlp(), example=x))
+    for call in (convert, quantize_activations, lambda net: quantize_activations(net, example=x)):
+        assert_refused(lambda call=call: call(snn), "^SNN is an SNN already")
+    for strict in (False, True):
+        exported = torch.export.export(mlp(), (x,), strict=strict).module()
+        assert_refused(lambda net=exported: quantize_activations(net, example=x), "^the network is one of torch.export")
+    small = torch.ao.quantization.quantize_dynamic(mlp(), {nn.Linear}, torch.qint8)
+    assert_refused(lambda: quantize_activations(small, example=x), "^0 is a quantized Linear: expected")
+    one = torch.randn(3, 8, 8)
+    assert_refused(lambda: quantize_activations(Segment(nn.Identity()), example=one), "expected a batch")
+
+
 def test_what_a_network_carries_survives():
     net = mlp()
     net.mean, net.std = (0.1,), (0.2,)

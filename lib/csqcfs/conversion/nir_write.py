@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from ..engine import layers
 from ..engine.copies import duplicate
 from ..engine.errors import InputError
 from ..engine.simulation import IF, SUMS
@@ -86,11 +87,12 @@ def require_plain(snn: SNN, tool: str) -> None:
         raise InputError(f"a {type(snn).__name__}: expected the SNN that csqcfs.convert makes")
     if type(snn.method) is not Plain:  # its subclasses start elsewhere
         raise InputError(f'method "{snn.method.name}" has no counterpart in {tool}: expected "plain"; convert so')
+    if snn.end is not None:
+        score = next(layers.describe(n, snn.end) for n in snn.end.graph.nodes if layers.is_score(n, snn.end))
+        raise InputError(f"{score} at the end has no counterpart in {tool}: leave it out and apply it to the scores")
     nodes = list(snn.graph.graph.nodes)
     if sum(node.op == "placeholder" for node in nodes) != 1 or not isinstance(nodes[-1].args[0], fx.Node):
         raise InputError(f"several inputs or outputs have no counterpart in {tool}: expected one tensor each")
-    if snn.end is not None:
-        raise InputError(f"what follows the score has no counterpart in {tool}: leave softmax or sigmoid out")
     for name, theta in snn.thresholds.items():
         if not bool((theta > 0).all()):
             raise InputError(f"threshold {float(theta.min()):.4g} of {name}: expected positive ones in {tool}")

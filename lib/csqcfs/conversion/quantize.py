@@ -20,6 +20,7 @@ from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.folding import refuse_hooks
 from ..engine.modules import require_network
+from ..engine.simulation import IF
 from .spiking import unfolded
 
 ACTIVATIONS: dict[str, type[ThresholdActivation]] = {
@@ -48,6 +49,11 @@ def trace(model: nn.Module, example: Tensor | tuple[Tensor, ...] | None = None) 
     Raises:
         InputError: Python that torch.fx cannot follow, or values changed in place where the graph does not see it.
     """
+    require_network(model)
+    if any(isinstance(module, IF) for module in model.modules()):
+        raise InputError(
+            f"{type(model).__name__} is an SNN already: expected the network before convert; it takes images"
+        )
     return traced.trace(model, traced.checked_example(example), (ThresholdActivation,))
 
 

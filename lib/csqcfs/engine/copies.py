@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.graph import _PyTreeCodeGen
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDictPreHook
@@ -17,6 +18,7 @@ from .errors import InputError
 from .modules import require_network
 
 _REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
 CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
 
 
@@ -57,10 +59,14 @@ def copied(model: nn.Module) -> nn.Module:
         InputError: TorchScript, a layer that has no weights yet, or a network that cannot be copied.
     """
     model = opened(model)
+    if isinstance(model, fx.GraphModule) and isinstance(model.graph._codegen, _PyTreeCodeGen):
+        raise InputError("the network is one of torch.export: expected the nn.Module that it was made from")
     for name, module in model.named_modules():
         what = name or "the network"
         if isinstance(module, torch.jit.ScriptModule):
             raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
+        if type(module).__module__.startswith(QUANTIZED):
+            raise InputError(f"{what} is a quantized {type(module).__name__}: expected layers of floats; begin there")
         if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
         if any(t.is_meta for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):

@@ -70,9 +70,9 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     """
     model = opened(model)
     name = type(model).__name__
+    root, tracer = copied(model).eval(), Tracer(example, whole)
     refuse_hooks("the network", model, "replaced by its graph")
     eager = None if example is None else _running(model, example)
-    root, tracer = copied(model).eval(), Tracer(example, whole)
     try:
         graph = tracer.trace(root)
         if tracer.rank_read:
@@ -161,8 +161,8 @@ def _running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
         first, second = (_output(eager, more, seed) for seed in range(2))
     except Exception as error:
         raise InputError(
-            f"{name} runs on an example of {len(example[0])} images and not on one more ({reason(error)}): expected a "
-            "network that takes any number; read the batch size off its input"
+            f"{name} runs on an example of shape {shapes} and not on one image more ({reason(error)}): expected a "
+            "batch [N, ...] and a network that takes any N; give one image a batch dimension, or read N off the input"
         ) from error
     if _differing(first, second):
         raise InputError(
