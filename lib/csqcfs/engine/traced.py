@@ -122,7 +122,7 @@ def check_unseen(unseen: tuple[nn.Module, fx.GraphModule] | None, inputs: tuple[
     if unseen is not None:
         model, graph = unseen
         example = like(model, inputs)
-        _check_same(model, _running(model, example), graph, example)
+        _check_same(model, _running(model, example), graph, example, [])
 
 
 def like(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
