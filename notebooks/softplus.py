@@ -79,8 +79,8 @@ stages.table(
 #   the others do.
 # - **Level** shows less: made equal, the stages lie close to each other whatever their mean thresholds are, but for C-QCFS
 #   without decay, which has one of the highest.
-# - **Seeds** move Exp by more than all of that: its first steps lie points apart from seed to seed, those of Softplus
-#   hardly. The paper's reason against Exp, that it is "overly sensitive and less stable", shows here at T = 1.
+# - **Seeds** move Exp by more than all of that: of its three seeds one ends far above the others, while those of Softplus end
+#   together. So Exp may be "overly sensitive and less stable", as the paper says, and one seed would have shown a lead.
 #
 # ## What deviates
 #
