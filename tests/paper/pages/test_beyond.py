@@ -145,14 +145,14 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     accuracies = best["accuracy (%)"].astype(float)
     assert accuracies.is_monotonic_increasing
     frame = first_step.frame(shown)
-    assert len(frame) == 10 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "1"]).all()
+    assert len(frame) == 10 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "3"]).all()
     assert frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
     sure = first_step.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
     text = " ".join(first_step.honest_first_step(shown))
     assert "the most accurate with no hidden step are CS-QCFS, L = 1 within 1 step (80.00 ± 4.00 %)" in text
     assert "one honest step reaches 80.00 ±" in text and "against CS-QCFS at L = 4 it is ahead, +" in text
-    assert "instead of 8 steps: QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %)" in text
+    assert "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %)" in text
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
 
 

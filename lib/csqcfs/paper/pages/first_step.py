@@ -130,5 +130,5 @@ def honest_first_step(page) -> list[str]:
         for test, place in [(found["test"], found["chosen"])]
     ]
     if told:
-        sentences.append(f"Stopping when sure, instead of {count(beyond.T, 'step')}: {'; '.join(told)}.")
+        sentences.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} (n = 1 seed): {'; '.join(told)}.")
     return sentences

@@ -106,7 +106,7 @@ def when_sure(page) -> Figure | None:
     for (network, L, _), one in found.items():
         look = style.METHODS["qcfs" if network == "start" else network]
         name, line = f"{look.label}, L = {L}", "-" if L == 4 else "--"
-        curve = page.results((network, L, "plain"))
+        curve = page.results((network, L, "plain"))[:1]  # the seed whose stopping is measured
         if curve:
             steps = range(1, beyond.T + 1)
             accuracies = [shared.interval(curve, T)[0] for T in steps]
