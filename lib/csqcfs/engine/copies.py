@@ -18,6 +18,7 @@ from .errors import InputError
 from .modules import require_network
 
 _REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+FLOAT = "FloatFunctional"  # stands among them, adds floats, and is in networks that may be quantized later
 QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
 CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
 
@@ -65,7 +66,7 @@ def copied(model: nn.Module) -> nn.Module:
         what = name or "the network"
         if isinstance(module, torch.jit.ScriptModule):
             raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
-        if type(module).__module__.startswith(QUANTIZED):
+        if type(module).__module__.startswith(QUANTIZED) and not type(module).__name__.endswith(FLOAT):
             raise InputError(f"{what} is a quantized {type(module).__name__}: expected layers of floats; begin there")
         if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
             raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
