@@ -152,7 +152,9 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     text = " ".join(first_step.honest_first_step(shown))
     assert "the most accurate with no hidden step are CS-QCFS, L = 1 within 1 step (80.00 ± 4.00 %)" in text
     assert "one honest step reaches 80.00 ±" in text and "against CS-QCFS at L = 4 it is ahead, +" in text
-    assert "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %" in text
+    assert (
+        "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %" in text
+    )
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
 
 
