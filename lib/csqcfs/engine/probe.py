@@ -25,7 +25,7 @@ from .draws import Alone, Draw, Together, precise, same
 from .errors import InputError
 from .fault import fault, line, named, whole
 from .folding import folded
-from .simulation import front, in_order, plain
+from .simulation import IF, front, in_order, plain
 from .traced import images_like, reason
 
 # images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
@@ -121,6 +121,11 @@ def _together(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict[st
         node = together.node
         if node.op == "output":
             raise InputError(whole(name)) from error
+        if node.op == "call_module" and isinstance(graph.get_submodule(node.target), IF):
+            raise InputError(
+                f"the batch is not in dimension 0 at {node.target} of {name} ({reason(error)}): expected it there; "
+                "move it back before the activation"
+            ) from error
         raise InputError(
             f"{named(node, graph, name)} cannot run over all steps at once, with time along the batch "
             f"({reason(error)}): expected the batch in dimension 0; keep it there{line(node)}"
