@@ -41,9 +41,8 @@ from torch import Tensor, fx
 from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.copies import duplicate
-from ..engine.errors import InputError
+from ..engine.errors import InputError, reason
 from ..engine.modules import as_model, device_of, modes_kept
-from ..engine.traced import reason
 from .quantize import sites, switch
 
 CANDIDATES = 64  # thresholds tried for each site, evenly spaced up to the largest activation

@@ -23,9 +23,8 @@ from torch import Tensor, fx, nn
 
 from ..engine import layers
 from ..engine.copies import duplicate
-from ..engine.errors import InputError
+from ..engine.errors import InputError, reason
 from ..engine.simulation import IF, SUMS
-from ..engine.traced import reason
 from ..methods import Plain
 from ..neurons import along_channels
 from .snn import SNN

@@ -18,6 +18,7 @@ from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdA
 from ..engine import layers, probe, traced
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
+from ..engine.examples import checked_example
 from ..engine.folding import refuse_hooks
 from ..engine.modules import require_network
 from ..engine.simulation import IF
@@ -54,7 +55,7 @@ def trace(model: nn.Module, example: Tensor | tuple[Tensor, ...] | None = None) 
         raise InputError(
             f"{type(model).__name__} is an SNN already: expected the network before convert; it takes images"
         )
-    return traced.trace(model, traced.checked_example(example), (ThresholdActivation,))
+    return traced.trace(model, checked_example(example), (ThresholdActivation,))
 
 
 def quantize_activations(
@@ -86,7 +87,7 @@ def quantize_activations(
             cannot express (GELU, a product of two activations), named with its module and line; a model that
             cannot be traced; a hook on a module that is replaced.
     """
-    inputs = traced.checked_example(example)
+    inputs = checked_example(example)
     graph, name = trace(model, inputs), type(opened(model)).__name__
     if quantized := sites(graph):
         raise InputError(

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from ..engine import probe, traced
+from ..engine import probe
 from ..engine.batched import Batched
+from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import opened
-from ..engine.errors import InputError, NonpositiveThreshold
+from ..engine.errors import InputError, NonpositiveThreshold, reason
+from ..engine.examples import checked_example, like
 from ..engine.folding import folded
 from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
-from ..engine.traced import checked_example, reason
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
@@ -70,14 +71,14 @@ def convert(
     lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
     if lost is not None:
         raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
-    inputs, unseen = inputs or graph.meta.get("example"), graph.meta.get(traced.UNSEEN)
+    inputs, unseen = inputs or graph.meta.get("example"), graph.meta.get(UNSEEN)
     if inputs is not None:
-        inputs = traced.like(graph, inputs)
-        traced.check_unseen(unseen, inputs)
+        inputs = like(graph, inputs)
+        check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
     fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
     snn = SNN(folded(neurons), method, end, fronts, name)
-    snn.graph.meta[traced.UNSEEN] = unseen if inputs is None else None
+    snn.graph.meta[UNSEEN] = unseen if inputs is None else None
     return snn
 
 
@@ -151,8 +152,8 @@ class SNN(nn.Module):
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
-            traced.check_unseen(self.graph.meta.get(traced.UNSEEN), few)
-            self.graph.meta[traced.UNSEEN] = None
+            check_unseen(self.graph.meta.get(UNSEEN), few)
+            self.graph.meta[UNSEEN] = None
             self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)

@@ -10,11 +10,10 @@ from torch import Tensor, fx
 from ..activations import ThresholdActivation
 from ..engine import layers
 from ..engine.copies import sharing
-from ..engine.errors import InputError
+from ..engine.errors import InputError, reason
 from ..engine.folding import refuse_hooks
 from ..engine.graphs import Traced
 from ..engine.simulation import IF, dependence
-from ..engine.traced import reason
 
 
 def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> fx.GraphModule:

@@ -14,7 +14,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm, SpectralNormLoadStateDict
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
-from .errors import InputError
+from .errors import InputError, reason
 from .modules import require_network
 
 _REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
@@ -81,8 +81,9 @@ def copied(model: nn.Module) -> nn.Module:
                 _share_uncopyable(module, memo)
             new = deepcopy(model, memo)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{type(model).__name__} cannot be copied ({reason}); take out what it keeps") from error
+        raise InputError(
+            f"{type(model).__name__} cannot be copied ({reason(error)}); take out what it keeps"
+        ) from error
     for name, module in list(new.named_modules()):
         if name and (inner := opened(module)) is not module:
             new.set_submodule(name, inner)

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, fx
 
+from .layers import counts_images
+from .shadow import leaves
 from .simulation import dependence
 
 # operations that take numbers of entries, along dimension 0 unless another is given
@@ -32,7 +34,7 @@ def _numbers(node: fx.Node, graph: fx.GraphModule) -> list[int]:
         return []
     source, index = node.args
     first = index[0] if isinstance(index, tuple) and index else index
-    if isinstance(first, slice) and any(_counts(end) for end in (first.start, first.stop)) and source.op == "get_attr":
+    if isinstance(first, slice) and _counts(first.start, first.stop) and source.op == "get_attr":
         table = operator.attrgetter(source.target)(graph)  # a table of which each image of the batch takes its own part
         return [len(table)] if isinstance(table, Tensor) and table.dim() else []
     return _whole((first.start, first.stop) if isinstance(first, slice) else (first,))
@@ -40,17 +42,9 @@ def _numbers(node: fx.Node, graph: fx.GraphModule) -> list[int]:
 
 def _whole(argument: Any) -> list[int]:
     """The whole numbers in nested arguments."""
-    found: list[int] = []
-    fx.node.map_aggregate(argument, lambda a: found.append(a) if type(a) is int else None)
-    return found
+    return [leaf for leaf in leaves(argument) if type(leaf) is int]
 
 
-def _counts(node: Any) -> bool:
-    """Whether a value of the graph is the size of a dimension 0."""
-    if not isinstance(node, fx.Node):
-        return False
-    if node.target in (len, "__len__"):
-        return True
-    if node.target == "size":
-        return node.args[1:] == (0,) or node.kwargs.get("dim") == 0
-    return node.target is operator.getitem and node.args[1] == 0
+def _counts(*ends: Any) -> bool:
+    """Whether one of the ends of a slice is a number of images."""
+    return any(isinstance(end, fx.Node) and counts_images(end) for end in ends)

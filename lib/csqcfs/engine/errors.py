@@ -47,3 +47,8 @@ def unknown(what: str, value: object, known: Iterable[str]) -> InputError:
     likeness = [difflib.SequenceMatcher(None, name, str(value).lower()).ratio() for name in near]
     hint = f"did you mean {near[0]}? " if len({*likeness}) == len(near) > 0 else ""  # none where two are as near
     return InputError(f"{what} {value!r}: {hint}expected one of {', '.join(names)}")
+
+
+def reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

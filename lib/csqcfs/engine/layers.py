@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.utils import _triple
 
 from .errors import InputError
@@ -44,14 +43,6 @@ MAX_FUNCTIONS = {
     F.adaptive_max_pool2d: (nn.AdaptiveMaxPool2d, _ADAPTIVE),
     F.adaptive_max_pool3d: (nn.AdaptiveMaxPool3d, _ADAPTIVE),
 }
-DROPOUTS = {
-    F.dropout: nn.Dropout,
-    torch.dropout: nn.Dropout,
-    F.dropout1d: nn.Dropout1d,
-    F.dropout2d: nn.Dropout2d,
-    F.dropout3d: nn.Dropout3d,
-}
-NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 SCORES = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
 SCORE_FUNCTIONS = {
     F.softmax,
@@ -88,9 +79,9 @@ def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
     if node.target is F.relu6:
         return 6.0
     if node.target is F.hardtanh:
-        low, high = _arguments(node, ("min_val", "max_val"), (-1.0, 1.0))
+        low, high = arguments(node, ("min_val", "max_val"), (-1.0, 1.0))
     elif node.target in CLAMPS:
-        low, high = _arguments(node, ("min", "max"), (None, None))
+        low, high = arguments(node, ("min", "max"), (None, None))
     else:
         return None
     if isinstance(low, fx.Node) or isinstance(high, fx.Node) or low is None or low != 0:
@@ -187,88 +178,20 @@ class PaddingAvgPool3d(nn.AvgPool3d):
         return F.avg_pool3d(padded, self.kernel_size, self.stride)
 
 
-def functions_to_modules(model: fx.GraphModule, root: nn.Module) -> None:
-    """Let dropout and batch norm, written as functions and traced in one mode, follow the mode as modules.
-
-    A batch norm takes the name of the norm of ``root`` whose statistics it uses, or one of its own.
-    """
-    images = behind(model.graph, lambda node: node.op == "placeholder")
-    drops = [node for node in images if node.target in DROPOUTS]
-    norms = {node: made for node in images if (made := _norm(node, model, root)) is not None}
-    order = list(model.graph.nodes)
-    names = names_for(sorted(drops, key=order.index), model, "dropout")
-    names |= names_for(sorted((n for n, made in norms.items() if not made[1]), key=order.index), model, "norm")
-    for node in drops:
-        put(node, model, DROPOUTS[node.target](*_arguments(node, ("p",), (0.5,))), names[node])
-    for node, (norm, owner) in norms.items():
-        put(node, model, norm, owner or names[node])
-    model.graph.eliminate_dead_code()
-    _drop_unread(model)
-
-
-def _drop_unread(model: fx.GraphModule) -> None:
-    """Leave out parameters and buffers that no operation reads any more, such as a counter of calls."""
-    called = {node.target for node in model.graph.nodes if node.op == "call_module"}
-    read = {node.target for node in model.graph.nodes if node.op == "get_attr"}
-    for path, module in model.named_modules():
-        parts = path.split(".") if path else []
-        if not any(".".join(parts[: i + 1]) in called for i in range(len(parts))):
-            for name in [*module._parameters, *module._buffers]:
-                if ".".join([*parts, name]) not in read:
-                    delattr(module, name)
-
-
-def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module) -> tuple[nn.Module, str] | None:
-    """A batch norm module for F.batch_norm with running statistics, and the name of the norm they come from."""
-    if node.target is not F.batch_norm:
-        return None
-    names = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    *tensors, training, momentum, eps = _arguments(node, names, (None, None, None, None, False, 0.1, 1e-5))
-    given = [t for t in tensors if t is not None]
-    if training or tensors[0] is None or any(not isinstance(t, fx.Node) or t.op != "get_attr" for t in given):
-        return None
-    path = tensors[0].target.rpartition(".")[0]
-    owner = root.get_submodule(path)
-    owned = isinstance(owner, _BatchNorm)
-    shape = node.args[0].meta.get("shape") if node.args else None
-    kind = NORMS.get(len(shape)) if shape is not None else None
-    if kind is None:
-        kind = next((k for k in NORMS.values() if isinstance(owner, k)), None)
-    if kind is None:
-        return None
-    mean, var, weight, bias = (None if t is None else _attribute(model, t.target) for t in tensors)
-    momentum = owner.momentum if owned else momentum
-    norm = kind(len(mean), eps, momentum, affine=False, device=mean.device, dtype=mean.dtype).eval()
-    norm.running_mean, norm.running_var = mean, var
-    norm.affine = weight is not None
-    for name, value in (("weight", weight), ("bias", bias)):
-        delattr(norm, name)
-        (
-            norm.register_buffer
-            if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter)
-            else norm.register_parameter
-        )(name, value)
-    if owned:
-        norm.num_batches_tracked = owner.num_batches_tracked
-        for name, child in model.get_submodule(path).named_children():
-            norm.add_module(name, child)
-    return norm, path if owned else ""
-
-
-def _attribute(model: nn.Module, target: str) -> Any:
+def attribute(model: nn.Module, target: str) -> Any:
     path, _, name = target.rpartition(".")
     return getattr(model.get_submodule(path), name)
 
 
 def _has(model: nn.Module, target: str) -> bool:
     try:
-        _attribute(model, target)
+        attribute(model, target)
     except AttributeError:
         return False
     return True
 
 
-def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple) -> list:
+def arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple) -> list:
     """Arguments after the input, by place or by keyword."""
     given = dict(zip(names, node.args[1:])) | node.kwargs
     return [given.get(name, default) for name, default in zip(names, defaults)]

@@ -22,11 +22,11 @@ from .batched import Batched
 from .copies import as_precise, sharing
 from .counts import largest_count
 from .draws import Alone, Draw, Together, precise, same
-from .errors import InputError
+from .errors import InputError, reason
+from .examples import images_like
 from .fault import fault, line, named, whole
 from .folding import folded
 from .simulation import IF, front, in_order, plain
-from .traced import images_like, reason
 
 # images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
 DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))

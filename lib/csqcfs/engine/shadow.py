@@ -216,3 +216,15 @@ def _shadows(argument: Any) -> list[Shadow]:
 def value_of(argument: Any) -> Any:
     """``argument`` with every shadow replaced by what it stands for."""
     return fx.node.map_aggregate(argument, lambda a: a.value if type(a) is Shadow else a)
+
+
+def leaves(argument: Any) -> list[Any]:
+    """What nested arguments of torch.fx hold."""
+    found: list[Any] = []
+
+    def note(leaf: Any) -> Any:
+        found.append(leaf)
+        return leaf
+
+    fx.node.map_aggregate(argument, note)
+    return found

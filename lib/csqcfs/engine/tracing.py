@@ -6,13 +6,10 @@ operations become ordinary ones whose result every later reader sees. The trace 
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import inspect
 import os
 import sys
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,11 +17,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, value_of
+from .following import following
+from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, leaves, value_of
 
-FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye", "tensor", "as_tensor")
 WHOLE = "torchvision.transforms"  # its modules look at types and values of images; without weights, each stays whole
-SIZED = ("expand", "repeat", "reshape", "view", "new_zeros", "new_ones", "new_full", "new_empty")  # of real tensors
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
     os.path.dirname(os.path.dirname(__file__)) + os.sep + "engine",
     os.path.dirname(os.path.dirname(__file__)) + os.sep + "conversion",
@@ -48,7 +44,7 @@ class Tracer(fx.Tracer):
     def trace(self, root: nn.Module, concrete_args: dict | None = None) -> fx.Graph:
         buffers = [(m._buffers, dict(m._buffers)) for m in root.modules()]
         try:
-            with torch.no_grad(), _builtins_follow(root), _factories_follow(), _compiled_follow():
+            with torch.no_grad(), following(root):
                 return super().trace(root)
         finally:  # a forward may have written proxies there
             for now, before in buffers:
@@ -152,7 +148,7 @@ class Tracer(fx.Tracer):
     def _followed(self, kind: str, target: Any, args: tuple, kwargs: dict) -> Any:
         """The operation's value on the example, as a shadow where later inputs may have another."""
         values, named = value_of((args, kwargs))
-        inputs = [v for v in _leaves((args, kwargs)) if isinstance(v, Shadow)]
+        inputs = [v for v in leaves((args, kwargs)) if isinstance(v, Shadow)]
         result = self._run(kind, target, values, named)
         name = values[1] if target is getattr else getattr(target, "__name__", target)
         sized = not _holds_tensor(result) and (name in SIZES or any(v.sized for v in inputs))
@@ -208,20 +204,9 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
     return a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride() and a.numel() > 0
 
 
-def _leaves(argument: Any) -> list:
-    found: list[Any] = []
-
-    def note(leaf: Any) -> Any:
-        found.append(leaf)
-        return leaf
-
-    fx.node.map_aggregate(argument, note)
-    return found
-
-
 def _holds_tensor(value: Any) -> bool:
     return any(
-        isinstance(leaf, Tensor) for leaf in _leaves(value if isinstance(value, (tuple, list, dict)) else (value,))
+        isinstance(leaf, Tensor) for leaf in leaves(value if isinstance(value, (tuple, list, dict)) else (value,))
     )
 
 
@@ -238,77 +223,3 @@ def _line() -> str:
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
-
-
-def _len(value: Any) -> Any:
-    return value.length() if type(value) is Shadow else builtins.len(value)
-
-
-def _isinstance(value: Any, kinds: Any) -> bool:
-    return builtins.isinstance(value, kinds) or (type(value) is Shadow and builtins.isinstance(value.value, kinds))
-
-
-class _OfValue(type):
-    def __call__(cls, value: Any, *more: Any) -> Any:
-        return builtins.type(value.value) if builtins.type(value) is Shadow else builtins.type(value, *more)
-
-    def __instancecheck__(cls, value: Any) -> bool:
-        return builtins.isinstance(value, builtins.type)
-
-
-class _Type(type, metaclass=_OfValue):
-    """``type``, of what a shadow stands for."""
-
-
-@contextlib.contextmanager
-def _builtins_follow(root: nn.Module) -> Iterator[None]:
-    """``len``, ``isinstance`` and ``type`` understand shadows in the files whose classes the network is made of."""
-    scopes: dict[int, dict] = {}
-    for module in root.modules():
-        scope = getattr(inspect.unwrap(type(module).forward), "__globals__", {})
-        if not scope.get("__name__", "torch.").startswith(("torch.", __package__)):
-            scopes[id(scope)] = scope
-    ours = {"len": _len, "isinstance": _isinstance, "type": _Type}
-    before = [(scope, {name: scope[name] for name in ours if name in scope}) for scope in scopes.values()]
-    for scope in scopes.values():
-        scope.update(ours)
-    try:
-        yield
-    finally:
-        for scope, had in before:
-            for name in ours:
-                scope.pop(name, None)
-            scope.update(had)
-
-
-def _compiled_follow() -> contextlib.AbstractContextManager:
-    """A forward under ``@torch.compile`` is called as it was written."""
-    dynamo = sys.modules.get("torch._dynamo")  # there if anything was compiled
-    return dynamo.config.patch(error_on_nested_fx_trace=False) if dynamo else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _factories_follow() -> Iterator[None]:
-    """``torch.zeros(len(x), 8)`` and ``mask.expand(len(x), 8)`` become nodes, although no tensor has a shadow."""
-    before = {name: getattr(torch, name) for name in (*FACTORIES, "is_tensor")}
-
-    def following(function: Any, kind: str = "call_function", target: Any = None) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            shadow = next((a for a in _leaves((args, kwargs)) if type(a) is Shadow), None)
-            if shadow is None:
-                return function(*args, **kwargs)
-            return shadow.tracer.create_proxy(kind, target or function, args, kwargs)
-
-        return call
-
-    for name, function in before.items():
-        setattr(torch, name, following(function))
-    for name in SIZED:
-        setattr(Tensor, name, following(getattr(Tensor, name), "call_method", name))
-    try:
-        yield
-    finally:
-        for name, function in before.items():
-            setattr(torch, name, function)
-        for name in SIZED:
-            delattr(Tensor, name)  # that of its base class remains

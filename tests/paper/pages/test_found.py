@@ -9,7 +9,7 @@ import pytest
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import registry
 from csqcfs.paper.measures.compare import Difference
-from csqcfs.paper.pages import found, index, page, said
+from csqcfs.paper.pages import equations, found, index, page, said
 
 NOTEBOOKS = {path.stem: path for path in sorted(paths.notebooks().glob("*.py"))}
 
@@ -67,9 +67,9 @@ def test_without_records_nothing_is_said(name):
 
 def test_one_statement_holds_and_two_hold():
     holding, failing = ["half-threshold", "eq8-resolution"], ["eq9-start", "eq9-clip"]
-    assert found.audited(*holding[:1]) == "Of 1 statement of the paper recomputed here, 1 holds."
-    assert found.audited(*holding, *failing[:1]).endswith("2 hold, 1 does not hold.")
-    assert found.audited(*holding[:1], *failing).endswith("2 do not hold, 1 holds.")
+    assert equations.audited(*holding[:1]) == "Of 1 statement of the paper recomputed here, 1 holds."
+    assert equations.audited(*holding, *failing[:1]).endswith("2 hold, 1 does not hold.")
+    assert equations.audited(*holding[:1], *failing).endswith("2 do not hold, 1 holds.")
 
 
 def test_a_difference_within_its_interval_is_undecided(made_up):

@@ -130,5 +130,6 @@ def honest_first_step(page) -> list[str]:
         for test, place in [(found["test"], found["chosen"])]
     ]
     if told:
-        sentences.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} (n = 1 seed): {'; '.join(told)}.")
+        rests = said.rests_on(next(page.results(key) for key in sure(page)))
+        sentences.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} ({rests}): {'; '.join(told)}.")
     return sentences
