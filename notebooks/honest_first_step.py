@@ -36,7 +36,10 @@ honest.found()
 
 # %%
 fig = plots.first_steps(honest)
-honest.figure(fig, "Networks trained for few steps, and every answer by the steps that it takes; bands: 95 % intervals")
+caption = (
+    "Networks trained for few steps, and answers by the steps they take; bands: 95 % intervals, with n = 1 over images"
+)
+honest.figure(fig, caption)
 
 # %% tags=["nbval-check-output"]
 honest.table(first_step.frame(honest), "Accuracy (%) of plain SNNs by L")
@@ -71,10 +74,8 @@ honest.table(first_step.sure_frame(honest), "What stopping saves", "honest_first
 # - 4 epochs (one-cycle, rate 0.04); a full schedule from the calibrated ReLU network should reach more at every L.
 # - At L = 1 the start was chosen by the validation images: trained from its own thresholds ("kept" in the table) the network
 #   falls below what it was before, trained from calibrated ones it does not. Why was not studied.
-# - At L = 2 and 3 only the start's own thresholds were tried.
+# - At L = 2 and 3 only the start's own thresholds were tried. Stopping when sure is measured with seed 0 alone.
 # - The margin is chosen on images that the start network may have been trained on, where networks are surer than on others.
-# - The margins tried are 0.02 apart. Between 0.98 and 1 the steps double or nearly so, and what would lack 0.5 points lies
-#   there where a row says that nothing is saved.
 # - At L = 1 further steps have little to add: the network was trained for one.
 #
 # ## Where to go next

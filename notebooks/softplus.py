@@ -43,7 +43,9 @@ stages.found()
 
 # %%
 fig = plots.second_stages(stages)
-stages.figure(fig, "Second stages of equal length from one network; bands and bars: 95 % intervals")
+stages.figure(
+    fig, "Second stages of equal length from one network; bands and bars: 95 % intervals, with n = 1 over images alone"
+)
 
 # %% tags=["nbval-check-output"]
 stages.table(tables.frame(stages), "Accuracy (%) of each second stage, and its thresholds")

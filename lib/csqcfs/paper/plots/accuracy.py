@@ -26,11 +26,11 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     """
     steps = list(published.TIMESTEPS)
     networks: dict[tuple, str] = {}
-    for shift, (name, records) in zip(_aside(len(found), 1.06), found.items(), strict=True):
+    for shift, (name, records) in zip(shared.aside(len(found)), found.items(), strict=True):
         look = style.METHODS[name]
         shared.band(ax, shift * np.array(steps), [(records, T) for T in steps], look.colour, **shared.line(look))
         networks.setdefault(tuple(record.metrics["ann"] for record in records), name)
-    for x, name in zip(ANN * _aside(len(networks), 1.12), networks.values(), strict=True):
+    for x, name in zip(ANN * shared.aside(len(networks), 1.12 ** (len(networks) - 1)), networks.values(), strict=True):
         look = style.METHODS[name]
         shared.point(ax, x, found[name], "ann", look.colour, marker=look.marker)
     shared.log2_axis(ax, steps, "time-step T")
@@ -38,11 +38,6 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     ax.set_xticks([*steps, ANN], [*map(str, steps), "ANN"])
     ax.grid(axis="y")
     return ax
-
-
-def _aside(count: int, factor: float) -> np.ndarray:
-    """Factors around 1 by which marks stand beside each other that would hide each other."""
-    return factor ** (np.arange(count) - (count - 1) / 2)
 
 
 def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure | None:

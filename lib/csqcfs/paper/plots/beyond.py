@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -37,11 +38,10 @@ def second_stages(page) -> Figure | None:
     if not found:
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
-    for name, records in found.items():
+    for factor, (name, records) in zip(shared.aside(len(found), 1.15), found.items(), strict=True):
         look, line = _look(name)
-        rows = [(records, T) for T in STEPS]
         drawn = {"marker": look.marker, "linestyle": line, "label": softplus.STAGES[name]}
-        shared.band(left, STEPS, rows, look.colour, **drawn)
+        shared.band(left, factor * np.array(STEPS), [(records, T) for T in STEPS], look.colour, **drawn)
     right.axhline(0, color="grey", linewidth=0.8)
     for name, (apart, gaps) in softplus.spread(page).items():
         look, line = _look(name)
@@ -67,10 +67,10 @@ def first_steps(page) -> Figure | None:
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
     every = range(1, beyond.T + 1)
-    for (network, L), (colour, marker) in FEW.items():
+    for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(FEW), 1.1), FEW.items(), strict=True):
         if records := page.results((network, L, "plain")):
             look = {"marker": marker, "linestyle": ":" if network == "start" else "-", "label": _few(network, L)}
-            shared.band(left, every, [(records, T) for T in every], colour, **look)
+            shared.band(left, factor * np.array(every), [(records, T) for T in every], colour, **look)
     curves = first_step.answers(page)
     plain = [curve for curve in curves.values() if curve[0].clock == 1]
     if plain:

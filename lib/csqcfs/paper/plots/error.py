@@ -73,7 +73,7 @@ def by_time(page, network: str, end: str = "csqcfs") -> Figure | None:
     axes[0].set_ylim(bottom=-1)  # of all, once each has its lines
     style.letters(axes, [COLUMNS[part] for part in conversion_error.PARTS])
     style.label_left(axes, f"{NAMES[end]}: RMS error (% of θ)")
-    style.legend(fig)
+    style.legend(fig, axes[1].get_lines())  # the one panel with a line for each T
     return fig
 
 

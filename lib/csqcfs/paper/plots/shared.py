@@ -34,6 +34,11 @@ def band(
     ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
 
 
+def aside(count: int, width: float = 1.2) -> np.ndarray:
+    """Factors around 1, ``width`` apart in all, by which marks stand beside each other that would hide each other."""
+    return width ** np.linspace(-0.5, 0.5, count) if count > 1 else np.ones(1)
+
+
 def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column, colour: str, **look) -> None:
     """One accuracy with its interval as a bar."""
     mean, low, high = interval(records, column)
