@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import math
+import re
 import time
 
 import numpy as np
@@ -601,13 +602,17 @@ def test_progress_bar_counts_every_step(capsys):
         ("weight_decay", -1e-4),
         ("label_smoothing", 1.0),
         ("label_smoothing", -0.1),
+        ("levels", 4),
+        ("levels", ()),
+        ("levels", (0, 1)),
+        ("levels", (1, 2.0)),
         ("schedule", "step"),
         ("precision", "float16"),
         ("augment", "crop"),
     ],
 )
 def test_settings_out_of_range_are_named(name, value):
-    with pytest.raises(InputError, match=f"^{name} = {value!r}: expected ") as caught:
+    with pytest.raises(InputError, match=re.escape(f"{name} = {value!r}: expected ")) as caught:
         fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
     assert "\n" not in str(caught.value)
 
@@ -850,3 +855,39 @@ def test_thresholds_may_have_a_weight_decay_of_their_own():
         pulled = -0.5 * start if name == raw else torch.zeros_like(start)
         torch.testing.assert_close(after[0.5][name] - after[0.0][name], pulled)
     torch.testing.assert_close(after[None][raw] - after[0.0][raw], -0.1 * before[raw])
+
+
+def turns(levels: tuple[int, ...] | None, own: int = 3):
+    """L of the first activation in each batch of two epochs of three batches, and the network."""
+    model, seen = network(), []
+    for site in quantize.sites(model).values():
+        site.L = own
+    site = next(iter(quantize.sites(model).values()))
+    site.register_forward_pre_hook(lambda module, _: seen.append(module.L) if module.training else None)
+    fit(model, image_set(60), epochs=2, levels=levels, **QUIET | {"batch_size": 20})
+    return seen, model
+
+
+def test_levels_take_turns_and_the_own_one_is_back():
+    seen, model = turns((1, 2))
+    assert seen == [1, 2, 1] * 2 and all(site.L == 3 for site in quantize.sites(model).values())
+    assert turns(None)[0] == [3] * 6
+
+
+def test_training_in_turns_is_that_of_the_level_where_there_is_one():
+    """As of a network that has this L, which differs from one that has its own."""
+    weights = [turns(levels, own)[1].state_dict() for levels, own in (((2,), 3), (None, 2), (None, 3))]
+    assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
+    assert any(not torch.equal(weights[0][name], value) for name, value in weights[2].items())
+
+
+def test_a_training_in_turns_that_fails_leaves_the_own_level():
+    model = network()
+    with pytest.raises(TrainingDiverged):
+        fit(model, image_set(60), epochs=1, levels=(1, 2), **QUIET | {"lr": 1e30})
+    assert all(site.L == 4 for site in quantize.sites(model).values())
+
+
+def test_turns_need_a_quantized_network():
+    with pytest.raises(InputError, match=r"levels = \(1, 2\): Sequential has no L, see quantize_activations"):
+        fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), image_set(60), levels=(1, 2), **QUIET)

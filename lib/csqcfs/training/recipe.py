@@ -47,6 +47,8 @@ class Settings:
 
     Attributes:
         threshold_decay: weight decay of the thresholds' parameters, where it is another.
+        levels: quantization steps L that take turns, a batch each, for one network that is to answer after any of so many
+            time-steps; its own L is back after each epoch.
         schedule: "cosine" is annealed to 0, epoch by epoch as in the paper, or step by step where there are fewer
             than 20 epochs: the last would come down too little. "onecycle" goes step by step, with a warm-up.
         augment: None turns augmentation off; AutoAugment, on by default, needs three channels.
@@ -59,6 +61,7 @@ class Settings:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     threshold_decay: float | None = None
+    levels: tuple[int, ...] | None = None
     schedule: str = "cosine"
     label_smoothing: float = 0.0
     augment: Augment | None = field(default_factory=augmentation)
@@ -94,6 +97,11 @@ class Recipe(Settings):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not allowed(value):
                 raise InputError(f"{name} = {value!r}: expected {expected}")
+        levels = self.levels
+        if levels is not None and not (
+            isinstance(levels, tuple) and levels and all(type(L) is int and L >= 1 for L in levels)
+        ):
+            raise InputError(f"levels = {levels!r}: expected quantization steps such as (1, 2, 4), or None")
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(choices)}")

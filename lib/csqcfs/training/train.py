@@ -86,8 +86,8 @@ def fit(
         go_on: asked before each epoch; False ends the training as ``deadline`` does.
         device: the model's own by default.
         settings: single ones, instead of those of ``recipe``: epochs=10, lr=0.1, batch_size=128, momentum=0.9,
-            weight_decay=5e-4, threshold_decay=None, schedule="cosine", label_smoothing=0.0, augment=Augment() as far
-            as it fits the images, seed=0, precision="float32".
+            weight_decay=5e-4, threshold_decay=None, levels=None, schedule="cosine", label_smoothing=0.0,
+            augment=Augment() as far as it fits the images, seed=0, precision="float32".
 
     Returns:
         For each epoch a dict of epoch (from 1), lr (of its last step), loss (mean), accuracy (training, %),
@@ -117,6 +117,8 @@ def fit(
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
+    if recipe.levels is not None and not sites(model):
+        raise InputError(f"levels = {recipe.levels}: {type(model).__name__} has no L, see quantize_activations")
     check_cache()  # for the optimizer
     like = as_model(model, images.normalise(images.images[:2]))
     memory_format = training_format(model, like)
@@ -161,10 +163,9 @@ def fit(
             laid = ((x.to(like.dtype).clone(memory_format=memory_format), y) for x, y in batches)
             model.train()
             _seed_dropout(recipe.seed, epoch, here)
-            record: dict[str, Any] = {
-                "epoch": epoch + 1,
-                **_train_epoch(network, laid, steps, optimizer, recipe, computed["precision"], epoch, bar),
-            }
+            with contextlib.closing(_in_turns(laid, model, recipe.levels)) as turns:
+                trained = _train_epoch(network, turns, steps, optimizer, recipe, computed["precision"], epoch, bar)
+            record: dict[str, Any] = {"epoch": epoch + 1, **trained}
             _check_weights(model, recipe, epoch)
             if val_set is not None:
                 record["val_accuracy"] = evaluate(model, val_set)
@@ -196,6 +197,21 @@ def _groups(model: nn.Module, trainable: list[nn.Parameter], recipe: Recipe) -> 
         {"params": [p for p in trainable if (id(p) in thresholds) is chosen], "weight_decay": decay}
         for chosen, decay in ((False, recipe.weight_decay), (True, recipe.threshold_decay))
     ]
+
+
+def _in_turns(
+    batches: Iterator[tuple[Tensor, Tensor]], model: nn.Module, levels: tuple[int, ...] | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """``batches``, each with the next of ``levels`` as L of all activations; closed, they have their own L again."""
+    own = [(site, site.L) for site in sites(model).values()]
+    try:
+        for step, batch in enumerate(batches):
+            for site, L in own:
+                site.L = levels[step % len(levels)] if levels else L
+            yield batch
+    finally:
+        for site, L in own:
+            site.L = L
 
 
 def _train_epoch(

@@ -38,6 +38,7 @@ OTHER = {
     "augment": Augment(cutout=0),
     "precision": "bfloat16",
     "threshold_decay": 0.0,
+    "levels": (1, 2),
     "start": "resnet20-cifar10-qcfs",
     "start_thresholds": "calibrated",
 }
@@ -147,7 +148,7 @@ def test_equal_trainings_have_equal_digests():
 def test_settings_are_plain_json_and_complete():
     settings = QUANTIZED.settings()
     assert json.loads(json.dumps(settings)) == settings
-    everything = set(OTHER) - {"threshold_decay", "start", "start_thresholds"} | {"data"}
+    everything = set(OTHER) - {"threshold_decay", "levels", "start", "start_thresholds"} | {"data"}
     assert set(settings) == everything and set(PLAIN.settings()) == everything - {"L", "threshold"}
     assert settings["stages"][1] == {"activation": "csqcfs", "epochs": 6, "lr": 0.02}
 

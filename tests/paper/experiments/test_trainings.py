@@ -488,7 +488,7 @@ def test_the_start_is_in_the_digest(packaged):
         next(iter(quantize.sites(network).values())).raw.add_(1)
         zoo.save(network, packaged, images=data.load("digits", val=20).train)
     assert starting().digest != first.digest
-    assert not {"start", "start_digest", "start_thresholds", "threshold_decay"} & CHAIN.settings().keys()
+    assert not {"start", "start_digest", "start_thresholds", "threshold_decay", "levels"} & CHAIN.settings().keys()
 
 
 def test_a_start_that_does_not_fit_is_refused(packaged):

@@ -17,7 +17,8 @@ T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LEVELS = (1, 2, 3, 4)
 SEEDS = (0, 1, 2)  # of the training at L = 1, of CS- and CE-QCFS at L = 4 and of `SEEDED`, whatever others have
-SEEDED = ("csqcfs", "ceqcfs", "cqcfs")  # second stages with several seeds, which differ more than images do
+# second stages with several seeds, which differ more than images do
+SEEDED = ("csqcfs", "csqcfs, no decay", "ctqcfs", "ceqcfs", "cqcfs")
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
 LAYER_MEAN = "layer mean"  # instead of a rule: each channel has the mean threshold of its layer
 # Second stages: (activation, weight decay of the thresholds or None for that of the weights)

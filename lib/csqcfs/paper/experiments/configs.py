@@ -134,17 +134,20 @@ class Training(Digested, Settings):
     def recipe(self) -> Recipe:
         """The settings of the last stage for `fit`."""
         shared = {setting.name: getattr(self, setting.name) for setting in dataclasses.fields(Settings)}
+        if self.activation == RELU:
+            shared["levels"] = None
         return Recipe(epochs=self.stages[-1].epochs, lr=self.stages[-1].lr, **shared)
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
         # absent where they change nothing
-        for name in ("threshold_decay", "start", "start_digest", "start_thresholds"):
+        for name in ("threshold_decay", "levels", "start", "start_digest", "start_thresholds"):
             if settings[name] is None:
                 del settings[name]
         if self.start is None and all(stage.activation == RELU for stage in self.stages):
-            del settings["L"], settings["threshold"]
+            for name in ("L", "threshold", "levels"):
+                settings.pop(name, None)
         return json.loads(json.dumps(settings))
 
     def __str__(self) -> str:
@@ -152,7 +155,10 @@ class Training(Digested, Settings):
         start = "" if self.start is None else f"from {self.start}, "
         start += "" if self.start_thresholds is None else f"thresholds {self.start_thresholds}, "
         decay = "" if self.threshold_decay is None else f", decay {self.threshold_decay:g} of thresholds"
-        return f"{self.network} on {self.dataset}, L = {self.L}, {start}{stages} epochs{decay}, seed {self.seed}"
+        turns = "" if self.levels is None else f" (trained at {', '.join(map(str, self.levels))} in turns)"
+        return (
+            f"{self.network} on {self.dataset}, L = {self.L}{turns}, {start}{stages} epochs{decay}, seed {self.seed}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
