@@ -47,8 +47,8 @@ class Settings:
 
     Attributes:
         threshold_decay: weight decay of the thresholds' parameters, where it is another.
-        levels: quantization steps L that take turns, a batch each, for one network that is to answer after any of so many
-            time-steps; its own L is back after each epoch.
+        levels: quantization steps L that take turns, a batch each, for one network that is to answer after any of so
+            many time-steps; its own L is back after each epoch.
         schedule: "cosine" is annealed to 0, epoch by epoch as in the paper, or step by step where there are fewer
             than 20 epochs: the last would come down too little. "onecycle" goes step by step, with a warm-up.
         augment: None turns augmentation off; AutoAugment, on by default, needs three channels.

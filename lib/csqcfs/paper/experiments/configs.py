@@ -156,9 +156,7 @@ class Training(Digested, Settings):
         start += "" if self.start_thresholds is None else f"thresholds {self.start_thresholds}, "
         decay = "" if self.threshold_decay is None else f", decay {self.threshold_decay:g} of thresholds"
         turns = "" if self.levels is None else f" (trained at {', '.join(map(str, self.levels))} in turns)"
-        return (
-            f"{self.network} on {self.dataset}, L = {self.L}{turns}, {start}{stages} epochs{decay}, seed {self.seed}"
-        )
+        return f"{self.network} on {self.dataset}, L = {self.L}{turns}, {start}{stages} epochs{decay}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
