@@ -242,6 +242,7 @@ HEADERS = {
     "sites": (None, [], {}, {"act": {}}, {"act": None}),
     "kind": (None, "other", "snn", ["relu"], {}),
     "info": (None, [], 3),
+    "wiring": (3, [], "0" * 12),
 }
 
 
@@ -334,6 +335,27 @@ def test_another_network_of_ones_own_is_refused(tmp_path):
         for other in (Own(width=7), Own(classes=5), models.build("resnet20", width=0.25)):
             with pytest.raises(InputError, match="another network|same network"):
                 csqcfs.load(path, network=other, example=X)
+
+
+class Otherwise(Own):
+    """Modules of `Own`, and something else between them."""
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.first(F.pad(x, (1, 1, 1, 1)))))
+        x = F.relu(self.second(x)) - x[:, :, 1:-1, 1:-1]
+        return self.head(F.relu(x).mean((2, 3)))
+
+
+def test_other_operations_between_the_same_layers_are_refused(tmp_path):
+    """Every tensor fits; the outputs would be of another network."""
+    ann = quantized(Own(), "csqcfs")
+    for number, model in enumerate((ann, csqcfs.convert(ann))):
+        path = csqcfs.save(model, tmp_path / str(number))
+        with pytest.raises(InputError, match="the same layers with other operations between them"):
+            csqcfs.load(path, network=Otherwise(), example=X)
+        csqcfs.load(path, network=Own(), example=X)
+        rewritten(path, path, lambda tensors, header: header.pop("wiring"))  # a file of an earlier version
+        csqcfs.load(path, network=Own(), example=X)
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

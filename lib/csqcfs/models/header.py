@@ -50,7 +50,9 @@ def check(header: dict[str, Any], path: Path) -> None:
         "mean": lambda v: v is None or numbers(v),
         "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
         "info": lambda v: isinstance(v, dict),
+        "wiring": lambda v: v is None or isinstance(v, str),
     }
+    header.setdefault("wiring", None)  # files of version 0.2.0 and before have none
     if header.get("kind") == "snn":
         checks |= {
             "method": lambda v: isinstance(v, str) and v in METHODS,
