@@ -104,6 +104,7 @@ class Profile:
         threshold_decay: float | None = None,
         epochs: int | None = None,
         thresholds: str = "kept",
+        levels: tuple[int, ...] | None = None,
     ) -> Training:
         """A second stage that ends with ``end``: short and from ``start`` where the profile has one, so that whoever
         has the package and the images makes the same network in minutes, on every processor in float32.
@@ -112,11 +113,12 @@ class Profile:
             L: instead of the paper's.
             thresholds: "kept" or "calibrated" from ``start``, for another L than its own.
             threshold_decay: weight decay of the thresholds, where it is another.
+            levels: quantization steps that take turns.
             epochs: 0 for the start as it is.
         """
         whole = self.training(dataset, network, end, seed=seed, L=L)
         if self.start is None:
-            return dataclasses.replace(whole, threshold_decay=threshold_decay)
+            return dataclasses.replace(whole, threshold_decay=threshold_decay, levels=levels)
         stage = Stage(end, self.tuning_epochs if epochs is None else epochs, self.tuning_lr)
         return dataclasses.replace(
             whole,
@@ -126,6 +128,7 @@ class Profile:
             stages=(stage,),
             precision="float32",
             threshold_decay=threshold_decay,
+            levels=levels,
         )
 
     @property
