@@ -238,12 +238,11 @@ def _wiring(network: nn.Module) -> str | None:
     if not isinstance(network, fx.GraphModule):
         return None
     places = {node: place for place, node in enumerate(network.graph.nodes)}
-    steps = []
-    for node, place in places.items():
-        reads: list[int] = []
-        fx.node.map_arg((node.args, node.kwargs), lambda read: reads.append(places[read]))
+    steps: list[Any] = []
+    for node in places:
         target = node.target if isinstance(node.target, str) else node.target.__name__
-        steps.append([place, node.op, "" if node.op == "placeholder" else target, reads])
+        steps.append([node.op, "" if node.op == "placeholder" else target])
+        fx.node.map_arg((node.args, node.kwargs), lambda read: steps.append(places[read]))
     return hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:12]
 
 
