@@ -89,3 +89,11 @@ def test_stand_ins_are_not_published_as_cifar(monkeypatch, tmp_path):
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr(trainings, "history", lambda training: pytest.fail("the demo has no CIFAR"))
     assert publish.publish_networks(profiles.get("demo"), []) == []
+
+
+def test_the_network_trained_in_turns_is_published_once():
+    """Of the profile whose fine-tunings have a start, beside those that the profile trains from scratch."""
+    quick, paper = (publish._published(profiles.get(name)) for name in ("quick", "paper"))
+    assert quick["resnet20-cifar10-csqcfs-turns"].levels == (1, 2, 4) and quick.keys() & paper.keys() == set()
+    assert quick["resnet20-cifar10-csqcfs"] == profiles.get("quick").training("cifar10", "resnet20", "csqcfs")
+    assert all(name.endswith("-paper") and training.levels is None for name, training in paper.items())

@@ -4,8 +4,8 @@
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
 have a record (1 MB each, seed 0) to the package: under their plain names those of "quick", where its fine-tunings
-start, and with "-paper" behind them those of the paper's own schedule. Larger networks stay here; their digests are in
-the records.
+start, with "-turns" behind it the one that was fine-tuned at several L, and with "-paper" those of the paper's own
+schedule. Larger networks stay here; their digests are in the records.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import data
 from ..models.zoo import WEIGHTS, save
-from .experiments import profiles, registry, trainings
+from .experiments import beyond, profiles, registry, trainings
 from .experiments.configs import Run, Training
 from .names import count
 from .runs import records
@@ -26,26 +26,33 @@ ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 
 
 def publish_networks(profile: profiles.Profile, runs: Iterable[Run]) -> list[Path]:
-    """Write the ResNet-20 of each data set and end that is trained and measured here, with what was measured.
+    """Write the networks of `_published` that are trained and measured here, with what was measured.
 
     A network of the same name is replaced.
     """
-    written, runs, suffix = [], list(runs), "" if profile.name == "quick" else f"-{profile.name}"
-    for dataset in (name for name in data.CIFAR if profile.datasets.get(name, name) == name):
-        for end in ENDS if SMALL in profile.networks else ():
-            training = profile.training(dataset, SMALL, end)
-            results, provenance = _results(training, runs)
-            if results and len(trainings.history(training)) == training.stages[-1].epochs:
-                model, _, splits = trainings.train(training, progress=False)
-                path = WEIGHTS / f"{SMALL}-{dataset}-{end}{suffix}.safetensors"
-                info = {
-                    "training": training.settings(),
-                    "digest": training.digest,
-                    "results": results,
-                    "provenance": provenance,
-                }
-                written.append(save(model, path, images=splits.test, info=info))
+    written, runs = [], list(runs)
+    for name, training in _published(profile).items():
+        results, provenance = _results(training, runs)
+        if results and len(trainings.history(training)) == training.stages[-1].epochs:
+            model, _, splits = trainings.train(training, progress=False)
+            told = {"training": training.settings(), "digest": training.digest}
+            info = told | {"results": results, "provenance": provenance}
+            written.append(save(model, WEIGHTS / f"{name}.safetensors", images=splits.test, info=info))
     return written
+
+
+def _published(profile: profiles.Profile) -> dict[str, Training]:
+    """The ResNet-20 of each data set of CIFAR and each end, and the one in turns, by their names in the package."""
+    suffix = "" if profile.name == "quick" else f"-{profile.name}"
+    sets = [name for name in data.CIFAR if profile.datasets.get(name, name) == name]
+    named = {
+        f"{SMALL}-{dataset}-{end}{suffix}": profile.training(dataset, SMALL, end)
+        for dataset in (sets if SMALL in profile.networks else ())
+        for end in ENDS
+    }
+    if profile.start is not None:
+        named[f"{SMALL}-cifar10-csqcfs-turns"] = beyond.turns(profile)
+    return named
 
 
 def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]:

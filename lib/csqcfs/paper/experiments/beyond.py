@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .configs import Run
+from .configs import Run, Training
 from .profiles import Profile
 from .rows import Rows
 
@@ -41,6 +41,11 @@ def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **change
     ]
 
 
+def turns(profile: Profile, seed: int = 0) -> Training:
+    """CS-QCFS trained at several L in turns, from the start with thresholds calibrated for L = 1."""
+    return profile.tuning("csqcfs", seed=seed, L=1, thresholds="calibrated", levels=TURNS)
+
+
 def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (second stage, method); "start" is the network that all go on from.
 
@@ -62,7 +67,7 @@ def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (network, L, method): CS-QCFS trained at each L, CE-QCFS, and the start with its own thresholds, untrained.
 
-    "turns" is CS-QCFS trained at several L in turns, from the same start as at L = 1; its ANN is that of L = 1.
+    "turns" is that of `turns`; its ANN is that of L = 1.
 
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
     behind on the validation images. At L = 2 and 3 it starts from its own, where the start is close to what it was.
@@ -77,9 +82,8 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
         rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0)
     rows["other", 1, "plain"] = rows["csqcfs", 1, "plain"]
     rows["ceqcfs", 4, "plain"] = _snn(profile, every, "ceqcfs", "plain")
-    anew = {"L": 1, "thresholds": "calibrated"}
-    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", **anew)
-    rows["turns", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", **anew, levels=TURNS)
+    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated")
+    rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, seed), method="plain", T=T) for seed in every]
     for key, end, changes in (
         (("start", 4), "qcfs", {"epochs": 0}),
         (("csqcfs", 4), "csqcfs", {}),

@@ -15,7 +15,14 @@ from ..names import NAMES, count
 from ..runs.records import Record
 from . import said
 
-NETWORKS = {"csqcfs": "CS-QCFS", "other": "CS-QCFS, other start", "ceqcfs": "CE-QCFS", "start": "QCFS, the start"}
+NETWORKS = {
+    "csqcfs": "CS-QCFS",
+    "turns": "CS-QCFS, in turns",
+    "other": "CS-QCFS, other start",
+    "ceqcfs": "CE-QCFS",
+    "start": "QCFS, the start",
+}
+TURNS = ", ".join(map(str, beyond.TURNS))
 
 
 class Answer(NamedTuple):
@@ -30,15 +37,25 @@ class Answer(NamedTuple):
     records: Sequence[Record] = ()
 
 
+def trained_at(network: str, L: int) -> str:
+    """Quantization steps of the training."""
+    return TURNS if network == "turns" else str(L)
+
+
+def named(network: str, L: int) -> str:
+    """A network in a sentence or a legend."""
+    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}" + " in turns" * (network == "turns")
+
+
 def frame(page) -> pd.DataFrame:
-    """Accuracy (%) of plain SNNs by L; rows without a record are absent."""
+    """Accuracy (%) of plain SNNs by L; rows without a record are absent. In turns, the ANN is that of L = 1."""
     lines = []
     for network, label in NETWORKS.items():
         for L in beyond.LEVELS:
             if found := page.results((network, L, "plain")):
                 thresholds = found[0].settings["training"].get("start_thresholds", "its own")
                 accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
-                lines.append((label, str(L), thresholds, str(len(found)), *accuracies))
+                lines.append((label, trained_at(network, L), thresholds, str(len(found)), *accuracies))
     columns = ["Network", "L", "start's thresholds", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
@@ -52,14 +69,42 @@ def answers(page) -> dict[str, list[Answer]]:
         if records := page.results((network, L, method)):
             kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})
             sites = len(records[0].metrics["thresholds"])
-            name = f"{NETWORKS[network].split()[0].rstrip(',')}, L = {L}" + (
-                "" if method == "plain" else f", {NAMES[method]}"
-            )
+            name = named(network, L) + ("" if method == "plain" else f", {NAMES[method]}")
             curve = np.mean([record.metrics["snn"] for record in records], 0)
             found[name] = [
                 Answer(name, T, float(a), kind.clock(T, sites), records=records) for T, a in enumerate(curve, 1)
             ]
     return found
+
+
+def turns_gaps(page, L: int) -> dict[int, compare.Difference]:
+    """The network trained in turns minus CS-QCFS of one L, in points, by T; empty where one has no record."""
+    gaps = {T: said.compared(page, ("turns", 1, "plain"), ("csqcfs", L, "plain"), T) for T in beyond.SHOWN}
+    return {T: gap for T, gap in gaps.items() if gap is not None}
+
+
+def turns_frame(page) -> pd.DataFrame:
+    """`turns_gaps` as a table, with half of the 95 % interval; n seeds that both have."""
+    lines = []
+    for L in beyond.LEVELS:
+        if gaps := turns_gaps(page, L):
+            lines.append((named("csqcfs", L), str(gaps[1].seeds), *(gap.short() for gap in gaps.values())))
+    columns = ["in turns, minus", "n", *(f"T = {T}" for T in beyond.SHOWN)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
+def turns_sentence(page) -> list[str]:
+    """What one network trained at several L reaches, against those of one L."""
+    if not (found := page.results(("turns", 1, "plain"))):
+        return []
+    reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
+    against = []
+    for L in (1, 2):
+        if gaps := turns_gaps(page, L):
+            points = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in gaps.items())
+            against.append(f"against the one of L = {L} alone {points} points ({count(gaps[1].seeds, 'seed')})")
+    lead = f"One network trained at L = {TURNS} in turns has {reached} ({said.rests_on(found)})"
+    return [f"{'; '.join([lead, *against])}."]
 
 
 def best(page, *clocks: int) -> dict[int, Answer]:
@@ -122,7 +167,7 @@ def honest_first_step(page) -> list[str]:
             f"Trained at L = 1, one honest step reaches {said.cell(one, 1)} % (its ANN {said.cell(one, 'ann')} %; "
             f"{said.rests_on(one)}){against}."
         )
-    sentences += best_sentence(page)
+    sentences += turns_sentence(page) + best_sentence(page)
     told = [
         f"{NETWORKS[network].split(',')[0]} at L = {L} takes {test['steps'][place]:.2f} steps on average "
         f"({test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %)"

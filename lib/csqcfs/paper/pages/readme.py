@@ -83,7 +83,8 @@ def sentences() -> list[str]:
             pair, _, what = sentence.removesuffix(".").partition(": ")
             found_at.setdefault(pair, []).append(f"with {schedule} {what}")
     told = [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
-    told += first_step.best_sentence(page.open("honest_first_step", "quick"))
+    honest = page.open("honest_first_step", "quick")
+    told += first_step.best_sentence(honest) + first_step.turns_sentence(honest)
     return told + softplus.seeded(page.open("softplus", "quick"))
 
 

@@ -98,7 +98,7 @@ def seed_noise(page) -> list[str]:
     """How far apart plain first steps of trainings are that differ in their seed alone."""
     first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
     told = [
-        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].removesuffix(', as printed')}, n = {len(steps)})"
+        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].split(',')[0]}, n = {len(steps)})"
         for name, records in first.items()
         if len(steps := [record.metrics["snn"][0] for record in records]) > 1
     ]

@@ -21,6 +21,7 @@ FEW = {  # lines of `first_steps`, darker for larger L; neurons of the start are
     ("csqcfs", 2): ("#9B72C2", "s"),
     ("csqcfs", 3): ("#6E3AA3", "^"),
     ("csqcfs", 4): ("#3F007D", "D"),
+    ("turns", 1): ("#D6278A", "*"),
     ("ceqcfs", 4): (style.METHODS["ceqcfs"].colour, style.METHODS["ceqcfs"].marker),
     ("start", 4): (style.METHODS["qcfs"].colour, None),
 }
@@ -94,7 +95,7 @@ def first_steps(page) -> Figure | None:
 
 def _few(network: str, L: int) -> str:
     """A network of the page "honest_first_step" in a legend."""
-    return f"L = {L}, {first_step.NETWORKS[network].split(',')[-1].strip()}"
+    return f"L = {first_step.trained_at(network, L)}, {first_step.NETWORKS[network].split(',')[-1].strip()}"
 
 
 def when_sure(page) -> Figure | None:
