@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _groups(model: nn.Module, trainable: list[nn.Parameter], recipe: Recipe) -> 
 
 def _in_turns(
     batches: Iterator[tuple[Tensor, Tensor]], model: nn.Module, levels: tuple[int, ...] | None
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """``batches``, each with the next of ``levels`` as L of all activations; closed, they have their own L again."""
     own = [(site, site.L) for site in sites(model).values()]
     try:
