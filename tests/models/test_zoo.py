@@ -337,6 +337,17 @@ def test_another_network_of_ones_own_is_refused(tmp_path):
                 csqcfs.load(path, network=other, example=X)
 
 
+@pytest.mark.parametrize(("saved_with", "loaded_with"), [(None, X), (X, None), (None, None)])
+def test_an_example_may_come_later_or_never(saved_with, loaded_with, tmp_path):
+    """It tells the channels of each activation, which one threshold for the layer does without."""
+    ann = stirred(quantize.quantize_activations(Own(), 4, 1.0, saved_with)).eval()
+    path = csqcfs.save(ann, tmp_path / "net.safetensors")
+    loaded = csqcfs.load(path, network=Own(), example=loaded_with)
+    assert torch.equal(loaded(X), ann(X))
+    known = [site.channels for site in quantize.sites(loaded).values()]
+    assert known == ([None] * 3 if saved_with is None and loaded_with is None else [6] * 3)
+
+
 class Otherwise(Own):
     """Modules of `Own`, and something else between them."""
 

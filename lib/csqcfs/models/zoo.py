@@ -252,12 +252,13 @@ def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds
     for name in [*found, *wanted]:
         raw = thresholds.get(f"{name}.raw")
         alike = name in found and name in wanted and raw is not None and raw.dim() < 2
-        channels = wanted[name]["channels"] if alike else None
-        if not alike or found[name].channels not in (None, channels) or len(raw.flatten()) not in (1, channels):
+        # None where a network was quantized without an example
+        channels = {found[name].channels, wanted[name]["channels"]} - {None} if alike else set()
+        if not alike or len(channels) > 1 or len(raw.flatten()) not in (1, *channels):
             raise InputError(f"{what} and the network differ at the activation {name}: expected the same network")
         if _site(found[name]) != wanted[name]:
             site = wanted[name]
-            new = _activation(site["activation"], raw, site["L"], site["window"], site["channels"])
+            new = _activation(site["activation"], raw, site["L"], site["window"], next(iter(channels), None))
             network.set_submodule(name, new.to(found[name].raw.device))
 
 
