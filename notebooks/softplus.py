@@ -82,7 +82,8 @@ stages.table(
 # - **Level** shows less: made equal, the stages lie close to each other whatever their mean thresholds are, but for C-QCFS
 #   without decay, which has one of the highest.
 # - **Seeds** move Exp by more than all of that: of its three seeds one ends far above the others, while those of Softplus end
-#   together. So Exp may be "overly sensitive and less stable", as the paper says, and one seed would have shown a lead.
+#   together. So Exp may be "overly sensitive and less stable", as the paper says, and one seed would have shown a lead. The
+#   first seed of C-QCFS showed one of 3 points, too; three leave open whether it is ahead of CS-QCFS at all.
 #
 # ## What deviates
 #

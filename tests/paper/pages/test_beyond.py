@@ -121,9 +121,9 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert spread.loc["C-QCFS", "equal: T = 1"].startswith("50.00 ± ")
     sentences = " ".join(softplus.softplus(shown))
     assert "CS-QCFS, λ without decay undecided, +1.00 ± " in sentences
-    assert "n = 1 seed" in sentences and "CT-QCFS, step on θ against CS-QCFS as printed, plain: +5.00 ± " in sentences
+    assert "n = 1 seed" in sentences and "plain T = 1, 2, 4, in points: CT-QCFS, step on θ +5.00 ± " in sentences
     assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
-    assert "C-QCFS against CS-QCFS as printed, plain: +7.00 ± " in sentences and "n = 3 seeds, 400 images" in sentences
+    assert "; C-QCFS +7.00 ± " in sentences and "n = 3 seeds, 400 images" in sentences
     assert "end at plain T = 1 at 53.0 to 53.0 % (CS-QCFS, n = 3); 58.0 to 58.0 % (CT-QCFS, n = 3)" in sentences
     assert len(plots.second_stages(shown).axes) == 2
 

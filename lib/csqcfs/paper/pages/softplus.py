@@ -81,17 +81,15 @@ def spread_frame(page) -> pd.DataFrame:
 
 def seeded(page) -> list[str]:
     """The stages that were trained with several seeds against CS-QCFS as printed, and how far apart seeds alone are."""
-    sentences = []
+    told = []
     for name in beyond.SEEDED:
-        records = page.results((name, "plain"))
         gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
         if name != "csqcfs" and all(gaps) and gaps[0].seeds > 1:
-            points = ", ".join(f"{gap.short()} at T = {T}" for T, gap in zip((1, 2, 4), gaps, strict=False))
-            sentences.append(
-                f"{STAGES[name]} against CS-QCFS as printed, plain: {points} points, at T = 1 {said.verdict(gaps[0])}; "
-                f"its ANN {gaps[-1].short()} ({said.rests_on(records, gaps[0].seeds)})."
-            )
-    return sentences + seed_noise(page)
+            *plain, ann = (gap.short() for gap in gaps)
+            rests = said.rests_on(page.results((name, "plain")), gaps[0].seeds)
+            told.append(f"{STAGES[name]} {', '.join(plain)} ({said.verdict(gaps[0])} at T = 1; its ANN {ann}; {rests})")
+    lead = "Second stages of several seeds against CS-QCFS as printed at plain T = 1, 2, 4, in points"
+    return [f"{lead}: {'; '.join(told)}."] * bool(told) + seed_noise(page)
 
 
 def seed_noise(page) -> list[str]:
