@@ -76,14 +76,15 @@ stages.table(
 #
 # - **Decay** and **damping** do not explain it: without decay of λ, and with the step on θ, CS-QCFS ends near where it ends
 #   as printed. C-QCFS without decay ends lower than with it: decay is what lowers its thresholds.
-# - **Spread** does its part in every stage: with thresholds made equal within each layer the first step is lower, and
-#   the more so the further apart they were (panel b). Softplus with its damped step holds them about half as far apart as
-#   the others do.
+# - **Spread** does its part: with thresholds made equal within each layer the first step is lower in every stage (in CT-QCFS
+#   not beyond its interval), and on average the more so the further apart they were (panel b). Softplus with its damped step
+#   holds them about half as far apart as the others do.
 # - **Level** shows less: made equal, the stages lie close to each other whatever their mean thresholds are, but for C-QCFS
 #   without decay, which has one of the highest.
-# - **Seeds** move Exp by more than all of that: of its three seeds one ends far above the others, while those of Softplus end
-#   together. So Exp may be "overly sensitive and less stable", as the paper says, and one seed would have shown a lead. The
-#   first seed of C-QCFS showed one of 3 points, too; three leave open whether it is ahead of CS-QCFS at all.
+# - **Seeds** move Exp and CT-QCFS by more than all of that: of the three seeds of each one ends far above the others, while
+#   those of Softplus end together. So Exp may be "overly sensitive and less stable", as the paper says, and one seed would
+#   have shown a lead. The first seed of C-QCFS showed one of 3 points, too; three leave open whether it is ahead of CS-QCFS
+#   at all.
 #
 # ## What deviates
 #
