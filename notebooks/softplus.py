@@ -74,8 +74,8 @@ stages.table(
 # %% [markdown]
 # ## How to read it
 #
-# - **Decay** and **damping** do not explain it: without decay of λ, and with the step on θ, CS-QCFS ends near where it ends
-#   as printed. C-QCFS without decay ends lower than with it: decay is what lowers its thresholds.
+# - **Decay** and **damping** are not shown to explain it: without decay of λ one seed ends a point higher, and with the step
+#   on θ three seeds leave it undecided. C-QCFS without decay ends lower than with it: decay is what lowers its thresholds.
 # - **Spread** does its part: with thresholds made equal within each layer the first step is lower in every stage (in CT-QCFS
 #   not beyond its interval), and on average the more so the further apart they were (panel b). Softplus with its damped step
 #   holds them about half as far apart as the others do.

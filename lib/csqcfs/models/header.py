@@ -52,7 +52,7 @@ def check(header: dict[str, Any], path: Path) -> None:
         "info": lambda v: isinstance(v, dict),
         "wiring": lambda v: v is None or isinstance(v, str),
     }
-    header.setdefault("wiring", None)  # files of version 0.2.0 and before have none
+    header.setdefault("wiring", None)  # files that were written before there was one
     if header.get("kind") == "snn":
         checks |= {
             "method": lambda v: isinstance(v, str) and v in METHODS,

@@ -240,7 +240,11 @@ def _wiring(network: nn.Module) -> str | None:
     places = {node: place for place, node in enumerate(network.graph.nodes)}
     steps: list[Any] = []
     for node in places:
-        target = node.target if isinstance(node.target, str) else node.target.__name__
+        target = (
+            node.target
+            if isinstance(node.target, str)
+            else getattr(node.target, "__name__", type(node.target).__name__)
+        )
         steps.append([node.op, "" if node.op == "placeholder" else target])
         fx.node.map_arg((node.args, node.kwargs), lambda read: steps.append(places[read]))
     return hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:12]

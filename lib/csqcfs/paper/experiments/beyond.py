@@ -17,7 +17,7 @@ T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LEVELS = (1, 2, 3, 4)
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
-SEEDS = (0, 1, 2)  # of the trainings at L = 1 and in turns, of `SEEDED` and at their L of CS- and CE-QCFS
+SEEDS = (0, 1, 2)  # of the trainings at L = 1 and in turns, and of `SEEDED`, whatever others have
 # second stages with several seeds, which differ more than images do
 SEEDED = ("csqcfs", "ctqcfs", "ceqcfs", "cqcfs")
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
