@@ -35,14 +35,15 @@ honest.found()
 # 4 epochs. It keeps its thresholds, but at L = 1: there they are first calibrated anew on 512 training images.
 
 # %%
-fig = plots.first_steps(honest)
+ten = honest.part("cifar10")
+fig = plots.first_steps(ten)
 caption = (
     "Networks trained for few steps, and answers by the steps they take; bands: 95 % intervals, with n = 1 over images"
 )
-honest.figure(fig, caption)
+ten.figure(fig, caption)
 
 # %% tags=["nbval-check-output"]
-honest.table(first_step.frame(honest), "Accuracy (%) of plain SNNs by L")
+ten.table(first_step.frame(ten), "Accuracy (%) of plain SNNs by L")
 
 # %% [markdown]
 # ## One network for any number of steps
@@ -52,8 +53,8 @@ honest.table(first_step.frame(honest), "Accuracy (%) of plain SNNs by L")
 # same start as at L = 1 and no longer: each L has a third of the batches. Compared image by image:
 
 # %% tags=["nbval-check-output"]
-honest.table(
-    first_step.turns_frame(honest),
+ten.table(
+    first_step.turns_frame(ten),
     "One network trained in turns minus those trained at one L, percentage points",
     "honest_first_step-turns",
 )
@@ -65,7 +66,7 @@ honest.table(
 # steps, SRP the network for τ = 4.
 
 # %% tags=["nbval-check-output"]
-honest.table(first_step.best_frame(honest), "The most accurate answer within so many steps", "honest_first_step-best")
+ten.table(first_step.best_frame(ten), "The most accurate answer within so many steps", "honest_first_step-best")
 
 # %% [markdown]
 # ## Answer when sure
@@ -75,12 +76,12 @@ honest.table(first_step.best_frame(honest), "The most accurate answer within so 
 # Each image then takes its own number of steps. SRP and COS cannot save their hidden steps on an easy image.
 
 # %%
-fig = plots.when_sure(honest)
+fig = plots.when_sure(ten)
 caption = "Stopping when sure (lines over all margins, the chosen one marked) and all images alike (thin, with dots)"
-honest.figure(fig, caption, "honest_first_step-sure")
+ten.figure(fig, caption, "honest_first_step-sure")
 
 # %% tags=["nbval-check-output"]
-honest.table(first_step.sure_frame(honest), "What stopping saves", "honest_first_step-sure")
+ten.table(first_step.sure_frame(ten), "What stopping saves", "honest_first_step-sure")
 
 # %% [markdown]
 # ## What deviates

@@ -42,13 +42,14 @@ stages.found()
 # the package, for 4 epochs with the same images in the same order, so that anyone makes them again in minutes.
 
 # %%
-fig = plots.second_stages(stages)
-stages.figure(
+ten = stages.part("cifar10")
+fig = plots.second_stages(ten)
+ten.figure(
     fig, "Second stages of equal length from one network; bands and bars: 95 % intervals, with n = 1 over images alone"
 )
 
 # %% tags=["nbval-check-output"]
-stages.table(tables.frame(stages), "Accuracy (%) of each second stage, and its thresholds")
+ten.table(tables.frame(ten), "Accuracy (%) of each second stage, and its thresholds")
 
 # %% [markdown]
 # ## Against CS-QCFS as printed
@@ -57,7 +58,7 @@ stages.table(tables.frame(stages), "Accuracy (%) of each second stage, and its t
 # open: the table says how many each row has.
 
 # %% tags=["nbval-check-output"]
-stages.table(tables.gains(stages), "Differences in percentage points, plain SNNs", "softplus-gains")
+ten.table(tables.gains(ten), "Differences in percentage points, plain SNNs", "softplus-gains")
 
 # %% [markdown]
 # ## What the channels' own thresholds bring
@@ -67,8 +68,8 @@ stages.table(tables.gains(stages), "Differences in percentage points, plain SNNs
 # image; σ / mean says how far the thresholds of a layer lie apart.
 
 # %% tags=["nbval-check-output"]
-stages.table(
-    tables.spread_frame(stages), "Own thresholds minus their layer's mean, percentage points", "softplus-spread"
+ten.table(
+    tables.spread_frame(ten), "Own thresholds minus their layer's mean, percentage points", "softplus-spread"
 )
 
 # %% [markdown]

@@ -50,9 +50,7 @@ def _published(profile: profiles.Profile) -> dict[str, Training]:
         for dataset in (sets if SMALL in profile.networks else ())
         for end in ENDS
     }
-    if profile.start is not None:
-        named[f"{SMALL}-cifar10-csqcfs-turns"] = beyond.turns(profile)
-    return named
+    return named | {f"{SMALL}-{dataset}-csqcfs-turns": beyond.turns(profile, dataset) for dataset in profile.starts}
 
 
 def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]:

@@ -79,7 +79,7 @@ def test_a_lead_is_held_lost_or_within_the_noise(ours, cos, verdict):
 @pytest.mark.parametrize(("exp", "verdict"), [(50.0, HELD), (60.0, OPEN), (70.0, FAILED)])
 def test_softplus_is_judged_against_the_exponential(exp, verdict):
     records = {
-        ("softplus", name, "plain"): [record(level + 20, [level] * 6, seed=seed) for seed in range(3)]
+        ("softplus", "cifar10", name, "plain"): [record(level + 20, [level] * 6, seed=seed) for seed in range(3)]
         for name, level in (("csqcfs", 60.0), ("ceqcfs", exp))
     }
     outcome = run("softplus-before-exponential", records, "quick")

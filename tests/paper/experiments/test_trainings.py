@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import time
 from pathlib import Path
 
@@ -410,10 +409,11 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_quick_chain_on_cifar(monkeypatch):
-    root = Path(os.environ.get("CSQCFS_DATA") or "none")
+def test_a_quick_chain_on_cifar(monkeypatch, folder_of_images):
+    root = folder_of_images or Path("none")
     if not (root / "cifar10").exists() and not (root / "cifar-10-python.tar.gz").exists():
         pytest.skip("CSQCFS_DATA has no cifar10")
+    monkeypatch.setenv("CSQCFS_DATA", str(root))
 
     def load(name, root=None, val=0, seed=0):
         splits = whole_set(name, root, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -12,6 +14,7 @@ import pytest
 from csqcfs import methods
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
+from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures.right import kept, percent
 from csqcfs.paper.pages import first_step, found, page, said, since, softplus
 from csqcfs.paper.plots import beyond as plots
@@ -66,16 +69,24 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def both(monkeypatch):
+    """A profile whose fine-tunings have a start for each data set of CIFAR, here one network for both."""
+    quick = profiles.get("quick")
+    starts = {dataset: quick.starts["cifar10"] for dataset in rows.LEVELS}
+    monkeypatch.setitem(profiles.PROFILES, "quick", dataclasses.replace(quick, starts=starts))
+
+
+@pytest.fixture
 def measured(home):
     """Records of every run of the three pages."""
     firsts = {"csqcfs": 0.53, "cqcfs": 0.6, "csqcfs, no decay": 0.54, "ctqcfs": 0.58, "ceqcfs": 0.52, "start": 0.5}
     of_rows = page.open("softplus", "quick").rows.items()
-    for (name, method), run in ((key, run) for key, runs in of_rows for run in runs):
+    for (_, name, method), run in ((key, run) for key, runs in of_rows for run in runs):
         first = {"cos": 0.86, rows.LAYER_MEAN: 0.5}.get(method, firsts.get(name, 0.49))
         kind = "cos" if method == "cos" else "plain"
         records.write(run, accuracy(kind, first, theta=1.8 - 1.4 * firsts.get(name, 0.49)), 1.0)
     of_rows = page.open("honest_first_step", "quick").rows.items()
-    for (network, L, method), run in ((key, run) for key, runs in of_rows for run in runs):
+    for (_, network, L, method), run in ((key, run) for key, runs in of_rows for run in runs):
         if method == "sure":
             records.write(run, certainty(), 1.0)
         elif not records.is_done(run):
@@ -97,15 +108,16 @@ def test_without_records_there_is_nothing(home):
         assert "Nothing yet" in found.show(empty).data
     frames = (softplus.frame, softplus.gains, first_step.frame, first_step.best_frame)
     assert all(frame(empty).empty for frame in (since.frame, since.rules_frame))
-    assert all(frame(page.open("softplus", "quick")).empty for frame in frames[:2])
-    assert all(frame(page.open("honest_first_step", "quick")).empty for frame in (*frames[2:], first_step.sure_frame))
-    assert plots.second_stages(page.open("softplus", "quick")) is None and plots.methods(empty) is None
-    honest = page.open("honest_first_step", "quick")
-    assert plots.first_steps(honest) is None and plots.when_sure(honest) is None
+    for profile in ("demo", "quick"):  # without rows, and with rows that have no records
+        stages, honest = (page.open(id, profile).part("cifar10") for id in ("softplus", "honest_first_step"))
+        assert all(frame(stages).empty for frame in frames[:2])
+        assert all(frame(honest).empty for frame in (*frames[2:], first_step.sure_frame))
+        assert plots.second_stages(stages) is None and plots.methods(empty) is None
+        assert plots.first_steps(honest) is None and plots.when_sure(honest) is None
 
 
 def test_second_stages_are_compared_image_by_image(measured):
-    shown = page.open("softplus", "quick")
+    shown = page.open("softplus", "quick").part("cifar10")
     frame = softplus.frame(shown)
     assert list(frame.index) == list(softplus.STAGES.values())
     assert frame.loc["C-QCFS", "T = 1"].startswith("60.00 ± ")
@@ -119,7 +131,7 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert spread.loc["C-QCFS", "T = 1"].startswith("+10.00 ± ") and spread.loc["C-QCFS", "n"] == "3"
     assert spread.loc["C-QCFS", "σ / mean of θ"] == f"{(0 + 0.4 / 0.8) / 2:.3f}"
     assert spread.loc["C-QCFS", "equal: T = 1"].startswith("50.00 ± ")
-    sentences = " ".join(softplus.softplus(shown))
+    sentences = " ".join(softplus.sentences(shown))
     assert "CS-QCFS, λ without decay undecided, +1.00 ± " in sentences
     assert "n = 1 seed" in sentences and "plain T = 1, 2, 4, in points: CT-QCFS, step on θ +5.00 ± " in sentences
     assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
@@ -129,15 +141,15 @@ def test_second_stages_are_compared_image_by_image(measured):
 
 
 def test_a_stage_that_was_not_run_is_absent(measured):
-    shown = page.open("softplus", "quick")
+    shown = page.open("softplus", "quick").part("cifar10")
     shown.records["ceqcfs", "plain"] = []
     assert softplus.STAGES["ceqcfs"] not in softplus.frame(shown).index
     assert softplus.STAGES["ceqcfs"] not in softplus.gains(shown).index
-    assert not any("Exp" in sentence for sentence in softplus.softplus(shown))
+    assert not any("Exp" in sentence for sentence in softplus.sentences(shown))
 
 
 def test_hidden_steps_are_counted_on_the_clock(measured):
-    shown = page.open("honest_first_step", "quick")
+    shown = page.open("honest_first_step", "quick").part("cifar10")
     answers = first_step.answers(shown)
     assert [one.clock for one in answers["CS-QCFS, L = 1"]] == list(range(1, 9))
     sites = len(accuracy("plain", 0.5)["thresholds"])
@@ -154,7 +166,7 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     assert list(gaps["n"]) == ["3", "1", "1", "3"] and gaps.loc["CS-QCFS, L = 1", "T = 1"].startswith("+2.00 ± ")
     sure = first_step.sure_frame(shown)
     assert sure.loc[("CS-QCFS", "4"), "mean steps"] == f"{1 + 7 * 29 / 50:.2f}"
-    text = " ".join(first_step.honest_first_step(shown))
+    text = " ".join(first_step.sentences(shown))
     assert "the most accurate with no hidden step are CS-QCFS, L = 1, 2, 4 in turns within 1 step (82.00" in text
     assert "One network trained at L = 1, 2, 4 in turns has 82.00 ± " in text
     assert "against the one of L = 1 alone +2.00 ± " in text and "against the one of L = 4 alone +29.00 ± " in text
@@ -163,6 +175,24 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
         "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %" in text
     )
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
+
+
+def test_each_data_set_is_told_apart(both, measured):
+    honest, stages = page.open("honest_first_step", "quick"), page.open("softplus", "quick")
+    assert list(honest.parts()) == list(stages.parts()) == ["cifar10", "cifar100"]
+    told = first_step.honest_first_step(honest)
+    assert told == [
+        f"{name}: {sentence}"
+        for name, part in (("CIFAR-10", honest.part("cifar10")), ("CIFAR-100", honest.part("cifar100")))
+        for sentence in first_step.sentences(part)
+    ]
+    assert any(one.startswith("CIFAR-100: ") and "against CS-QCFS at L = 8 it is ahead" in one for one in told)
+    hundred = honest.part("cifar100")
+    assert first_step.levels(hundred) == [1, 2, 4, 8] and hundred.seen("dataset") == "CIFAR-100"
+    seeds = first_step.frame(hundred).loc["CS-QCFS", "n"]
+    assert list(seeds.items()) == [("1", "3"), ("2", "1"), ("4", "1"), ("8", "3")]
+    assert len(plots.first_steps(hundred).axes) == 2 and len(plots.when_sure(hundred).axes) == 1
+    assert len(plots.second_stages(stages.part("cifar100")).axes) == 2
 
 
 def test_every_method_stands_on_three_axes(measured):

@@ -77,10 +77,14 @@ def softplus_against_exponential(paper: Printed) -> Outcome:
 
 @CLAIMS.records("Section 4.1.3", "implied: plain SNNs and their ANN are more accurate with Softplus than with Exp")
 def softplus_before_exponential(ours: Recorded) -> Outcome:
-    mine, other = ("softplus", "csqcfs", "plain"), ("softplus", "ceqcfs", "plain")
-    columns = {"ANN": ANN, "T = 1": 1, "T = 2": 2, "T = 4": 4}
-    found = [condition(ours, name, (1.0, mine, column), (-1.0, other, column)) for name, column in columns.items()]
-    return decide(ours, sum(found, []))
+    columns, found = {"ANN": ANN, "T = 1": 1, "T = 2": 2, "T = 4": 4}, []
+    datasets = list(dict.fromkeys(dataset for dataset, *_ in ours.keys("softplus")))
+    for dataset in datasets:
+        mine, other = (("softplus", dataset, end, "plain") for end in ("csqcfs", "ceqcfs"))
+        for name, column in columns.items():
+            where = name if len(datasets) == 1 else f"{name} on {ours.names[dataset]}"
+            found += condition(ours, where, (1.0, mine, column), (-1.0, other, column))
+    return decide(ours, found)
 
 
 @CLAIMS.printed("Section 4.3.1, Eq. 19", "df/dz = 1 for −λ/2L < z < λ − λ/2L, else 0")

@@ -1,13 +1,13 @@
 """Runs of what goes beyond the paper: what Softplus costs, the honest first step, and the methods since.
 
-All start from one network with layer-wise QCFS, see `profiles.Profile.tuning`: the second stages are equally long and
-see the same images in the same order, so that they differ in nothing but what their row says. SNNs run to T = 8 on all
-test images. The demo has none of these runs, since digits would say nothing about them.
+All on a data set start from one network with layer-wise QCFS, see `profiles.Profile.tuning`: the second stages are
+equally long and see the same images in the same order, so that they differ in nothing but what their row says. SNNs run
+to T = 8 on all test images. The demo has none of these runs, since digits would say nothing about them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .configs import Run, Training
 from .profiles import Profile
@@ -15,7 +15,7 @@ from .rows import Rows
 
 T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
-LEVELS = (1, 2, 3, 4)
+LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
 SEEDS = (0, 1, 2)  # of the trainings at L = 1 and in turns, and of `SEEDED`, whatever others have
 # second stages with several seeds, which differ more than images do
@@ -41,69 +41,81 @@ def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **change
     ]
 
 
-def turns(profile: Profile, seed: int = 0) -> Training:
+def turns(profile: Profile, dataset: str = "cifar10", seed: int = 0) -> Training:
     """CS-QCFS trained at several L in turns, from the start with thresholds calibrated for L = 1."""
-    return profile.tuning("csqcfs", seed=seed, L=1, thresholds="calibrated", levels=TURNS)
+    return profile.tuning("csqcfs", dataset=dataset, seed=seed, L=1, thresholds="calibrated", levels=TURNS)
+
+
+def _of_each(profile: Profile, rows: Callable[[str], Rows]) -> Rows:
+    """``rows`` of each data set that has a start, keys (data set, *key)."""
+    return {(dataset, *key): runs for dataset in profile.starts for key, runs in rows(dataset).items()}
 
 
 def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (second stage, method); "start" is the network that all go on from.
+    """Keys (data set, second stage, method); "start" is the network that all go on from.
 
     The method "layer mean" is that of plain neurons once the thresholds of a layer are made equal.
     """
-    if profile.start is None:
-        return {}
+    return _of_each(profile, lambda dataset: _second_stages(profile, seeds, dataset))
+
+
+def _second_stages(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
     rows, every = {}, sorted({*seeds, *SEEDS})
     for name, (end, decay) in STAGES.items():
-        rows[name, "plain"] = _snn(profile, every if name in SEEDED else seeds, end, "plain", threshold_decay=decay)
-        rows[name, "cos"] = _snn(profile, seeds, end, "cos", threshold_decay=decay)
+        of, same = every if name in SEEDED else seeds, {"dataset": dataset, "threshold_decay": decay}
+        rows[name, "plain"] = _snn(profile, of, end, "plain", **same)
+        rows[name, "cos"] = _snn(profile, seeds, end, "cos", **same)
         if end != "qcfs":
-            of = every if name in SEEDED else seeds
-            tuned = [profile.tuning(end, seed=seed, threshold_decay=decay) for seed in of]
+            tuned = [profile.tuning(end, seed=seed, **same) for seed in of]
             rows[name, LAYER_MEAN] = [Run.of("accuracy", one, method="plain", T=T, rule=LAYER_MEAN) for one in tuned]
-    return rows | {("start", method): _snn(profile, seeds, "qcfs", method, epochs=0) for method in ("plain", "cos")}
+    start = {"dataset": dataset, "epochs": 0}
+    return rows | {("start", method): _snn(profile, seeds, "qcfs", method, **start) for method in ("plain", "cos")}
 
 
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (network, L, method): CS-QCFS trained at each L, CE-QCFS, and the start with its own thresholds, untrained.
+    """Keys (data set, network, L, method): CS-QCFS trained at each L, CE-QCFS, and the start with its own thresholds,
+    untrained.
 
     "turns" is that of `turns`; its ANN is that of L = 1.
 
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
-    behind on the validation images. At L = 2 and 3 it starts from its own, where the start is close to what it was.
+    behind on the validation images. At other L it starts from its own, where the start is close to what it was.
 
     The method "sure" is that of plain neurons which stop for an image once its answer is certain.
     """
-    if profile.start is None:
-        return {}
-    rows, every = {}, sorted({*seeds, *SEEDS})
-    for L in LEVELS:
-        rows["csqcfs", L, "plain"] = _snn(profile, every if L == 4 else seeds, "csqcfs", "plain", L=L)
-        rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0)
+    return _of_each(profile, lambda dataset: _few_steps(profile, seeds, dataset))
+
+
+def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
+    rows, every, on = {}, sorted({*seeds, *SEEDS}), {"dataset": dataset}
+    *_, full = LEVELS[dataset]
+    for L in LEVELS[dataset]:
+        rows["csqcfs", L, "plain"] = _snn(profile, every if L == full else seeds, "csqcfs", "plain", L=L, **on)
+        rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0, **on)
     rows["other", 1, "plain"] = rows["csqcfs", 1, "plain"]
-    rows["ceqcfs", 4, "plain"] = _snn(profile, every, "ceqcfs", "plain")
-    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated")
-    rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, seed), method="plain", T=T) for seed in every]
+    rows["ceqcfs", full, "plain"] = _snn(profile, every, "ceqcfs", "plain", **on)
+    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated", **on)
+    rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, dataset, s), method="plain", T=T) for s in every]
     for key, end, changes in (
-        (("start", 4), "qcfs", {"epochs": 0}),
-        (("csqcfs", 4), "csqcfs", {}),
-        (("ceqcfs", 4), "ceqcfs", {}),
+        (("start", full), "qcfs", {"epochs": 0}),
+        (("csqcfs", full), "csqcfs", {}),
+        (("ceqcfs", full), "ceqcfs", {}),
         (("csqcfs", 2), "csqcfs", {"L": 2}),
     ):
-        trained = [profile.tuning(end, seed=seed, **changes) for seed in seeds[:1]]
+        trained = [profile.tuning(end, seed=seed, **changes, **on) for seed in seeds[:1]]
         rows[*key, "sure"] = [Run.of("certainty", one, method="plain", T=T) for one in trained]
-    counted = {("csqcfs", 4, "cos"): ("csqcfs", {}), ("start", 4, "srp"): ("qcfs", {"epochs": 0})}
-    counted["start", 4, "cos"] = ("qcfs", {"epochs": 0})
-    return rows | {key: _snn(profile, seeds, end, key[2], **changes) for key, (end, changes) in counted.items()}
+    counted = {("csqcfs", full, "cos"): ("csqcfs", {}), ("start", full, "srp"): ("qcfs", {"epochs": 0})}
+    counted["start", full, "cos"] = ("qcfs", {"epochs": 0})
+    return rows | {key: _snn(profile, seeds, end, key[2], **changes, **on) for key, (end, changes) in counted.items()}
 
 
 def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """Keys (network, method or rule of calibration, "snn" or "operations"); all methods on the network that stage 2
-    starts from, and the rules that place thresholds without training.
+    """Keys (network, method or rule of calibration, "snn" or "operations"); all methods on the network of CIFAR-10
+    that stage 2 starts from, and the rules that place thresholds without training.
     """
     from ...methods import METHODS  # takes torch, which a list of what there is need not wait for
 
-    if profile.start is None:
+    if "cifar10" not in profile.starts:
         return {}
     start = profile.tuning("qcfs", epochs=0)
     rows = {}

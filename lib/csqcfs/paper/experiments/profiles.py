@@ -63,7 +63,7 @@ class Profile:
         seeds: of every training.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
         low_thresholds: initial thresholds of Fig. 6a, which the paper calls "lower" without giving them.
-        start: the network of the package that short fine-tunings start from, see `tuning`; None for full trainings.
+        starts: for each data set the network of the package that short fine-tunings start from, see `tuning`.
         tuning_epochs, tuning_lr: of such a fine-tuning.
         trace_epochs, trace_lr: of the trainings of Fig. 6, which only trace thresholds; None for those of stage 1.
         traced_L: quantization steps of Fig. 6b, which the paper calls "various".
@@ -89,7 +89,7 @@ class Profile:
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
     trace_lr: float | None = None
-    start: str | None = None
+    starts: Mapping[str, str] = field(default_factory=dict)
     tuning_epochs: int = 4
     tuning_lr: float = 0.04
 
@@ -106,23 +106,24 @@ class Profile:
         thresholds: str = "kept",
         levels: tuple[int, ...] | None = None,
     ) -> Training:
-        """A second stage that ends with ``end``: short and from ``start`` where the profile has one, so that whoever
-        has the package and the images makes the same network in minutes, on every processor in float32.
+        """A second stage that ends with ``end``: short and from one of ``starts`` where the profile has one for
+        ``dataset``, so that whoever has the package and the images makes the same network in minutes, on every
+        processor in float32.
 
         Args:
             L: instead of the paper's.
-            thresholds: "kept" or "calibrated" from ``start``, for another L than its own.
+            thresholds: "kept" or "calibrated" from the start, for another L than its own.
             threshold_decay: weight decay of the thresholds, where it is another.
             levels: quantization steps that take turns.
             epochs: 0 for the start as it is.
         """
         whole = self.training(dataset, network, end, seed=seed, L=L)
-        if self.start is None:
+        if dataset not in self.starts:
             return dataclasses.replace(whole, threshold_decay=threshold_decay, levels=levels)
         stage = Stage(end, self.tuning_epochs if epochs is None else epochs, self.tuning_lr)
         return dataclasses.replace(
             whole,
-            start=self.start,
+            start=self.starts[dataset],
             start_thresholds=thresholds,
             threshold=None,
             stages=(stage,),
@@ -133,11 +134,11 @@ class Profile:
 
     @property
     def tuned(self) -> str:
-        """What `tuning` does, where the profile has a start, as `summary` says what the others do."""
+        """What `tuning` does, where the profile has starts, as `summary` says what the others do."""
         return (
             f"second stages of {self.tuning_epochs} epochs ({self.schedule}, rate {self.tuning_lr:g}, batch "
-            f"{self.batch_size}, float32) from the network {self.start} of the package; crop and flip; {self.val:,} "
-            "training images held out for validation; SNNs on all test images"
+            f"{self.batch_size}, float32) from the package's {' and '.join(self.starts.values())}; crop and flip; "
+            f"{self.val:,} training images held out for validation; SNNs on all test images"
         )
 
     @property
@@ -235,7 +236,7 @@ QUICK = Profile(
     traced_L=(),
     trace_epochs=8,
     trace_lr=0.1,
-    start="resnet20-cifar10-qcfs",
+    starts={"cifar10": "resnet20-cifar10-qcfs"},
 )
 DEMO = Profile(
     "demo",

@@ -1,4 +1,7 @@
-"""Tables and findings of *The honest first step*: networks trained for few steps, and stopping when sure."""
+"""Tables and findings of *The honest first step*: networks trained for few steps, and stopping when sure.
+
+Each takes the part of the page for one data set.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,11 @@ class Answer(NamedTuple):
     records: Sequence[Record] = ()
 
 
+def levels(page) -> list[int]:
+    """Quantization steps that networks were trained at; the paper's comes last."""
+    return sorted({L for _, L, _ in page.rows})
+
+
 def trained_at(network: str, L: int) -> str:
     """Quantization steps of the training."""
     return TURNS if network == "turns" else str(L)
@@ -51,7 +59,7 @@ def frame(page) -> pd.DataFrame:
     """Accuracy (%) of plain SNNs by L; rows without a record are absent. In turns, the ANN is that of L = 1."""
     lines = []
     for network, label in NETWORKS.items():
-        for L in beyond.LEVELS:
+        for L in levels(page):
             if found := page.results((network, L, "plain")):
                 thresholds = found[0].settings["training"].get("start_thresholds", "its own")
                 accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
@@ -64,7 +72,8 @@ def answers(page) -> dict[str, list[Answer]]:
     """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once."""
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
-        if method == "sure" or network == "other" or (network == "start" and method == "plain" and L != 4):
+        others = network == "start" and method == "plain" and L != levels(page)[-1]
+        if method == "sure" or network == "other" or others:
             continue
         if records := page.results((network, L, method)):
             kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})
@@ -86,7 +95,7 @@ def turns_gaps(page, L: int) -> dict[int, compare.Difference]:
 def turns_frame(page) -> pd.DataFrame:
     """`turns_gaps` as a table, with half of the 95 % interval; n seeds that both have."""
     lines = []
-    for L in beyond.LEVELS:
+    for L in levels(page):
         if gaps := turns_gaps(page, L):
             lines.append((named("csqcfs", L), str(gaps[1].seeds), *(gap.short() for gap in gaps.values())))
     columns = ["in turns, minus", "n", *(f"T = {T}" for T in beyond.SHOWN)]
@@ -94,12 +103,12 @@ def turns_frame(page) -> pd.DataFrame:
 
 
 def turns_sentence(page) -> list[str]:
-    """What one network trained at several L reaches, against those of L = 1 and of the paper's L = 4."""
+    """What one network trained at several L reaches, against those of L = 1 and of the paper's L."""
     if not (found := page.results(("turns", 1, "plain"))):
         return []
     reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
     against = []
-    for L in (1, 4):
+    for L in (1, levels(page)[-1]):
         if gaps := turns_gaps(page, L):
             points = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in gaps.items())
             against.append(f"against the one of L = {L} alone {points} points ({count(gaps[1].seeds, 'seed')})")
@@ -158,23 +167,28 @@ def sure_frame(page) -> pd.DataFrame:
 
 
 def honest_first_step(page) -> list[str]:
+    """`sentences` of each data set."""
+    return said.of_each(page, sentences) if page.rows else [said.NOT_HERE]
+
+
+def sentences(page) -> list[str]:
     """What one step reaches, what is best within so many steps, and what stopping saves."""
-    sentences = [] if page.rows else [said.NOT_HERE]
+    found, (*_, full) = [], levels(page)
     if one := page.results(("csqcfs", 1, "plain")):
-        gap = said.compared(page, ("csqcfs", 1, "plain"), ("csqcfs", 4, "plain"), 1)
-        against = f"; against CS-QCFS at L = 4 it is {said.verdict(gap)}, {gap} points" if gap is not None else ""
-        sentences.append(
+        gap = said.compared(page, ("csqcfs", 1, "plain"), ("csqcfs", full, "plain"), 1)
+        against = f"; against CS-QCFS at L = {full} it is {said.verdict(gap)}, {gap} points" if gap is not None else ""
+        found.append(
             f"Trained at L = 1, one honest step reaches {said.cell(one, 1)} % (its ANN {said.cell(one, 'ann')} %; "
             f"{said.rests_on(one)}){against}."
         )
-    sentences += turns_sentence(page) + best_sentence(page)
+    found += turns_sentence(page) + best_sentence(page)
     told = [
         f"{NETWORKS[network].split(',')[0]} at L = {L} takes {test['steps'][place]:.2f} steps on average "
         f"({test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %)"
-        for (network, L, _), found in sure(page).items()
-        for test, place in [(found["test"], found["chosen"])]
+        for (network, L, _), one in sure(page).items()
+        for test, place in [(one["test"], one["chosen"])]
     ]
     if told:
         rests = said.rests_on(next(page.results(key) for key in sure(page)))
-        sentences.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} ({rests}): {'; '.join(told)}.")
-    return sentences
+        found.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} ({rests}): {'; '.join(told)}.")
+    return found

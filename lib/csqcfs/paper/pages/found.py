@@ -216,7 +216,7 @@ def claims(shown) -> list[str]:
     return [
         f"Of {count(len(frame), 'claim')} of the paper that records can decide: {tally(frame['Verdict'])}.",
         f"Did not hold: {'; '.join(against)}." if against else "None is decided against it.",
-        *softplus.seed_noise(type(shown)(registry.get("softplus"), shown.profile, shown.seeds)),
+        *said.of_each(type(shown)(registry.get("softplus"), shown.profile, shown.seeds), softplus.seed_noise),
     ]
 
 

@@ -10,7 +10,8 @@ page.provenance()                       # profile, records and command, and wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,6 +44,17 @@ class Page:
         A run that was refused, because training had left a threshold that is not positive, has none.
         """
         return [record for record in self.records.get(key, []) if "refused" not in record.metrics]
+
+    def part(self, first: Hashable) -> Page:
+        """This page with those rows alone whose key begins with ``first``, which their keys then lack."""
+        found = copy.copy(self)
+        found.rows = {key[1:]: runs for key, runs in self.rows.items() if key[0] == first}
+        found.records = {key[1:]: group for key, group in self.records.items() if key[0] == first}
+        return found
+
+    def parts(self) -> dict[Hashable, Page]:
+        """`part` for each beginning of a row's key."""
+        return {first: self.part(first) for first in dict.fromkeys(key[0] for key in self.rows)}
 
     def metrics(self, key: tuple) -> list[dict[str, Any]]:
         """Metrics of the `results` of one row."""

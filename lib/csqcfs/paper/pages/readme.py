@@ -83,9 +83,13 @@ def sentences() -> list[str]:
             pair, _, what = sentence.removesuffix(".").partition(": ")
             found_at.setdefault(pair, []).append(f"with {schedule} {what}")
     told = [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
-    honest = page.open("honest_first_step", "quick")
-    told += first_step.best_sentence(honest) + first_step.turns_sentence(honest)
-    return told + softplus.seeded(page.open("softplus", "quick"))
+    for id, of_one in (
+        ("honest_first_step", first_step.best_sentence),
+        ("honest_first_step", first_step.turns_sentence),
+        ("softplus", softplus.seeded),
+    ):
+        told += said.of_each(page.open(id, "quick"), of_one)
+    return told
 
 
 def profile_list() -> str:

@@ -6,7 +6,7 @@ The intervals are those of `measures.compare`: 95 %, image by image where the re
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..measures import compare
@@ -74,6 +74,13 @@ def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
         parts.append(f"{word} on {', '.join(places)} ({points[0]:+.2f} to {points[-1]:+.2f} points)")
     seeds = sorted({one.seeds for one, _ in found.values()})
     return f"{'; '.join(parts)}; by 95 % intervals, n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
+
+
+def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:
+    """Sentences about each data set of a page whose keys begin with it, named where there are several."""
+    told = {dataset: found for dataset, part in shown.parts().items() if (found := sentences(part))}
+    named = {dataset: f"{NAMES[dataset]}: " if len(told) > 1 else "" for dataset in told}
+    return [named[dataset] + sentence for dataset, found in told.items() for sentence in found]
 
 
 def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""Tables and findings of *What Softplus costs*: second stages of equal length from one network."""
+"""Tables and findings of *What Softplus costs*: second stages of equal length from one network.
+
+Each takes the part of the page for one data set.
+"""
 
 from __future__ import annotations
 
@@ -105,18 +108,20 @@ def seed_noise(page) -> list[str]:
 
 
 def softplus(page) -> list[str]:
+    """`sentences` of each data set."""
+    return said.of_each(page, sentences) if page.rows else [said.NOT_HERE]
+
+
+def sentences(page) -> list[str]:
     """Each second stage against the printed one at plain T = 1, and what the differences between channels bring."""
-    sentences = [] if page.rows else [said.NOT_HERE]
-    against = []
+    told, against = [], []
     for name, label in STAGES.items():
         found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
         if found is not None and name not in ("csqcfs", "start", *beyond.SEEDED):
             rests = said.rests_on(page.results((name, "plain")), found.seeds)
             against.append(f"{label} {said.verdict(found)}, {found.short()} ({rests})")
     if against:
-        sentences.append(f"Against CS-QCFS as printed at plain T = 1, in points: {'; '.join(against)}.")
-    if told := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
-        sentences.append(
-            f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(told)}."
-        )
-    return sentences + seeded(page)
+        told.append(f"Against CS-QCFS as printed at plain T = 1, in points: {'; '.join(against)}.")
+    if brought := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
+        told.append(f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(brought)}.")
+    return told + seeded(page)

@@ -1,6 +1,11 @@
-"""Figures of what goes beyond the paper: second stages, the honest first step, methods on three axes."""
+"""Figures of what goes beyond the paper: second stages, the honest first step, methods on three axes.
+
+Those of second stages and first steps take the part of the page for one data set.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,15 +21,7 @@ from . import shared
 STEPS = (1, 2, 4, 8)
 LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
 CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
-FEW = {  # lines of `first_steps`, darker for larger L; neurons of the start are the same SNN at every L
-    ("csqcfs", 1): ("#C2A5DB", "o"),
-    ("csqcfs", 2): ("#9B72C2", "s"),
-    ("csqcfs", 3): ("#6E3AA3", "^"),
-    ("csqcfs", 4): ("#3F007D", "D"),
-    ("turns", 1): ("#D6278A", "*"),
-    ("ceqcfs", 4): (style.METHODS["ceqcfs"].colour, style.METHODS["ceqcfs"].marker),
-    ("start", 4): (style.METHODS["qcfs"].colour, None),
-}
+FEW = (("#C2A5DB", "o"), ("#9B72C2", "s"), ("#6E3AA3", "^"), ("#3F007D", "D"))  # by L, darker for larger ones
 
 
 def _look(name: str) -> tuple[style.Method, str]:
@@ -64,11 +61,12 @@ def second_stages(page) -> Figure | None:
 
 def first_steps(page) -> Figure | None:
     """(a) plain accuracy over T of networks trained at each L; (b) the best of them on one clock, with hidden steps."""
-    if not any(page.results((network, L, "plain")) for network in first_step.NETWORKS for L in beyond.LEVELS):
+    looks = _few_looks(first_step.levels(page))
+    if not any(page.results((*key, "plain")) for key in looks):
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
     every = range(1, beyond.T + 1)
-    for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(FEW), 1.1), FEW.items(), strict=True):
+    for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(looks), 1.1), looks.items(), strict=True):
         if records := page.results((network, L, "plain")):
             look = {"marker": marker, "linestyle": ":" if network == "start" else "-", "label": _few(network, L)}
             shared.band(left, factor * np.array(every), [(records, T) for T in every], colour, **look)
@@ -93,6 +91,20 @@ def first_steps(page) -> Figure | None:
     return fig
 
 
+def _few_looks(levels: Sequence[int]) -> dict[tuple[str, int], tuple[str, str | None]]:
+    """Colour and marker of the lines of `first_steps`; neurons of the start are the same SNN at every L."""
+    if not levels:
+        return {}
+    *_, full = levels
+    exponential, qcfs = style.METHODS["ceqcfs"], style.METHODS["qcfs"]
+    return {
+        **{("csqcfs", L): look for L, look in zip(levels, FEW, strict=True)},
+        ("turns", 1): ("#D6278A", "*"),
+        ("ceqcfs", full): (exponential.colour, exponential.marker),
+        ("start", full): (qcfs.colour, None),
+    }
+
+
 def _few(network: str, L: int) -> str:
     """A network of the page "honest_first_step" in a legend."""
     return f"L = {first_step.trained_at(network, L)}, {first_step.NETWORKS[network].split(',')[-1].strip()}"
@@ -106,7 +118,7 @@ def when_sure(page) -> Figure | None:
     fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))
     for (network, L, _), one in found.items():
         look = style.METHODS["qcfs" if network == "start" else network]
-        name, line = f"{look.label}, L = {L}", "-" if L == 4 else "--"
+        name, line = f"{look.label}, L = {L}", "-" if L == first_step.levels(page)[-1] else "--"
         curve = page.results((network, L, "plain"))[:1]  # the seed whose stopping is measured
         if curve:
             steps = range(1, beyond.T + 1)
