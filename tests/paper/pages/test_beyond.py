@@ -137,6 +137,8 @@ def test_second_stages_are_compared_image_by_image(measured):
     assert "over their layer's mean: CS-QCFS, as printed +3.00 ± " in sentences
     assert "; C-QCFS +7.00 ± " in sentences and "n = 3 seeds, 400 images" in sentences
     assert "end at plain T = 1 at 53.0 to 53.0 % (CS-QCFS, n = 3); 58.0 to 58.0 % (CT-QCFS, n = 3)" in sentences
+    (words,) = softplus.seeded_verdicts(shown)
+    assert words.endswith("at plain T = 1: CT-QCFS, C-QCFS ahead; CE-QCFS undecided.")
     assert len(plots.second_stages(shown).axes) == 2
 
 
@@ -170,6 +172,10 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     assert "the most accurate with no hidden step are CS-QCFS, L = 1, 2, 4 in turns within 1 step (82.00" in text
     assert "One network trained at L = 1, 2, 4 in turns has 82.00 ± " in text
     assert "against the one of L = 1 alone +2.00 ± " in text and "against the one of L = 4 alone +29.00 ± " in text
+    (words,) = first_step.turns_verdicts(shown)
+    assert words.startswith("The network trained at L = 1, 2, 4 in turns is against the one of L = 1 alone ")
+    assert "; against the one of L = 4 alone ahead at T = 1, " in words
+    assert list(first_step.trained_frame(shown)["n"]) == ["3", "1", "1", "3", "3"]
     assert "one honest step reaches 80.00 ±" in text and "against CS-QCFS at L = 4 it is ahead, +" in text
     assert (
         "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %" in text

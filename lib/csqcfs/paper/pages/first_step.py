@@ -116,6 +116,29 @@ def turns_sentence(page) -> list[str]:
     return [f"{'; '.join([lead, *against])}."]
 
 
+def turns_verdicts(page) -> list[str]:
+    """`turns_gaps` in words, against the same networks as in `turns_sentence`."""
+    told = []
+    for L in (1, levels(page)[-1]):
+        groups = said.by_verdict({str(T): gap for T, gap in turns_gaps(page, L).items()})
+        if groups:
+            words = ", ".join(f"{word} at T = {', '.join(steps)}" for word, steps in groups.items())
+            told.append(f"against the one of L = {L} alone {words}")
+    return [f"The network trained at L = {TURNS} in turns is {'; '.join(told)}."] if told else []
+
+
+def trained_frame(page) -> pd.DataFrame:
+    """CS-QCFS of `frame` by the L of its training, for whoever has not read the page."""
+    lines = []
+    for network in ("csqcfs", "turns"):
+        for L in levels(page):
+            if found := page.results((network, L, "plain")):
+                accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
+                lines.append((named(network, L), str(len(found)), *accuracies))
+    columns = ["Network", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
 def best(page, *clocks: int) -> dict[int, Answer]:
     """The most accurate answer within so many steps on the clock; absent where there is none."""
     every = [answer for curve in answers(page).values() for answer in curve]

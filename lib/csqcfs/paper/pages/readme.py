@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...engine import paths
@@ -57,8 +57,33 @@ def results() -> str:
     lead = "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`)."
     if not parts:
         lead = "Nothing is trained with the paper's own schedule yet."
-    listed = "\n".join(f"- {formats.minus(sentence)}" for sentence in sentences())
-    return "\n\n".join([lead, *parts, listed, not_run()])
+    return "\n\n".join([lead, *parts, _listed(schedules()), *few_steps(), not_run()])
+
+
+def _listed(told: Sequence[str]) -> str:
+    return "\n".join(f"- {formats.minus(sentence)}" for sentence in told)
+
+
+def few_steps() -> list[str]:
+    """Networks that were trained for few steps, and what was found of them and of other second stages."""
+    honest, stages = page.open("honest_first_step", "quick"), page.open("softplus", "quick")
+    parts = [
+        f"Without hidden steps: fine-tuned for {honest.profile.tuning_epochs} epochs from one network of the package; "
+        "± is half of the 95 % interval, over images alone where n = 1; in turns, the ANN is that of L = 1. More is "
+        "in [The honest first step](notebooks/honest_first_step.ipynb) and [What Softplus "
+        "costs](notebooks/softplus.ipynb)."
+    ]
+    for part in honest.parts().values():
+        if not (frame := first_step.trained_frame(part)).empty:
+            images = count(part.results(("csqcfs", 1, "plain"))[0].metrics["images"], "image")
+            parts += [f"{part.seen('network')}, {part.seen('dataset')}, {images}:", formats.to_markdown(frame)]
+    told = [
+        *said.of_each(honest, first_step.best_sentence),
+        *said.of_each(honest, first_step.turns_verdicts),
+        *said.of_each(stages, softplus.seeded_verdicts),
+        *said.of_each(stages, softplus.seed_noise),
+    ]
+    return [*parts, _listed(told)] if told else []
 
 
 def not_run() -> str:
@@ -75,21 +100,14 @@ def not_run() -> str:
     return f"Without any record on CIFAR so far: {', '.join(missing)}." if missing else ""
 
 
-def sentences() -> list[str]:
-    """At T = 1, with both schedules; the most accurate without hidden steps; the best second stage."""
+def schedules() -> list[str]:
+    """What was found at T = 1, with both schedules."""
     found_at: dict[str, list[str]] = {}
     for profile, schedule in (("paper", "the paper's own schedule"), ("quick", "the short one of `quick`")):
         for sentence in found.SENTENCES["table1"](page.open("table1", profile)):
             pair, _, what = sentence.removesuffix(".").partition(": ")
             found_at.setdefault(pair, []).append(f"with {schedule} {what}")
-    told = [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
-    for id, of_one in (
-        ("honest_first_step", first_step.best_sentence),
-        ("honest_first_step", first_step.turns_sentence),
-        ("softplus", softplus.seeded),
-    ):
-        told += said.of_each(page.open(id, "quick"), of_one)
-    return told
+    return [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
 
 
 def profile_list() -> str:

@@ -61,15 +61,20 @@ def in_full(what: str, found: compare.Difference, records: Sequence[Record]) -> 
     )
 
 
+def by_verdict(found: Mapping[str, compare.Difference]) -> dict[str, list[str]]:
+    """What is ahead, behind and undecided, in the order of ``found``."""
+    groups: dict[str, list[str]] = {}
+    for what, one in found.items():
+        groups.setdefault(verdict(one), []).append(what)
+    return groups
+
+
 def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
     """Differences at one or two places in full; at more, the places of each verdict and the range of points."""
     if len(found) <= 2:
         return "; ".join(in_full(what, *one) for what, one in found.items())
-    groups: dict[str, list[str]] = {}
-    for what, (one, _) in found.items():
-        groups.setdefault(verdict(one), []).append(what)
     parts = []
-    for word, places in groups.items():
+    for word, places in by_verdict({what: one for what, (one, _) in found.items()}).items():
         points = sorted(found[what][0].points for what in places)
         parts.append(f"{word} on {', '.join(places)} ({points[0]:+.2f} to {points[-1]:+.2f} points)")
     seeds = sorted({one.seeds for one, _ in found.values()})

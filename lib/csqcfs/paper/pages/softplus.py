@@ -95,6 +95,15 @@ def seeded(page) -> list[str]:
     return [f"{lead}: {'; '.join(told)}."] * bool(told) + seed_noise(page)
 
 
+def seeded_verdicts(page) -> list[str]:
+    """`seeded` in words, at T = 1."""
+    gaps = {name: said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1) for name in beyond.SEEDED[1:]}
+    found = {STAGES[name].split(",")[0]: gap for name, gap in gaps.items() if gap is not None and gap.seeds > 1}
+    told = [f"{', '.join(names)} {word}" for word, names in said.by_verdict(found).items()]
+    lead = "Second stages of several seeds against CS-QCFS as printed, at plain T = 1"
+    return [f"{lead}: {'; '.join(told)}."] if told else []
+
+
 def seed_noise(page) -> list[str]:
     """How far apart plain first steps of trainings are that differ in their seed alone."""
     first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
