@@ -25,6 +25,7 @@ from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluat
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -85,14 +86,14 @@ class Interrupted(Exception):
 
 def interrupt(monkeypatch, at_step: int, error: type[BaseException] = Interrupted) -> None:
     """Let the loss raise ``error`` at its ``at_step``-th call, counted from 0."""
-    original, calls = train.F.cross_entropy, itertools.count()
+    original, calls = F.cross_entropy, itertools.count()
 
     def cross_entropy(*args, **kwargs):
         if next(calls) == at_step:
             raise error
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    monkeypatch.setattr(F, "cross_entropy", cross_entropy)
 
 
 # learning
@@ -418,7 +419,7 @@ def test_finished_checkpoint_returns_at_once(tmp_path, monkeypatch):
 
 def test_a_checkpoint_has_one_writer(tmp_path, monkeypatch):
     """A second call is refused while the first trains; a complete checkpoint is only read, by anybody."""
-    path, original, refused = tmp_path / "one", train._train_epoch, []
+    path, original, refused = tmp_path / "one", train.train_epoch, []
 
     def train_epoch(*args):
         if not refused:
@@ -428,7 +429,7 @@ def test_a_checkpoint_has_one_writer(tmp_path, monkeypatch):
         return original(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_train_epoch", train_epoch)
+        patch.setattr(train, "train_epoch", train_epoch)
         history = fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET)
     assert len(refused) == 2 and [p.name for p in tmp_path.iterdir()] == ["one"]
     with lock(path):
@@ -437,7 +438,7 @@ def test_a_checkpoint_has_one_writer(tmp_path, monkeypatch):
 
 def test_a_checkpoint_never_goes_back(tmp_path, monkeypatch):
     """Not even where locks do not work: a slower process leaves what a faster one has finished."""
-    path, original, raced = tmp_path / "one", train._train_epoch, []
+    path, original, raced = tmp_path / "one", train.train_epoch, []
     monkeypatch.setattr(train, "lock", lambda path: contextlib.nullcontext())
 
     def train_epoch(*args):
@@ -446,7 +447,7 @@ def test_a_checkpoint_never_goes_back(tmp_path, monkeypatch):
             raced.append(fit(network(), image_set(), epochs=3, checkpoint=raced.append(1) or path, **QUIET))
         return result
 
-    monkeypatch.setattr(train, "_train_epoch", train_epoch)
+    monkeypatch.setattr(train, "train_epoch", train_epoch)
     written = []
     monkeypatch.setattr(resume, "save_state", lambda path, t, metadata: written.append(save_state(path, t, metadata)))
     assert len(fit(network(), image_set(), epochs=3, checkpoint=path, **QUIET)) == 3
@@ -642,17 +643,15 @@ def test_frozen_parameters_stay():
 
 
 def test_divergence_is_named_with_its_step(monkeypatch):
-    original, calls = train.F.cross_entropy, itertools.count()
-    monkeypatch.setattr(
-        train.F, "cross_entropy", lambda *a, **k: original(*a, **k) * (math.nan if next(calls) == 6 else 1)
-    )
+    original, calls = F.cross_entropy, itertools.count()
+    monkeypatch.setattr(F, "cross_entropy", lambda *a, **k: original(*a, **k) * (math.nan if next(calls) == 6 else 1))
     with pytest.raises(TrainingDiverged, match=r"loss is nan in step 3 of 4 of epoch 2: lower.*lr = 0\.05"):
         fit(network(), image_set(), epochs=3, **QUIET)
 
 
 def test_divergence_in_the_very_last_step_is_noticed(tmp_path, monkeypatch):
     """Its loss is finite, its gradient is not."""
-    original, calls, path = train.F.cross_entropy, itertools.count(), tmp_path / "run"
+    original, calls, path = F.cross_entropy, itertools.count(), tmp_path / "run"
 
     def cross_entropy(logits, *args, **kwargs):
         loss = original(logits, *args, **kwargs)
@@ -660,7 +659,7 @@ def test_divergence_in_the_very_last_step_is_noticed(tmp_path, monkeypatch):
             loss.register_hook(lambda grad: grad * math.inf)
         return loss
 
-    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    monkeypatch.setattr(F, "cross_entropy", cross_entropy)
     with pytest.raises(TrainingDiverged, match=r"not finite after epoch 2: lower.*lr = 0\.05"):
         fit(network(), image_set(), epochs=2, checkpoint=path, **QUIET)
     assert len(load_metadata(path)["history"]) == 1

@@ -19,7 +19,7 @@ from ..engine.batched import Batched
 from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import opened
 from ..engine.errors import InputError, NonpositiveThreshold, reason
-from ..engine.examples import checked_example, like
+from ..engine.examples import checked_example, checked_inputs, like
 from ..engine.folding import folded
 from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
@@ -148,7 +148,7 @@ class SNN(nn.Module):
     @torch.no_grad()
     def run(self, x: Tensor | tuple[Tensor, ...], T: int, observer: Observer | None = None) -> Any:
         """Mean outputs [T, N, ...] over steps 1..t of one run of T steps, arguments as in `forward`."""
-        inputs = self._checked(x)
+        inputs = checked_inputs(self.graph, x)
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
@@ -162,46 +162,6 @@ class SNN(nn.Module):
         work = T * number * self._largest[kind]
         pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
         return _joined([self._simulate(piece, T, observer, work) for piece in pieces])
-
-    def _checked(self, x: Any) -> tuple[Tensor, ...]:
-        """The inputs as a tuple.
-
-        Raises:
-            InputError: not tensors, none, not finite, or of another type or device than the network's weights.
-        """
-        inputs = x if isinstance(x, tuple) else (x,)
-        expected = sum(node.op == "placeholder" for node in self.graph.graph.nodes)
-        for one in inputs:
-            if not isinstance(one, Tensor):
-                raise InputError(f"input of type {type(one).__name__}: expected a tensor; use torch.as_tensor")
-            if one.layout != torch.strided:
-                raise InputError(f"input of layout {one.layout}: expected a dense tensor; use x.to_dense()")
-        if len(inputs) != expected:
-            raise InputError(f"{len(inputs)} inputs: expected {expected}, several as a tuple of tensors")
-        if any(not one.dim() or not len(one) for one in inputs):
-            raise InputError("a batch without images: expected at least one")
-        if len({len(one) for one in inputs}) > 1:
-            raise InputError(f"inputs of {[len(one) for one in inputs]} images: expected one number for all")
-        weight = next((t for t in (*self.graph.parameters(), *self.graph.buffers()) if t.is_floating_point()), None)
-        for one in inputs:
-            if weight is not None and one.device != weight.device:
-                raise InputError(f"images on {one.device}: expected them on {weight.device}, where the network is")
-            if not one.is_floating_point():
-                continue
-            if weight is not None and one.dtype != weight.dtype:
-                raise InputError(
-                    f"images of {one.dtype}: expected {weight.dtype} as the network's weights; use images.to(...)"
-                )
-            if not bool(one.isfinite().all()):
-                bad = (
-                    (~one.isfinite()).flatten(1).any(1).nonzero().flatten()
-                    if one.dim() > 1
-                    else (~one.isfinite()).nonzero()
-                )
-                raise InputError(
-                    f"image {int(bad.flatten()[0])} of the batch has values that are not finite: expected none"
-                )
-        return inputs
 
     def _simulate(self, inputs: tuple[Tensor, ...], T: int, observer: Observer | None, work: int) -> Any:
         before, fire = self.method.neurons(work)

@@ -1,11 +1,11 @@
-"""Inputs of a network: what an example may be, and more inputs of its kind."""
+"""Inputs of a network: what an example and the images may be, and more inputs of an example's kind."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from .errors import InputError
 
@@ -27,6 +27,47 @@ def checked_example(example: Any) -> tuple[Tensor, ...] | None:
             f"example of shapes {[list(x.shape) for x in inputs]}: expected batches of one size, 1 or more"
         )
     return tuple(x.detach().as_subclass(Tensor) for x in inputs)  # a subclass may not know how to be copied
+
+
+def checked_inputs(graph: fx.GraphModule, x: Any) -> tuple[Tensor, ...]:
+    """The inputs ``x`` of a traced network, one tensor or a tuple of them, as a tuple.
+
+    Raises:
+        InputError: not tensors, none, not finite, or of another type or device than the network's weights.
+    """
+    inputs = x if isinstance(x, tuple) else (x,)
+    expected = sum(node.op == "placeholder" for node in graph.graph.nodes)
+    for one in inputs:
+        if not isinstance(one, Tensor):
+            raise InputError(f"input of type {type(one).__name__}: expected a tensor; use torch.as_tensor")
+        if one.layout != torch.strided:
+            raise InputError(f"input of layout {one.layout}: expected a dense tensor; use x.to_dense()")
+    if len(inputs) != expected:
+        raise InputError(f"{len(inputs)} inputs: expected {expected}, several as a tuple of tensors")
+    if any(not one.dim() or not len(one) for one in inputs):
+        raise InputError("a batch without images: expected at least one")
+    if len({len(one) for one in inputs}) > 1:
+        raise InputError(f"inputs of {[len(one) for one in inputs]} images: expected one number for all")
+    weight = next((t for t in (*graph.parameters(), *graph.buffers()) if t.is_floating_point()), None)
+    for one in inputs:
+        if weight is not None and one.device != weight.device:
+            raise InputError(f"images on {one.device}: expected them on {weight.device}, where the network is")
+        if not one.is_floating_point():
+            continue
+        if weight is not None and one.dtype != weight.dtype:
+            raise InputError(
+                f"images of {one.dtype}: expected {weight.dtype} as the network's weights; use images.to(...)"
+            )
+        if not bool(one.isfinite().all()):
+            bad = (
+                (~one.isfinite()).flatten(1).any(1).nonzero().flatten()
+                if one.dim() > 1
+                else (~one.isfinite()).nonzero()
+            )
+            raise InputError(
+                f"image {int(bad.flatten()[0])} of the batch has values that are not finite: expected none"
+            )
+    return inputs
 
 
 def images_like(example: tuple[Tensor, ...], number: int, seed: int = 0) -> tuple[Tensor, ...]:

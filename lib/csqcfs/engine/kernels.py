@@ -20,7 +20,6 @@ import atexit
 import functools
 import getpass
 import inspect
-import math
 import os
 import shutil
 import tempfile
@@ -30,6 +29,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from .rows import as_rows, channels_lie_last, from_rows, parts_of
 
 # (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of theta.
 # The others are those of the baselines' public codes, which leave the gradient of a clamp to PyTorch: at its bounds
@@ -49,7 +50,6 @@ COMPILE_FROM = 1 << 19
 # threshold, are compiled: each takes 5 to 30 s of the processor and then saves some 7 ns an element. On the digits of
 # the demo that was 150 s, and 7 s saved. Both forms give the same bits, since a recursion has no sums over elements.
 COMPILE_AFTER = 1 << 33
-PARTS = 8  # of the batch in one compiled backward kernel: more take longer to compile and are not faster
 VARIANTS = 256  # of one kernel before it counts as failed
 # A recursion unrolled over time must keep each membrane potential, or the compiler writes out the whole past of
 # every step: 117 s instead of 4 s for 32 steps. It makes kernels of another kind three times slower.
@@ -198,29 +198,6 @@ def fastest_over_time(function: Callable, x: Tensor, work: int | None) -> Callab
 _run: Counter[Callable] = Counter()  # elements of each recursion in this process
 
 
-def channels_lie_last(z: Tensor) -> bool:
-    """Whether neighbours in the memory of ``z`` [N, C, ...] are channels, as for every matrix and in channels_last."""
-    return z.dim() <= 2 or all(z.stride(1) < step for size, step in zip(z.shape[2:], z.stride()[2:]) if size > 1)
-
-
-def as_rows(z: Tensor, last: bool) -> Tensor:
-    """[., ., C] if channels are to lie ``last``, else [., C, .]: a view, or a copy where ``z`` has gaps.
-
-    One shape serves every rank and both memory formats, and no strides are left, so that the kernels are compiled
-    once for each.
-    """
-    if z.dim() <= 2:
-        return z.reshape(1, math.prod(z.shape[:-1]), z.shape[-1] if z.dim() else 1).contiguous()
-    return (z.movedim(1, -1).flatten(1, -2) if last else z.flatten(2)).contiguous()
-
-
-def from_rows(rows: Tensor, shape: torch.Size, last: bool) -> Tensor:
-    """Undo `as_rows`: a tensor of ``shape`` in the same memory order."""
-    if len(shape) > 2 and last:
-        return rows.unflatten(1, shape[2:]).movedim(-1, 1)
-    return rows.view(shape)
-
-
 def _step(theta: Tensor, L: int, last: bool) -> Tensor:
     """theta / L, shaped to broadcast along the channels; at least float32, and never 0-d, which would not promote z."""
     step = theta.to(torch.promote_types(theta.dtype, torch.float32)).reshape(-1) / L
@@ -248,18 +225,8 @@ class QuantizedClip(torch.autograd.Function):
             grad_z, partial = quantize_backward(grad_rows, rows, step, ctx.L, ctx.window, others)
             grad_theta = partial.sum(0)
         else:
-            shape = _parts(rows.shape, ctx.last)
+            shape = parts_of(rows.shape, ctx.last)
             grad_z, partial = kernel(grad_rows.reshape(shape), rows.reshape(shape), step, ctx.L, ctx.window)
             grad_z, grad_theta = grad_z.reshape(rows.shape), partial.sum((0, others))
         grad_theta = grad_theta if theta.dim() else grad_theta.sum()
         return from_rows(grad_z, z.shape, ctx.last), grad_theta.to(theta.dtype), None, None
-
-
-def _parts(shape: torch.Size, last: bool) -> tuple[int, int, int, int]:
-    """Shape of `as_rows` cut into equal parts, none of them through the channels: parts first."""
-    first, second, third = shape
-    if first == 1 and last:
-        parts = math.gcd(second, PARTS)
-        return parts, 1, second // parts, third
-    parts = math.gcd(first, PARTS)
-    return parts, first // parts, second, third

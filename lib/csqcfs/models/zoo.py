@@ -15,13 +15,12 @@ memory is taken.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from .. import models
 from ..activations import CQCFS, ThresholdActivation
@@ -31,6 +30,7 @@ from ..data.images import ImageSet
 from ..engine.checkpoint import fill, load_metadata, load_state, require_alike, save_state
 from ..engine.copies import deepcopy
 from ..engine.errors import InputError
+from ..engine.graphs import wiring
 from ..engine.modules import require_network
 from ..engine.simulation import IF
 from ..methods import of_record
@@ -90,7 +90,7 @@ def save(
         "kind": "snn" if isinstance(model, SNN) else "quantized" if quantize.sites(model) else "relu",
         "built": getattr(graph, "meta", {}).get("built"),
         "sites": {name: _site(site) for name, site in quantize.sites(graph).items()},
-        "wiring": _wiring(graph),
+        "wiring": wiring(graph),
         "classes": list(images.classes) if images is not None else None,
         "mean": list(images.mean) if images is not None else None,
         "std": list(images.std) if images is not None else None,
@@ -129,7 +129,7 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
             "csqcfs.load(path, network=Net())"
         )
     model = _rebuild(header, tensors, str(path), network, example)
-    if header.get("wiring") not in (None, _wiring(model.graph if isinstance(model, SNN) else model)):
+    if header.get("wiring") not in (None, wiring(model.graph if isinstance(model, SNN) else model)):
         raise InputError(
             f"{path} holds a network of the same layers with other operations between them: expected the same network"
         )
@@ -228,26 +228,6 @@ def _built(settings: dict[str, Any], tensors: dict[str, Tensor], what: str) -> t
         model = models.build(**settings)
     generator = torch.Generator().manual_seed(0)
     return model, torch.randn(2, settings["in_channels"], 32, 32, generator=generator)
-
-
-def _wiring(network: nn.Module) -> str | None:
-    """Digest of what a traced network computes in which order from which results; None for one that is not traced.
-
-    Weights of equal names and shapes fit into networks of other connections, which compute something else.
-    """
-    if not isinstance(network, fx.GraphModule):
-        return None
-    places = {node: place for place, node in enumerate(network.graph.nodes)}
-    steps: list[Any] = []
-    for node in places:
-        target = (
-            node.target
-            if isinstance(node.target, str)
-            else getattr(node.target, "__name__", type(node.target).__name__)
-        )
-        steps.append([node.op, "" if node.op == "placeholder" else target])
-        fx.node.map_arg((node.args, node.kwargs), lambda read: steps.append(places[read]))
-    return hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:12]
 
 
 def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds: dict[str, Tensor], what: str) -> None:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -32,19 +29,13 @@ from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
 from ..engine.modules import as_model, device_of, modes_kept, require_network
 from . import resume
+from .epoch import TrainingDiverged, in_turns, seed_dropout, train_epoch
 from .evaluation import evaluate, evaluate_snn
 from .inputs import check_outputs, image_set
 from .precision import compiled, in_use, worth_compiling
 from .recipe import Recipe
 
 __all__ = ["OutOfTime", "TrainingDiverged", "evaluate", "evaluate_snn", "fit"]
-
-READ_EVERY = 20  # steps between readings of the loss
-READ_SELDOM = 200  # where each reading waits for an accelerator
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss, or a weight, is no longer a finite number."""
 
 
 class OutOfTime(RuntimeError):
@@ -162,9 +153,9 @@ def fit(
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
             laid = ((x.to(like.dtype).clone(memory_format=memory_format), y) for x, y in batches)
             model.train()
-            _seed_dropout(recipe.seed, epoch, here)
-            with contextlib.closing(_in_turns(laid, model, recipe.levels)) as turns:
-                trained = _train_epoch(network, turns, steps, optimizer, recipe, computed["precision"], epoch, bar)
+            seed_dropout(recipe.seed, epoch, here)
+            with contextlib.closing(in_turns(laid, model, recipe.levels)) as turns:
+                trained = train_epoch(network, turns, steps, optimizer, recipe, computed["precision"], epoch, bar)
             record: dict[str, Any] = {"epoch": epoch + 1, **trained}
             _check_weights(model, recipe, epoch)
             if val_set is not None:
@@ -199,63 +190,6 @@ def _groups(model: nn.Module, trainable: list[nn.Parameter], recipe: Recipe) -> 
     ]
 
 
-def _in_turns(
-    batches: Iterator[tuple[Tensor, Tensor]], model: nn.Module, levels: tuple[int, ...] | None
-) -> Generator[tuple[Tensor, Tensor]]:
-    """``batches``, each with the next of ``levels`` as L of all activations; closed, they have their own L again."""
-    own = [(site, site.L) for site in sites(model).values()]
-    try:
-        for step, batch in enumerate(batches):
-            for site, L in own:
-                site.L = levels[step % len(levels)] if levels else L
-            yield batch
-    finally:
-        for site, L in own:
-            site.L = L
-
-
-def _train_epoch(
-    network: Callable[[Tensor], Tensor],
-    batches: Iterator[tuple[Tensor, Tensor]],
-    steps: int,
-    optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
-    precision: str,
-    epoch: int,
-    bar: tqdm,
-) -> dict[str, float]:
-    """One pass over the images: lr, loss and accuracy as `fit` returns them."""
-    unread: list[Tensor] = []  # [loss, accuracy] of steps still on the device
-    read: list[list[float]] = []
-    for step, (x, y) in enumerate(batches):
-        rate = recipe.rate(epoch, step, steps)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = network(x)
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        unread.append(torch.stack([loss.detach(), (logits.argmax(1) == y).float().mean()]))
-        bar.update()
-        if len(unread) == (READ_EVERY if x.device.type == "cpu" else READ_SELDOM) or step == steps - 1:
-            read += torch.stack(unread).tolist()
-            unread.clear()
-            bad = next((i for i, (value, _) in enumerate(read, 1) if not math.isfinite(value)), None)
-            if bad is not None:
-                raise TrainingDiverged(
-                    f"loss is {read[bad - 1][0]} in step {bad} of {steps} of epoch "
-                    f"{epoch + 1}: lower the learning rate (lr = {recipe.lr:g})"
-                )
-            mean, accuracy = np.mean(read, 0).tolist()  # all batches of an epoch have the same size
-            bar.set_postfix(
-                epoch=epoch + 1, loss=f"{mean:.3f}", acc=f"{100 * accuracy:.1f}%", lr=f"{rate:.2g}", refresh=False
-            )
-    return {"lr": rate, "loss": mean, "accuracy": 100 * accuracy}
-
-
 def _check_weights(model: nn.Module, recipe: Recipe, epoch: int) -> None:
     """The last step of an epoch shows in no loss of it."""
     for name, value in model.state_dict().items():
@@ -264,14 +198,6 @@ def _check_weights(model: nn.Module, recipe: Recipe, epoch: int) -> None:
                 f"{name} has values that are not finite after epoch {epoch + 1}: lower the learning rate "
                 f"(lr = {recipe.lr:g})"
             )
-
-
-def _seed_dropout(seed: int, epoch: int, device: torch.device) -> None:
-    """Seed the global generators in use, not those of other devices, apart from `data.epoch_generator`."""
-    state = int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    torch.default_generator.manual_seed(state)
-    if device.type == "cuda":
-        torch.cuda.default_generators[device.index].manual_seed(state)
 
 
 def _spread(theta: Tensor) -> list[float]:

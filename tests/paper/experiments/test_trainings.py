@@ -21,6 +21,7 @@ from csqcfs.paper.experiments.configs import RELU, Stage, Training
 from csqcfs.training import train
 from csqcfs.training.train import OutOfTime
 from torch import nn
+from torch.nn import functional as F
 
 CHAIN = Training(
     "digits",
@@ -61,13 +62,13 @@ def small(tmp_path, monkeypatch):
 @pytest.fixture
 def steps(monkeypatch):
     """A list that grows by one entry with every training step."""
-    original, taken = train.F.cross_entropy, []
+    original, taken = F.cross_entropy, []
 
     def cross_entropy(*args, **kwargs):
         taken.append(1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    monkeypatch.setattr(F, "cross_entropy", cross_entropy)
     return taken
 
 
@@ -277,7 +278,7 @@ def uninterrupted(tmp_path_factory):
 )
 def test_an_interrupted_chain_ends_bit_identical(uninterrupted, monkeypatch, steps, at):
     taken = itertools.count()
-    noted = train.F.cross_entropy
+    noted = F.cross_entropy
 
     def cross_entropy(*args, **kwargs):
         if next(taken) == at:
@@ -285,7 +286,7 @@ def test_an_interrupted_chain_ends_bit_identical(uninterrupted, monkeypatch, ste
         return noted(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.F, "cross_entropy", cross_entropy)
+        patch.setattr(F, "cross_entropy", cross_entropy)
         with pytest.raises(Interrupted):
             run(CHAIN)
     assert len(steps) == at

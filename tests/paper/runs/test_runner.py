@@ -22,8 +22,8 @@ from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run, Stage, Training
 from csqcfs.paper.runs import records, runner
 from csqcfs.paper.runs.runner import execute_all, execute_group
-from csqcfs.training import train
 from csqcfs.training.train import OutOfTime, TrainingDiverged
+from torch.nn import functional as F
 from tqdm import tqdm
 
 BASE = Training(
@@ -193,14 +193,14 @@ def test_ctrl_c_and_resume_equal_one_go(monkeypatch, tmp_path):
     assert execute_all(runs) == runner.Outcome()
     whole = metrics(*runs)
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "second"))
-    step, original = itertools.count(), train.F.cross_entropy
+    step, original = itertools.count(), F.cross_entropy
 
     def cross_entropy(*args, **kwargs):
         if next(step) in (3, 7):  # in epoch 2 of stage 1, then in epoch 1 of stage 2
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(train.F, "cross_entropy", cross_entropy)
+    monkeypatch.setattr(F, "cross_entropy", cross_entropy)
     for done in (0, 1):
         with pytest.raises(KeyboardInterrupt):
             execute_all(runs)
