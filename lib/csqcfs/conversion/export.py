@@ -15,8 +15,9 @@ from ..engine.errors import InputError
 from ..engine.simulation import IF, dependence
 from ..neurons import along_channels
 from .nir_read import from_nir
-from .nir_write import require_plain, to_nir
+from .nir_write import to_nir
 from .snn import SNN
+from .tools import require_plain
 
 __all__ = ["from_nir", "to_nir", "to_spikingjelly"]
 

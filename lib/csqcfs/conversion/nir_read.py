@@ -13,8 +13,8 @@ from ..engine.errors import InputError
 from ..engine.graphs import Traced
 from ..engine.simulation import IF
 from ..methods import Plain
-from .nir_write import STATED, require_nir
 from .snn import SNN
+from .tools import STATED, require_nir
 
 
 def from_nir(graph) -> SNN:
