@@ -68,9 +68,7 @@ ten.table(tables.gains(ten), "Differences in percentage points, plain SNNs", "so
 # image; σ / mean says how far the thresholds of a layer lie apart.
 
 # %% tags=["nbval-check-output"]
-ten.table(
-    tables.spread_frame(ten), "Own thresholds minus their layer's mean, percentage points", "softplus-spread"
-)
+ten.table(tables.spread_frame(ten), "Own thresholds minus their layer's mean, percentage points", "softplus-spread")
 
 # %% [markdown]
 # ## How to read it
