@@ -26,6 +26,7 @@ NETWORKS = {
     "start": "QCFS, the start",
 }
 TURNS = ", ".join(map(str, beyond.TURNS))
+ACCURACIES = ("ANN", *(f"T = {T}" for T in beyond.SHOWN))  # columns of `accuracies`
 
 
 class Answer(NamedTuple):
@@ -55,6 +56,11 @@ def named(network: str, L: int) -> str:
     return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}" + " in turns" * (network == "turns")
 
 
+def accuracies(records: Sequence[Record]) -> list[str]:
+    """Of the network itself and of its SNN at the steps that tables show, in %."""
+    return [said.cell(records, column) for column in ("ann", *beyond.SHOWN)]
+
+
 def frame(page) -> pd.DataFrame:
     """Accuracy (%) of plain SNNs by L; rows without a record are absent. In turns, the ANN is that of L = 1."""
     lines = []
@@ -62,9 +68,8 @@ def frame(page) -> pd.DataFrame:
         for L in levels(page):
             if found := page.results((network, L, "plain")):
                 thresholds = found[0].settings["training"].get("start_thresholds", "its own")
-                accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
-                lines.append((label, trained_at(network, L), thresholds, str(len(found)), *accuracies))
-    columns = ["Network", "L", "start's thresholds", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+                lines.append((label, trained_at(network, L), thresholds, str(len(found)), *accuracies(found)))
+    columns = ["Network", "L", "start's thresholds", "n", *ACCURACIES]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
@@ -133,9 +138,8 @@ def trained_frame(page) -> pd.DataFrame:
     for network in ("csqcfs", "turns"):
         for L in levels(page):
             if found := page.results((network, L, "plain")):
-                accuracies = (said.cell(found, column) for column in ("ann", *beyond.SHOWN))
-                lines.append((named(network, L), str(len(found)), *accuracies))
-    columns = ["Network", "n", "ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+                lines.append((named(network, L), str(len(found)), *accuracies(found)))
+    columns = ["Network", "n", *ACCURACIES]
     return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
 
