@@ -23,7 +23,7 @@ from csqcfs.methods.plain import Plain
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import Run, Stage, Training
 from csqcfs.paper.pages import notebooks, warm
-from csqcfs.paper.runs import records, runner
+from csqcfs.paper.runs import execution, records
 from torch import Tensor, nn
 
 PROFILE = profiles.get("demo")
@@ -114,8 +114,8 @@ def test_a_data_set_and_a_network(added):
 
 def test_a_run_of_all_and_its_figure(added, monkeypatch, tmp_path):
     (run,) = added.runs(PROFILE, (0,))
-    runner.execute(run, progress=False)
-    assert len(records.find(run, "demo").metrics["snn"]) == 2 and not runner.missing([run])
+    execution.execute(run, progress=False)
+    assert len(records.find(run, "demo").metrics["snn"]) == 2 and not execution.missing([run])
     cells = [
         nbformat.v4.new_code_cell('profile = "demo"\nseeds = None', metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell("print(profile)"),

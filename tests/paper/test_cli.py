@@ -18,7 +18,7 @@ from csqcfs.paper import cli
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.pages import notebooks
-from csqcfs.paper.runs import differences, estimate, fanout, processes, records, runner
+from csqcfs.paper.runs import differences, estimate, execution, fanout, processes, records, runner
 
 PLACES = ("CSQCFS_HOME", "CSQCFS_FIGURES")
 BEFORE = frozenset({"torch", "numpy", "pandas", "matplotlib"})  # what takes seconds to import
@@ -40,7 +40,7 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def calls(monkeypatch):
     """Computing and rendering replaced: what they were called with, and the outcome to give."""
-    noted = {"outcome": runner.Outcome()}
+    noted = {"outcome": execution.Outcome()}
 
     def execute_all(todo, until, engine):
         noted.update(todo=todo, data=os.environ.get("CSQCFS_DATA"), until=until, engine=engine)
@@ -168,7 +168,7 @@ def test_finished_runs_are_not_computed(calls, capsys):
 
 
 def test_a_spent_budget_says_what_is_left(calls, capsys):
-    calls["outcome"] = runner.Outcome({}, RUNS[:2])
+    calls["outcome"] = execution.Outcome({}, RUNS[:2])
     assert run(["--only", "table7", "--hours", "1.5"]) == 3
     assert calls["until"] == pytest.approx(time.time() + 5400, abs=10) and calls["rendered"]
     err = capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_a_spent_budget_says_what_is_left(calls, capsys):
 def test_failures_are_listed_by_reason_at_the_end(calls, capsys):
     other = Run.of("epoch_time")
     reasons = {RUNS[0]: "it diverged", other: "no memory", RUNS[1]: "it diverged"}
-    calls["outcome"] = runner.Outcome(reasons, RUNS[2:])
+    calls["outcome"] = execution.Outcome(reasons, RUNS[2:])
     assert run(["--only", "table7", "--hours", "1"]) == 1 and calls["rendered"]
     assert capsys.readouterr().err.splitlines()[1:] == [
         "3 runs failed; the same command tries them again",

@@ -12,6 +12,7 @@ from csqcfs.engine import paths
 from csqcfs.paper import cli, publish
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.experiments.profile import Profile, of_the_paper
 from csqcfs.paper.runs import records
 
 
@@ -33,13 +34,8 @@ def place(tmp_path, monkeypatch, images):
     monkeypatch.setattr(paths, "in_repository", lambda: True)
     monkeypatch.setattr(publish, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(data, "load", lambda name, root=None, val=0, seed=0: data.Splits(images, images, images))
-    small = profiles.Profile(
-        "quick",
-        "",
-        networks={"resnet20": profiles.of_the_paper("resnet20", 0.25)},
-        epochs=1,
-        finetune_epochs=1,
-        batch_size=4,
+    small = Profile(
+        "quick", "", networks={"resnet20": of_the_paper("resnet20", 0.25)}, epochs=1, finetune_epochs=1, batch_size=4
     )
     monkeypatch.setitem(profiles.PROFILES, "quick", small)
     return small

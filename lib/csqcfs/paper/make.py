@@ -11,9 +11,10 @@ from ..engine import files, paths
 from ..engine.errors import InputError, Unwritable
 from .cli import DONE, FAILED, OUT_OF_TIME
 from .experiments import profiles, registry
+from .experiments.configs import Run
 from .names import count
 from .pages import notebooks
-from .runs import differences, estimate, fanout, processes, records, runner
+from .runs import differences, estimate, execution, fanout, processes, records, runner
 
 
 def main(options: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
     files.remove_leftovers(paths.written(profile.name))
     seeds = profile.seeds if options.seeds is None else tuple(range(options.seeds))
     runs = list(dict.fromkeys(run for artefact in artefacts for run in artefact.runs(profile, seeds)))
-    todo = runner.missing(runs)
+    todo = execution.missing(runs)
     workers = options.workers or (min(2, os.cpu_count() or 1) if profile.name == "demo" else 1)
     at_once = 1 if options.dask else workers
     where = "on one worker" if options.dask else f"in {count(workers, 'process')}"
@@ -54,7 +55,7 @@ def main(options: argparse.Namespace) -> int:
     except InputError as error:  # no run can start, but records of the repository can be shown
         if not any(records.find(run, profile.name) for run in runs):
             raise
-        outcome = runner.Outcome(dict.fromkeys(todo, str(error)))
+        outcome = execution.Outcome(dict.fromkeys(todo, str(error)))
     computed = time.time() - begin
     unmade = []
     for page in notebooks.render_all(artefacts, profile, seeds, min(2, os.cpu_count() or 1)):
@@ -88,7 +89,7 @@ def line(page: notebooks.Executed) -> str:
     return f"{page.artefact.id:<18} {state:>10}  {count(len(page.files), 'file')}"
 
 
-def failures(outcome: runner.Outcome) -> list[str]:
+def failures(outcome: execution.Outcome) -> list[str]:
     """One line for each reason, with the runs that failed for it."""
     by_reason: dict[str, list[str]] = {}
     for run, reason in outcome.failed.items():
@@ -100,5 +101,5 @@ def failures(outcome: runner.Outcome) -> list[str]:
     return lines
 
 
-def _remaining(todo: list[runner.Run], runs: list[runner.Run], workers: int, profile: str) -> estimate.Estimate:
+def _remaining(todo: list[Run], runs: list[Run], workers: int, profile: str) -> estimate.Estimate:
     return estimate.remaining(runner.by_first_stage(todo), runs, workers, profile)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import methods
 
 if TYPE_CHECKING:
-    from .experiments.profiles import Profile
+    from .experiments.profile import Profile
 
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "digits": "handwritten digits"}
 NETWORKS = {

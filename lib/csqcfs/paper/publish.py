@@ -18,6 +18,7 @@ from .. import data
 from ..models.zoo import WEIGHTS, save
 from .experiments import beyond, profiles, registry, trainings
 from .experiments.configs import Run, Training
+from .experiments.profile import Profile
 from .names import count
 from .runs import records
 
@@ -25,7 +26,7 @@ SMALL = "resnet20"  # the network whose weights are small enough for a repositor
 ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 
 
-def publish_networks(profile: profiles.Profile, runs: Iterable[Run]) -> list[Path]:
+def publish_networks(profile: Profile, runs: Iterable[Run]) -> list[Path]:
     """Write the networks of `_published` that are trained and measured here, with what was measured.
 
     A network of the same name is replaced.
@@ -41,7 +42,7 @@ def publish_networks(profile: profiles.Profile, runs: Iterable[Run]) -> list[Pat
     return written
 
 
-def _published(profile: profiles.Profile) -> dict[str, Training]:
+def _published(profile: Profile) -> dict[str, Training]:
     """The ResNet-20 of each data set of CIFAR and each end, and the one in turns, by their names in the package."""
     suffix = "" if profile.name == "quick" else f"-{profile.name}"
     sets = [name for name in data.CIFAR if profile.datasets.get(name, name) == name]

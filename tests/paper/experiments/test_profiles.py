@@ -12,7 +12,8 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.experiments.configs import RELU, Stage
-from csqcfs.paper.experiments.profiles import PROFILES, ends, get
+from csqcfs.paper.experiments.profile import Network, ends
+from csqcfs.paper.experiments.profiles import PROFILES, get
 from csqcfs.paper.experiments.trainings import chain
 from csqcfs.paper.pages import index, readme
 from csqcfs.paper.published import PAPER_SETTINGS
@@ -176,7 +177,7 @@ def test_a_further_network_is_a_module_a_line_and_its_settings(monkeypatch):
     """It gets its rows in the tables of its data sets; the paper has no settings for it."""
     monkeypatch.setitem(models.NETWORKS, "resnet34", lambda scaled, classes, channels: nn.Linear(scaled(8), classes))
     assert models.build("resnet34", 7, 0.5).weight.shape == (7, 4)
-    network = profiles.Network({"cifar10": published.Settings(0.2, 8, 2.0)}, 0.5)
+    network = Network({"cifar10": published.Settings(0.2, 8, 2.0)}, 0.5)
     wider = dataclasses.replace(get("quick"), networks={**get("quick").networks, "resnet34": network})
     training = wider.training("cifar10", "resnet34")
     assert (training.network, training.width, training.L, training.stages[1].lr) == ("resnet34", 0.5, 8, 0.2)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from csqcfs.conversion import quantize
 from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import channels, kinds
 
-NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
 SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 
 

@@ -10,12 +10,13 @@ from csqcfs.activations import qcfs
 from csqcfs.conversion import quantize, snn
 from csqcfs.neurons import integrate_and_fire
 from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import conversion_error, kinds
 from csqcfs.paper.measures.conversion_error import PARTS, own_error, snn_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
 SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 EIGHTHS = st.integers(-24, 40).map(lambda n: n / 8)
 

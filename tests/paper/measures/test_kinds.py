@@ -12,11 +12,12 @@ from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import kinds
 from csqcfs.paper.measures.right import right
 from csqcfs.paper.measures.thresholds import levelled
 
-NARROW = {"resnet20": profiles.of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
+NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
 SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 
 

@@ -10,7 +10,7 @@ from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError, NonpositiveThreshold
 from csqcfs.paper.experiments import registry
 from csqcfs.paper.pages import page
-from csqcfs.paper.runs import records, runner
+from csqcfs.paper.runs import execution, records
 from matplotlib import pyplot as plt
 
 METRICS = {"ann": 90.0, "snn": [float(t) for t in range(1, 33)], "presteps": 0, "images": 10, "thresholds": {}}
@@ -120,9 +120,9 @@ def test_a_refused_run_is_a_result_without_numbers(monkeypatch):
     def refuse(run, **options):
         raise NonpositiveThreshold("threshold -2 at act: expected a positive one")
 
-    monkeypatch.setattr(runner, "measure", refuse)
+    monkeypatch.setattr(execution, "measure", refuse)
     run = page.open("table1", "demo").rows["vgg16", "ours"][0]
-    runner.execute(run)
+    execution.execute(run)
     shown = page.open("table1", "demo")
     assert records.is_done(run) and shown.metrics(("vgg16", "ours")) == []
     assert "\nrefused: threshold -2 at act" in shown.note()

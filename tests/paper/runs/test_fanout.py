@@ -17,7 +17,7 @@ from csqcfs.engine import files, paths
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import trainings
 from csqcfs.paper.experiments.configs import Run, Stage, Training
-from csqcfs.paper.runs import fanout, records, runner
+from csqcfs.paper.runs import execution, fanout, records, runner
 from tqdm import tqdm
 
 FIRST = [
@@ -86,7 +86,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(cluster, home, tmp_path, mo
     torch.set_num_threads(1)  # as Dask's workers
     serial = runner.execute_all(RUNS[:1])
     torch.set_num_threads(threads)
-    assert serial == runner.Outcome() and records.here(RUNS[0]).metrics == there
+    assert serial == execution.Outcome() and records.here(RUNS[0]).metrics == there
 
 
 def test_time_is_up_on_workers_too(cluster):
@@ -97,7 +97,7 @@ def test_time_is_up_on_workers_too(cluster):
 def test_finished_runs_are_not_sent(monkeypatch):
     for run in RUNS:
         records.write(run, {}, 1.0)
-    assert runner.execute_all(RUNS, engine=fanout.workers("tcp://nowhere:1")) == runner.Outcome()
+    assert runner.execute_all(RUNS, engine=fanout.workers("tcp://nowhere:1")) == execution.Outcome()
 
 
 # the command that waits
@@ -137,30 +137,30 @@ def test_a_worker_stops_after_an_epoch_when_the_command_is_gone(monkeypatch):
     """It gives back what is left; a command that is there after all sends it again."""
     asked = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    outcome = runner.execute_group(RUNS[:1], go_on=lambda: asked.append(1) or len(asked) < 3)
+    outcome = execution.execute_group(RUNS[:1], go_on=lambda: asked.append(1) or len(asked) < 3)
     assert outcome.left == RUNS[:1] and len(trainings.history(FIRST[0])) == 1
     sent = []
 
     def submit(group, until):
         sent.append(group)
-        future = runner.Future()
-        future.set_result(runner.Outcome(left=group if len(sent) == 1 else []))
+        future = execution.Future()
+        future.set_result(execution.Outcome(left=group if len(sent) == 1 else []))
         return future
 
-    total = runner.Outcome()
+    total = execution.Outcome()
     with tqdm(disable=True) as bar:
         runner._spread(submit, [RUNS], None, total, bar)
-    assert sent == [RUNS, RUNS] and total == runner.Outcome()
+    assert sent == [RUNS, RUNS] and total == execution.Outcome()
 
 
 def test_a_cluster_without_workers_is_given_up(monkeypatch):
     monkeypatch.setattr(fanout, "BEAT", 0.02)
     monkeypatch.setattr(fanout, "ALONE", 0.1)
-    pending = runner.Future()
+    pending = execution.Future()
     with fanout._given_up(SimpleNamespace(nthreads=dict), [pending]):
-        with pytest.raises(runner.CancelledError) as caught:
+        with pytest.raises(execution.CancelledError) as caught:
             pending.result(60)
-    assert runner.explained(caught.value).startswith("the Dask scheduler or its last worker has ended")
+    assert execution.explained(caught.value).startswith("the Dask scheduler or its last worker has ended")
 
 
 # workers that do not fit

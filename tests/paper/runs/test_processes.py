@@ -18,7 +18,8 @@ from csqcfs.data.augment import Augment
 from csqcfs.engine import paths
 from csqcfs.paper.experiments.configs import Run, Stage, Training
 from csqcfs.paper.runs import processes, records
-from csqcfs.paper.runs.runner import execute_all, explained
+from csqcfs.paper.runs.execution import explained
+from csqcfs.paper.runs.runner import execute_all
 
 BASE = Training(
     "digits",

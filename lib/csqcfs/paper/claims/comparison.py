@@ -1,4 +1,4 @@
-"""Abstract, introduction, sections 5.1 to 5.3 and conclusion: accuracies of Tables 1-2 and Fig. 4."""
+"""Abstract, introduction, section 5.3 and conclusion: accuracies of Tables 1-2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...methods import COS
 from .. import published
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
-from .decide import SIMILAR, Condition, ahead, condition, decide
+from .decide import ahead, condition, decide
 from .evidence import Evidence, Printed, Recorded, place, where
 
 CLAIMS = Claims()
@@ -250,46 +250,3 @@ def who_brings_it(ours: Recorded) -> Outcome:
     return decide(
         ours, conditions, "points of plain CS-QCFS over half way from plain QCFS to CS-QCFS with offset spikes"
     )
-
-
-def relative_to(ours: Recorded, reference: str, ends: tuple[str, ...], above: int) -> list[Condition]:
-    """ANNs of Fig. 4 that end with one of ``ends`` beside those with ``reference``, for L above ``above``."""
-    conditions = []
-    for dataset, network, end, L in ours.keys("figure4"):
-        if end in ends and L > above:
-            row = ("figure4", dataset, network, end, L)
-            base = ("figure4", dataset, network, reference, None if reference == "relu" else L)
-            name = where(ours, dataset, network, end, f"L = {L}")
-            conditions += condition(ours, name, (1.0, row, "ann"), (-1.0, base, "ann"), low=-SIMILAR, high=SIMILAR)
-    return conditions
-
-
-@CLAIMS.printed(
-    "Section 5.2, Tables 1-2, Fig. 4", f"ANNs with CS-QCFS are comparable to QCFS (within {SIMILAR:g} point)"
-)
-def ann_comparable(paper: Printed) -> Outcome:
-    conditions = []
-    for id, network in compared(paper, ("qcfs",)):
-        mine, base = (id, network, "ours"), (id, network, "qcfs")
-        name = place(paper, id, network)
-        conditions += condition(paper, name, (1.0, mine, "ann"), (-1.0, base, "ann"), low=-SIMILAR, high=SIMILAR)
-    return decide(paper, conditions, "with 100 epochs more in training")
-
-
-@CLAIMS.and_on_records("ann-comparable")
-def ann_like_qcfs(ours: Recorded) -> Outcome:
-    return decide(ours, relative_to(ours, "qcfs", ("csqcfs",), 0))
-
-
-@CLAIMS.printed(
-    "Sections 5.1 and 5.2, Fig. 4", "QCFS and CS-QCFS are on a level with ReLU for L > 4; implied: for the L in use"
-)
-def level_with_relu(paper: Printed) -> Outcome:
-    covered = [s.quantization_step > 4 for s in published.PAPER_SETTINGS.values()]
-    found = f"{covered.count(False)} of {len(covered)} networks use L = 4; perhaps L ≥ 4 is meant"
-    return Outcome.of(all(covered), found)
-
-
-@CLAIMS.and_on_records("level-with-relu")
-def ann_like_relu(ours: Recorded) -> Outcome:
-    return decide(ours, relative_to(ours, "relu", ("qcfs", "csqcfs"), 4), "L > 4")

@@ -1,6 +1,6 @@
 """Runs of what goes beyond the paper: what Softplus costs, the honest first step, and the methods since.
 
-All on a data set start from one network with layer-wise QCFS, see `profiles.Profile.tuning`: the second stages are
+All on a data set start from one network with layer-wise QCFS, see `profile.Profile.tuning`: the second stages are
 equally long and see the same images in the same order, so that they differ in nothing but what their row says. SNNs run
 to T = 8 on all test images. The demo has none of these runs, since digits would say nothing about them.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .configs import Run, Training
-from .profiles import Profile
+from .profile import Profile
 from .rows import Rows
 
 T = 8

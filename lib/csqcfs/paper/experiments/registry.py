@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ...engine.errors import unknown
 from . import beyond, rows
 from .configs import Run
-from .profiles import Profile
+from .profile import Profile
 from .rows import Rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from .configs import Run
-from .profiles import Profile
+from .profile import Profile
 
 Rows = Mapping[tuple, Sequence[Run]]
 SWEPT = ("vgg16", "resnet20")  # networks of Figs. 4-6 and Tables 3-5

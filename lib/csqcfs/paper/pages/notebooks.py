@@ -18,7 +18,7 @@ from ...engine.errors import InputError
 from ...engine.files import atomic_write, lock, write_text
 from ..experiments import profiles
 from ..experiments.configs import digest_of
-from ..experiments.profiles import Profile
+from ..experiments.profile import Profile
 from ..experiments.registry import Artefact
 from ..runs import records
 from .warm import KERNEL, START, Kernels

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from ...engine import paths
 from ..experiments import profiles, registry
+from ..experiments.profile import Profile
 from ..names import NAMES, count
 from ..runs import records
 from ..runs.records import Record
@@ -30,7 +31,7 @@ from .formats import markdown
 class Page:
     """An artefact, the profile it is shown in, and the records there are of its runs."""
 
-    def __init__(self, artefact: registry.Artefact, profile: profiles.Profile, seeds: Sequence[int]):
+    def __init__(self, artefact: registry.Artefact, profile: Profile, seeds: Sequence[int]):
         self.artefact, self.profile, self.seeds = artefact, profile, tuple(seeds)
         self.rows = artefact.rows(profile, self.seeds)
         self.records: dict[tuple, list[Record]] = {
@@ -156,7 +157,7 @@ class Page:
         display(Image(data=files[0].read_bytes(), format="png", width=width, alt=caption))
         return Markdown(f"*{markdown(caption)}*")
 
-    def _nothing(self, caption: str, name: str, kinds: Sequence[str], profile: profiles.Profile):
+    def _nothing(self, caption: str, name: str, kinds: Sequence[str], profile: Profile):
         """A sentence in place of a figure or table without records, whose files of an earlier run would be wrong."""
         from IPython.display import Markdown
 

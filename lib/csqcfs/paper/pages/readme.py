@@ -18,6 +18,7 @@ from ...engine.files import write_text
 from .. import published
 from ..claims import judge
 from ..experiments import profiles, registry
+from ..experiments.profile import Profile
 from ..names import NAMES, count
 from . import costs, first_step, formats, found, index, page, said, softplus, tables, timing
 
@@ -113,7 +114,7 @@ def schedules() -> list[str]:
 def profile_list() -> str:
     """What each profile is, and what its committed records took to compute."""
 
-    def line(profile: profiles.Profile) -> str:
+    def line(profile: Profile) -> str:
         shown = [page.open(artefact.id, profile.name) for artefact in registry.ARTEFACTS]
         found = {one.digest: one for p in shown for group in p.records.values() for one in group}
         runs = {run for p in shown for group in p.rows.values() for run in group}

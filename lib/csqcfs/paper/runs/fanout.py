@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from ...engine import files, paths
 from ...engine.errors import InputError
 from ..experiments.configs import Run
-from . import runner
+from . import execution
 
 if TYPE_CHECKING:  # an optional extra
     from distributed import Client, Worker
@@ -43,7 +43,7 @@ ALONE = 15.0  # seconds without any worker after which the command gives up
 
 
 @contextlib.contextmanager
-def workers(address: str) -> Iterator[runner.Submit]:
+def workers(address: str) -> Iterator[execution.Submit]:
     """An engine of the workers that the scheduler at ``address`` has, now or later.
 
     Raises:
@@ -168,14 +168,14 @@ def _knock(address: str) -> None:
     socket.create_connection((parts.hostname, parts.port), ANSWER).close()
 
 
-def execute_group(group: list[Run], until: float | None, home: Path, images: Path, lease: Path) -> runner.Outcome:
-    """`runner.execute_group` on a worker, until the command behind ``lease`` is gone."""
+def execute_group(group: list[Run], until: float | None, home: Path, images: Path, lease: Path) -> execution.Outcome:
+    """`execution.execute_group` on a worker, until the command behind ``lease`` is gone."""
     from distributed import get_worker
 
     if fault := prepare(home, lease, get_worker()):
-        return runner.Outcome(dict.fromkeys(group, fault))
+        return execution.Outcome(dict.fromkeys(group, fault))
     with paths.data_in(images), watched(lease) as go_on:
-        return runner.execute_group(group, until, go_on=go_on, patient=False)
+        return execution.execute_group(group, until, go_on=go_on, patient=False)
 
 
 def prepare(home: Path, lease: Path, dask_worker: Worker) -> str | None:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..experiments.configs import Run
 from . import worker
-from .runner import Outcome, Submit
+from .execution import Outcome, Submit
 
 RETRIES = 1  # of a group whose process was killed; a second death is its own doing, such as its need for memory
 

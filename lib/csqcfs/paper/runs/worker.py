@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..experiments.configs import Run
-    from .runner import Outcome
+    from .execution import Outcome
 
 
 def start(threads: int) -> None:
@@ -28,8 +28,8 @@ def start(threads: int) -> None:
 
 
 def compute(group: list[Run], until: float | None) -> Outcome:
-    """`runner.execute_group`; SIGTERM ends it once temporary files are gone, without torch's slow exit."""
-    from .runner import execute_group
+    """`execution.execute_group`; SIGTERM ends it once temporary files are gone, without torch's slow exit."""
+    from .execution import execute_group
 
     try:
         return execute_group(group, until, patient=False)
