@@ -76,6 +76,20 @@ def test_networks_of_another_profile_do_not_replace_those_that_fine_tunings_star
     assert [path.name for path in (tmp_path / "weights").iterdir()] == ["resnet20-cifar10-qcfs-paper.safetensors"]
 
 
+def test_a_start_is_not_written_again_when_more_of_it_is_measured(place, tmp_path, monkeypatch, capsys):
+    """Its file is part of the digest of all that start from it; another network takes its new results."""
+    training = place.training("cifar10", "resnet20", "qcfs")
+    trainings.train(training, progress=False)
+    path, before = tmp_path / "weights" / "resnet20-cifar10-qcfs.safetensors", b""
+    for starts, method in (({}, "plain"), ({"cifar10": path.stem}, "srp"), ({}, "cos")):
+        monkeypatch.setitem(profiles.PROFILES, "quick", dataclasses.replace(place, starts=starts))
+        values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 0, "thresholds": {"act": [1.0]}}
+        records.write(Run.of("accuracy", training, method=method), values, 3.0)
+        publish.publish_networks(profiles.get("quick"), [Run.of("accuracy", training, method=method)])
+        assert (path.read_bytes() == before) == bool(starts)
+        before = path.read_bytes()
+
+
 def test_nothing_finished_publishes_nothing(place, capsys):
     assert cli.main(["publish", "--profile", "quick"]) == 0
     assert capsys.readouterr().out.startswith("0 of ")

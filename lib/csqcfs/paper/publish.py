@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import data
+from ..engine.checkpoint import load_metadata
 from ..models.zoo import WEIGHTS, save
 from .experiments import beyond, profiles, registry, trainings
 from .experiments.configs import Run, Training
@@ -29,16 +30,20 @@ ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 def publish_networks(profile: Profile, runs: Iterable[Run]) -> list[Path]:
     """Write the networks of `_published` that are trained and measured here, with what was measured.
 
-    A network of the same name is replaced.
+    A network of the same name is replaced, unless fine-tunings start from it and it is of the same training: the digest
+    of its file is part of theirs, and all of them would have to be computed again.
     """
     written, runs = [], list(runs)
     for name, training in _published(profile).items():
         results, provenance = _results(training, runs)
+        path = WEIGHTS / f"{name}.safetensors"
+        if name in profile.starts.values() and path.exists() and _trained_as(path) == training.digest:
+            continue
         if results and len(trainings.history(training)) == training.stages[-1].epochs:
             model, _, splits = trainings.train(training, progress=False)
             told = {"training": training.settings(), "digest": training.digest}
             info = told | {"results": results, "provenance": provenance}
-            written.append(save(model, WEIGHTS / f"{name}.safetensors", images=splits.test, info=info))
+            written.append(save(model, path, images=splits.test, info=info))
     return written
 
 
@@ -52,6 +57,11 @@ def _published(profile: Profile) -> dict[str, Training]:
         for end in ENDS
     }
     return named | {f"{SMALL}-{dataset}-csqcfs-turns": beyond.turns(profile, dataset) for dataset in profile.starts}
+
+
+def _trained_as(path: Path) -> str | None:
+    """Digest of the training that a network of the package came from, where its file says so."""
+    return load_metadata(path).get("info", {}).get("digest")
 
 
 def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]:
