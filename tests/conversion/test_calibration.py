@@ -336,3 +336,21 @@ def test_images_that_are_none(given, message):
 def test_an_unknown_rule(rule):
     with pytest.raises(InputError, match="^rule = .*: expected one of least squares, max, balance, or a percentile"):
         calibrate(quantize_activations(network(), 4, 4.0, images()), images(), rule=rule)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("rule", ["least squares", "99.9%"])
+def test_half_precision_is_calibrated_as_single(dtype, rule):
+    """Squares of activations above 255 are beyond float16, and no quantile takes either type."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    with torch.no_grad():
+        net[0].weight.mul_(1000)
+    x = torch.randn(64, 8)
+    found = []
+    for kind in (torch.float32, dtype):
+        model = quantize_activations(copy.deepcopy(net).to(kind), 4, 1.0, x.to(kind))
+        (site,) = quantize.sites(calibrate(model, x.to(kind), per_channel=False, rule=rule)).values()
+        assert site.raw.dtype == kind
+        found.append(float(site.threshold.detach()))
+    assert found[1] == pytest.approx(found[0], rel=0.05) and found[0] > 1023

@@ -221,6 +221,23 @@ def test_spikes_are_binary_after_the_way_back(nir, tmp_path):
     assert seen == {0.0, 1.0}
 
 
+def test_nir_takes_a_norm_without_weights_and_inputs_by_name(nir, tmp_path):
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.conv, self.fc = nn.BatchNorm2d(3, affine=False), nn.Conv2d(3, 4, 3), nn.Linear(144, 5)
+
+        def forward(self, x):
+            return self.fc(torch.relu(self.conv(input=self.norm(x))).flatten(1))
+
+    x = torch.rand(4, 3, 8, 8)
+    net = Named().train()
+    net(x)
+    snn = csqcfs.convert(csqcfs.quantize_activations(net.eval(), 4, 1.0, x))
+    _, back = there_and_back(nir, snn, x.shape[1:], tmp_path)
+    assert torch.allclose(back(x, 4), snn(x, 4), atol=1e-5)
+
+
 def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
     snn, x = spiking("own")
     for call, message in (

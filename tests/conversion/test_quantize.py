@@ -621,3 +621,23 @@ def test_report_of_other_networks_is_empty():
     quantized = small()
     report(quantized).clear()
     assert len(quantize.report(quantized)) == 2
+
+
+def test_an_activation_at_two_places_is_switched_at_both():
+    shared = QCFS(4, 1.0, channels=4)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), shared, nn.Conv2d(4, 4, 3, padding=1), shared)
+    switched = quantize.switch(model, "csqcfs")
+    assert type(switched[1]) is CSQCFS and switched[1] is switched[3]
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.allclose(switched(x), model(x), atol=1e-6)
+
+
+def test_a_hook_on_an_activation_is_not_lost_in_silence():
+    x = torch.randn(2, 3, 8, 8)
+    model = quantize.quantize_activations(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten()), 4, 1.0, x)
+    (name, site), *_ = quantize.sites(model).items()
+    handle = site.register_forward_hook(lambda *_: None)
+    with pytest.raises(InputError, match=f"^{name} .QCFS. has a hook and is replaced by CSQCFS"):
+        quantize.switch(model, "csqcfs")
+    handle.remove()
+    assert quantize.sites(quantize.switch(model, "csqcfs"))

@@ -318,3 +318,15 @@ def test_a_squeezed_end_keeps_the_batch(end):
     assert both.shape == (3, 2, 4, 4)
     for T in (1, 3):
         assert torch.allclose(spiking(z[:1], T), both[:T, :1], atol=1e-6) and spiking(z[:1], T).shape == (T, 1, 4, 4)
+
+
+def test_what_an_observer_raises_is_its_own():
+    x = torch.rand(2, 3, 8, 8)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 1.0, x))
+
+    def observe(name, module, x, out, phase):
+        raise ValueError("nothing to plot")
+
+    with pytest.raises(ValueError, match="^nothing to plot"):
+        snn(x, 2, observe)

@@ -151,3 +151,14 @@ def test_mean_and_std_belong_together(half):
     full = make()
     with pytest.raises(InputError, match="mean and std belong together"):
         ImageSet.from_dataset(TensorDataset(full.images, full.labels), **half)
+
+
+def test_a_subset_by_a_mask_or_by_places():
+    images = ImageSet(torch.zeros(5, 1, 2, 2, dtype=torch.uint8), torch.arange(5), tuple("abcde"), [0.5], [0.2])
+    assert images.subset(images.labels >= 3).labels.tolist() == [3, 4]
+    assert images.subset((images.labels >= 3).numpy()).labels.tolist() == [3, 4]
+    assert images.subset([4, 0]).labels.tolist() == [4, 0] and len(images.subset([])) == 0
+    for wrong in (torch.tensor([0.5]), torch.ones(3, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.int64)):
+        with pytest.raises(InputError, match="^indices of shape .*: expected places as whole numbers, or a mask of 5$"):
+            images.subset(wrong)
+    assert images.normalise(images.images).shape == (5, 1, 2, 2)  # mean and std given as lists

@@ -890,3 +890,47 @@ def test_a_training_in_turns_that_fails_leaves_the_own_level():
 def test_turns_need_a_quantized_network():
     with pytest.raises(InputError, match=r"levels = \(1, 2\): Sequential has no L, see quantize_activations"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), image_set(60), levels=(1, 2), **QUIET)
+
+
+# a network as it was given
+
+
+class Normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.norm(self.conv(x))).mean((2, 3)))
+
+
+def few_images() -> ImageSet:
+    pixels = torch.randint(256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return ImageSet(pixels, torch.arange(10), tuple("0123456789"), (0.5,) * 3, (0.2,) * 3)
+
+
+@pytest.mark.parametrize(("training", "frozen", "seen"), [(True, True, 0), (True, False, 4), (False, True, 4)])
+def test_a_frozen_norm_stays_frozen(training, frozen, seen):
+    """In a network that was given in training mode; one in evaluation mode trains whole."""
+    model = Normed().train(training)
+    model.norm.train(not frozen)
+    settings = {"epochs": 2, "batch_size": 5, "augment": None, "progress": False}
+    fit(model, few_images(), val_set=few_images(), **settings)
+    assert int(model.norm.num_batches_tracked) == seen
+    assert (model.training, model.norm.training) == (training, not frozen)
+
+
+def test_an_empty_val_set_is_named():
+    images = few_images()
+    with pytest.raises(InputError, match="^a val_set without images: "):
+        fit(Normed(), images, val_set=images.subset([]), epochs=1, progress=False)
+
+
+def test_training_needs_its_gradients_wherever_it_is_called(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model = Normed()
+    before = model.fc.weight.detach().clone()
+    with torch.no_grad():
+        fit(model, few_images(), epochs=1, batch_size=5, augment=None, checkpoint="~/net.safetensors", progress=False)
+        assert not torch.is_grad_enabled()
+    assert not torch.equal(model.fc.weight, before) and (tmp_path / "net.safetensors").exists()

@@ -42,6 +42,7 @@ from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.copies import duplicate
 from ..engine.errors import InputError, reason
+from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, modes_kept
 from .quantize import sites, switch
 
@@ -92,6 +93,7 @@ def calibrate(
     generator = torch.Generator().manual_seed(0)
 
     def set_threshold(name: str, site: ThresholdActivation, z: Tensor) -> None:
+        z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z  # squares and quantiles of them overflow
         layer = z.flatten() if whole else _sample(z.flatten(), SAMPLE, generator)
         try:
             theta = place(layer, site.L)
@@ -111,7 +113,8 @@ def calibrate(
     ]
     try:
         with modes_kept(model), torch.no_grad():
-            model.eval()(*(as_model(model, x) if x.is_floating_point() else x.to(device_of(model)) for x in inputs))
+            given = [as_model(model, x) if x.is_floating_point() else x.to(device_of(model)) for x in inputs]
+            laid_out(model.eval())(given[0]) if takes == 1 else model.eval()(*given)
     except InputError:
         raise
     except Exception as error:

@@ -120,11 +120,11 @@ class _Writer:
                 once = Counter(term.source for term in terms)
                 return [replace(t, alone=t.alone and alone and once[t.source] == 1) for t in terms]
         elif isinstance(module, PASSED):
-            return [replace(term, alone=term.alone and alone) for term in self.values[node.args[0]]]
+            return [replace(term, alone=term.alone and alone) for term in self.values[node.all_input_nodes[0]]]
         elif isinstance(module, IF):
             one = torch.ones(self.shapes[node], dtype=module.threshold.dtype).numpy()
             self.nodes[node.name] = self.nir.IF(r=one, v_threshold=one, metadata=dict(STATED))
-            self._connect(node.args[0], node, 1 / module.threshold)
+            self._connect(node.all_input_nodes[0], node, 1 / module.threshold)
             return [Term(node.name, module.threshold, alone)]
         elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
             return self._weights(node, module)
@@ -141,8 +141,8 @@ class _Writer:
     def _weights(self, node: fx.Node, module: nn.Module) -> list[Term]:
         """A layer, with the factor of its input in its weights where that is one term."""
         if isinstance(module, nn.BatchNorm2d):  # on the image itself or behind a sum
-            scale = module.weight / (module.running_var + module.eps).sqrt()
-            bias = module.bias - module.running_mean * scale
+            scale = (module.running_var + module.eps).rsqrt() * (1 if module.weight is None else module.weight)
+            bias = (0 if module.bias is None else module.bias) - module.running_mean * scale
             weight, groups = scale.view(-1, 1, 1, 1), len(scale)
             settings = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
         else:
@@ -150,14 +150,14 @@ class _Writer:
             bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias
             settings = {key: getattr(module, key, None) for key in ("stride", "padding", "dilation")}
         weight, bias = _dense(weight.detach(), groups), bias.detach().clone()
-        terms = self.values[node.args[0]]
+        terms = self.values[node.all_input_nodes[0]]
         if len(terms) == 1:
             factor = terms[0].factor.to(weight)
             factor = factor.view(1, -1, *[1] * (weight.dim() - 2)) if factor.dim() else factor
             weight = weight * factor
             self.edges.append((terms[0].source, node.name))
         else:
-            self._connect(node.args[0], node)
+            self._connect(node.all_input_nodes[0], node)
         if isinstance(module, nn.Linear):
             if len(self.shapes[node]) != 1:
                 raise InputError(f"Linear at {node.name} on inputs of several dimensions has no counterpart in NIR")
@@ -197,15 +197,15 @@ class _Writer:
             pairs = [
                 (v, v) if isinstance(v, int) else tuple(v) for v in (module.kernel_size, module.stride, module.padding)
             ]
-            before, after = self.shapes[node.args[0]][1:], self.shapes[node][1:]
+            before, after = self.shapes[node.all_input_nodes[0]][1:], self.shapes[node][1:]
             plain = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(before, *pairs, strict=True))
             counts = module.count_include_pad or pairs[2] == (0, 0)
             return pairs if plain == after and counts and module.divisor_override is None else None
-        mean = node.target in ("mean", torch.mean) and len(self.shapes.get(node.args[0], ())) == 3
+        mean = node.target in ("mean", torch.mean) and len(self.shapes.get(node.all_input_nodes[0], ())) == 3
         dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         whole = mean and isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]
         if whole or isinstance(module, nn.AdaptiveAvgPool2d):
-            before = self.shapes[node.args[0]][1:]
+            before = self.shapes[node.all_input_nodes[0]][1:]
             after = self.shapes[node][1:] or (1, 1)
             if all(n % m == 0 for n, m in zip(before, after, strict=True)):
                 kernel = tuple(n // m for n, m in zip(before, after, strict=True))
@@ -213,7 +213,7 @@ class _Writer:
         return None
 
     def _pooled(self, node: fx.Node, kernel: tuple, stride: tuple, padding: tuple) -> list[Term]:
-        source = node.args[0]
+        source = node.all_input_nodes[0]
         factor = self._one_factor(source, node)
         self.nodes[node.name] = self.nir.AvgPool2d(*(np.array(v) for v in (kernel, stride, padding)))
         if len(self.shapes[node]) == 1:  # a mean over the map
@@ -224,13 +224,14 @@ class _Writer:
         return [Term(node.name, factor, False)]
 
     def _flattens(self, node: fx.Node, module: nn.Module | None) -> bool:
-        shape = self.shapes[node.args[0]] if isinstance(node.args[0], fx.Node) and node.args[0] in self.shapes else ()
+        read = node.all_input_nodes[:1]
+        shape = self.shapes.get(read[0], ()) if read else ()
         names = ("flatten", "view", "reshape", torch.flatten, torch.reshape)
         return (isinstance(module, nn.Flatten) or node.target in names) and self.shapes[node] == (math.prod(shape),)
 
     def _flattened(self, node: fx.Node) -> list[Term]:
-        shape = self.shapes[node.args[0]]
-        factor = self._one_factor(node.args[0], node)
+        shape = self.shapes[node.all_input_nodes[0]]
+        factor = self._one_factor(node.all_input_nodes[0], node)
         self.nodes[node.name] = self.nir.Flatten({"input": None}, 0, -1)
         each = factor.repeat_interleave(math.prod(shape[1:])) if factor.dim() else factor
         return [Term(node.name, each, False)]

@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 
 from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
 from ..engine import layers, probe, traced
+from ..engine.batched import copying
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.examples import checked_example
@@ -100,6 +101,8 @@ def quantize_activations(
         raise InputError(f"{name} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
     new: dict[fx.Node, nn.Module] = {}
     for node in graph.graph.nodes:
+        if node.op == "call_method":
+            node.target = copying(node.target, node.args, node.kwargs)
         if node in bounds:
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
             new[node] = QCFS(L, theta, window=window, channels=_channels(node))
@@ -119,7 +122,7 @@ def quantize_activations(
     graph.recompile()
     graph.meta["name"] = name
     if inputs is not None:
-        graph.meta["example"] = tuple(x[:KEPT].cpu() for x in inputs)
+        graph.meta["example"] = tuple(x[:KEPT].to("cpu", copy=True) for x in inputs)
         probe.check(*unfolded(graph, inputs), inputs, name)
     return graph
 
@@ -150,7 +153,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
 
     Raises:
         InputError: unknown activation; no quantized activation; a threshold that is not positive, which
-            has no inverse under Softplus; unknown channels.
+            has no inverse under Softplus; unknown channels; a hook on a site.
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -160,6 +163,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
     for name, old in found.items():
+        refuse_hooks(name, old, f"replaced by {kind.__name__}")
         theta = old.threshold.detach()
         if not bool((theta > 0).all()):
             raise NonpositiveThreshold(
@@ -175,7 +179,10 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         else:
             new = kind(old.L, theta, window=old.window, channels=old.channels)  # type: ignore[call-arg]
         new.raw.requires_grad_(old.raw.requires_grad)
-        model.set_submodule(name, new.to(theta).train(old.training))
+        new = new.to(theta).train(old.training)
+        for place, module in list(model.named_modules(remove_duplicate=False)):
+            if module is old:  # which may stand at several places
+                model.set_submodule(place, new)
     return model
 
 

@@ -17,15 +17,15 @@ from torch.utils import _pytree as pytree
 from ..engine import probe
 from ..engine.batched import Batched
 from ..engine.comparing import UNSEEN, check_unseen
-from ..engine.copies import opened
-from ..engine.errors import InputError, NonpositiveThreshold, reason
+from ..engine.copies import carry, opened
+from ..engine.errors import InputError, reason
 from ..engine.examples import checked_example, checked_inputs, like
 from ..engine.folding import folded
 from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
-from .spiking import unfolded
+from .spiking import check_threshold, unfolded
 
 Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
@@ -67,7 +67,7 @@ def convert(
     if not found:
         raise InputError(f"{name} has no quantized activation; call quantize_activations first")
     for site, module in found.items():
-        _check_threshold(site, module.threshold.detach(), allow_nonpositive and method.any_threshold)
+        check_threshold(site, module.threshold.detach(), allow_nonpositive and method.any_threshold)
     lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
     if lost is not None:
         raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
@@ -79,6 +79,7 @@ def convert(
     fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
     snn = SNN(folded(neurons), method, end, fronts, name)
     snn.graph.meta[UNSEEN] = unseen if inputs is None else None
+    carry(model, snn)
     return snn
 
 
@@ -173,13 +174,23 @@ class SNN(nn.Module):
         """What the network gives at each of T steps.
 
         Raises:
-            InputError: an operation that fails for so many images and steps at once.
+            InputError: an operation that fails for so many images and steps at once; what an observer raises stays.
         """
-        simulation = Simulation(self.graph, T, fire, observer, phase, self._fronts[_kind(inputs)])
+        observers: list[Exception] = []
+
+        def observe(*seen: Any) -> None:
+            try:
+                observer(*seen)  # type: ignore[misc]
+            except Exception as error:
+                observers.append(error)
+                raise
+
+        watch = None if observer is None else observe
+        simulation = Simulation(self.graph, T, fire, watch, phase, self._fronts[_kind(inputs)])
         try:
             return simulation.run(*inputs)
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, (InputError, torch.OutOfMemoryError)):
+            if observers or isinstance(error, (InputError, torch.OutOfMemoryError)):
                 raise
             raise InputError(
                 f"{self._name} does not run on {T} steps of {len(inputs[0])} images at once ({reason(error)}); if it "
@@ -234,17 +245,3 @@ def _joined(pieces: list) -> Any:
     leaves, structures = zip(*(pytree.tree_flatten(piece) for piece in pieces))
     whole = [torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*leaves)]
     return pytree.tree_unflatten(whole, structures[0])
-
-
-def _check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
-    if not bool(theta.isfinite().all()):
-        raise InputError(f"threshold of {name} is not finite: expected finite values; train again at a lower rate")
-    if allow_nonpositive or bool((theta > 0).all()):
-        return
-    bad = (theta <= 0).nonzero().flatten().tolist()
-    where = f", channels {', '.join(map(str, bad[:5]))}{' ...' if len(bad) > 5 else ''}" if theta.dim() else ""
-    raise NonpositiveThreshold(
-        f"threshold {float(theta.min()):.4g} of {name}{where}: expected positive ones, since an IF neuron with "
-        "another does not follow its activation; train with CS-QCFS, or pass allow_nonpositive=True with "
-        "method='plain' to see what happens"
-    )

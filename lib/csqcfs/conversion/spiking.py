@@ -10,7 +10,7 @@ from torch import Tensor, fx
 from ..activations import ThresholdActivation
 from ..engine import layers
 from ..engine.copies import sharing
-from ..engine.errors import InputError, reason
+from ..engine.errors import InputError, NonpositiveThreshold, reason
 from ..engine.folding import refuse_hooks
 from ..engine.graphs import Traced
 from ..engine.simulation import IF, dependence
@@ -130,3 +130,18 @@ def note_shapes(graph: fx.GraphModule, example: tuple[Tensor, ...]) -> None:
         raise InputError(
             f"the network does not run on an example of shape {shapes} ({reason(error)}); pass a batch of its inputs"
         ) from error
+
+
+def check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
+    """Raise InputError for thresholds that are not finite or, unless they are allowed, not positive."""
+    if not bool(theta.isfinite().all()):
+        raise InputError(f"threshold of {name} is not finite: expected finite values; train again at a lower rate")
+    if allow_nonpositive or bool((theta > 0).all()):
+        return
+    bad = (theta <= 0).nonzero().flatten().tolist()
+    where = f", channels {', '.join(map(str, bad[:5]))}{' ...' if len(bad) > 5 else ''}" if theta.dim() else ""
+    raise NonpositiveThreshold(
+        f"threshold {float(theta.min()):.4g} of {name}{where}: expected positive ones, since an IF neuron with "
+        "another does not follow its activation; train with CS-QCFS, or pass allow_nonpositive=True with "
+        "method='plain' to see what happens"
+    )

@@ -72,6 +72,8 @@ class ImageSet:
     origin: str = ""
 
     def __post_init__(self):
+        for name in ("classes", "mean", "std"):  # lists cannot be kept for later batches
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         images, labels = self.images, self.labels
         if images.dim() != 4 or images.dtype != torch.uint8:
             raise InputError(
@@ -99,8 +101,20 @@ class ImageSet:
         return len(self.images)
 
     def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
-        """The images at ``indices``, in that order, with the same normalisation."""
-        indices = torch.as_tensor(indices, dtype=torch.int64)
+        """The images at ``indices``, in that order, or those where a mask is true, with the same normalisation.
+
+        Raises:
+            InputError: neither whole numbers nor a mask of as many places as there are images.
+        """
+        indices = torch.as_tensor(indices, device=self.images.device)
+        if indices.dtype == torch.bool and indices.shape == self.labels.shape:
+            indices = indices.nonzero().flatten()
+        if indices.numel() and (indices.dtype == torch.bool or indices.is_floating_point() or indices.dim() != 1):
+            raise InputError(
+                f"indices of shape {list(indices.shape)} and type {indices.dtype}: expected places as whole numbers, "
+                f"or a mask of {len(self)}"
+            )
+        indices = indices.long()
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def to(self, device: torch.device | str) -> ImageSet:

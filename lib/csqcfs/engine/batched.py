@@ -11,6 +11,12 @@ from torch import Tensor, fx
 COPYING = {"view": "reshape", "view_as": "reshape_as"}
 
 
+def copying(target: str, args: tuple, kwargs: dict) -> str:
+    """The method that does what ``target`` does in every memory order; a view as another type stays."""
+    of_dtype = "dtype" in kwargs or any(isinstance(value, torch.dtype) for value in args)
+    return target if of_dtype else COPYING.get(target, target)
+
+
 class Batched(fx.Interpreter):
     """Runs ``graph``; ``squeeze()`` leaves the batch, of one image too, and a view may copy."""
 
@@ -26,8 +32,7 @@ class Batched(fx.Interpreter):
     def call_method(self, target: str, args: tuple, kwargs: dict) -> Any:
         if target == "squeeze" and len(args) == 1 and not kwargs:
             return _squeezed(args[0])
-        of_dtype = len(args) > 1 and isinstance(args[1], torch.dtype)
-        return super().call_method(target if of_dtype else COPYING.get(target, target), args, kwargs)
+        return super().call_method(copying(target, args, kwargs), args, kwargs)
 
 
 def _squeezed(x: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def load_state(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         InputError: the file is absent, truncated, damaged, or not of this kind.
     """
     metadata = load_metadata(path)
-    with safe_open(path, framework="pt") as file:
+    with safe_open(Path(path).expanduser(), framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, metadata
 
 
@@ -65,7 +65,8 @@ def load_metadata(path: Path | str) -> dict[str, Any]:
         InputError: as `load_state`.
     """
     try:
-        if not Path(path).is_file():
+        path = Path(path).expanduser()
+        if not path.is_file():
             raise InputError(f"checkpoint {path} does not exist: expected a file of save_state; check the path")
         with safe_open(path, framework="pt") as file:  # sizes in the header must be that of the file
             entry = (file.metadata() or {})[HEADER]
@@ -79,6 +80,8 @@ def load_metadata(path: Path | str) -> dict[str, Any]:
         raise
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is truncated or not a checkpoint of this version: delete it and run again") from error
+    except RuntimeError as error:
+        raise InputError(f"cannot read {path}: {str(error).rstrip('.')}; name another path") from error
     return metadata
 
 

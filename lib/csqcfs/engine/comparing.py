@@ -154,7 +154,9 @@ def _noting(name: str, entering: list) -> Any:
 def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
     devices = [x.device for x in inputs if x.is_cuda]
     with torch.no_grad(), full_float32(), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too
+        for device in devices:
+            torch.cuda.default_generators[device.index].manual_seed(seed)
         return plain(model(*(x.clone() for x in inputs)))
 
 

@@ -14,7 +14,7 @@ def checked_example(example: Any) -> tuple[Tensor, ...] | None:
     """The inputs of ``example``, a tensor or a tuple of them.
 
     Raises:
-        InputError: something else, or no image.
+        InputError: something else, no image, or values that are not finite, at which nothing can be compared.
     """
     if example is None:
         return None
@@ -25,6 +25,10 @@ def checked_example(example: Any) -> tuple[Tensor, ...] | None:
     if any(not x.dim() or not len(x) for x in inputs) or len({len(x) for x in inputs}) > 1:
         raise InputError(
             f"example of shapes {[list(x.shape) for x in inputs]}: expected batches of one size, 1 or more"
+        )
+    if not all(x.is_meta or bool(x.isfinite().all()) for x in inputs):
+        raise InputError(
+            "example with values that are not finite: expected none; torch.empty makes such, torch.rand none"
         )
     return tuple(x.detach().as_subclass(Tensor) for x in inputs)  # a subclass may not know how to be copied
 

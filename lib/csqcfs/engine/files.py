@@ -28,7 +28,7 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
     """
     if not isinstance(path, (str, Path)):
         raise Unwritable(f"path of type {type(path).__name__}: expected text or a Path; name a file")
-    path = Path(path)
+    path = _expanded(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}{MARK}", suffix=path.suffix, dir=path.parent)
@@ -80,7 +80,7 @@ def lock(path: Path | str, wait: bool = False) -> Iterator[None]:
         Busy: another one holds it, without ``wait``.
         Unwritable: the folder cannot be made or written to.
     """
-    path = Path(path)
+    path = _expanded(path)
     file = _lock_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +134,18 @@ def remove_leftovers(folders: Iterable[Path]) -> list[Path]:
                 finally:
                     os.close(handle)
     return removed
+
+
+def _expanded(path: Path | str) -> Path:
+    """``path`` with ~ as the user's home.
+
+    Raises:
+        Unwritable: nobody of that name.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise Unwritable(f"cannot write {path}: {str(error).rstrip('.')}; name another path") from error
 
 
 def _lock_of(path: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .modules import GLOBAL
 from .shadow import Shadow, leaves
 
 FACTORIES = ("zeros", "ones", "empty", "full", "rand", "randn", "arange", "linspace", "eye", "tensor", "as_tensor")
@@ -69,6 +70,7 @@ def _compiled_follow() -> contextlib.AbstractContextManager:
 def _factories_follow() -> Iterator[None]:
     """``torch.zeros(len(x), 8)`` and ``mask.expand(len(x), 8)`` become nodes, although no tensor has a shadow."""
     before = {name: getattr(torch, name) for name in (*FACTORIES, "is_tensor")}
+    own = {name: Tensor.__dict__[name] for name in SIZED if name in Tensor.__dict__}  # a user's
 
     def following(function: Any, kind: str = "call_function", target: Any = None) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -90,10 +92,12 @@ def _factories_follow() -> Iterator[None]:
             setattr(torch, name, function)
         for name in SIZED:
             delattr(Tensor, name)  # that of its base class remains
+        for name, function in own.items():
+            setattr(Tensor, name, function)
 
 
 @contextlib.contextmanager
 def following(root: nn.Module) -> Iterator[None]:
-    """All of it, in the files whose classes ``root`` is made of."""
-    with _builtins_follow(root), _factories_follow(), _compiled_follow():
+    """All of it, in the files whose classes ``root`` is made of; one thread at a time."""
+    with GLOBAL, _builtins_follow(root), _factories_follow(), _compiled_follow():
         yield

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import fx, nn
 
+from .copies import carry
 from .layers import place
 
 NOTED = ("was", "written", "line", "shape", "dtype")  # of a node's meta
@@ -33,11 +34,16 @@ class Written(NamedTuple):
 
 
 class Traced(fx.GraphModule):
-    """A GraphModule; `torch.save` of the whole and `pickle` keep its graph."""
+    """A GraphModule; `torch.save` of the whole and `pickle` keep its graph, a copy the normalisation of its inputs."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: value for name, value in self.__dict__.items() if name != "_graph"}
         return _read, (type(self).__name__, state, [_written(node) for node in self.graph.nodes])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Traced:
+        new = super().__deepcopy__(memo)
+        carry(self, new)
+        return new
 
 
 def _written(node: fx.Node) -> Written:

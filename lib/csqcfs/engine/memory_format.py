@@ -1,4 +1,5 @@
-"""The memory order in which a network may train: channels_last, unless oneDNN would write past its buffers in it.
+"""The memory order of a network's images: channels_last, unless it takes views that such images lack, or oneDNN would
+write past its buffers in training.
 
 A CPU trains convolutions in channels_last by up to a quarter faster. But oneDNN (3.12, in PyTorch 2.14.1) writes
 past its buffers in the weight gradient of a two-dimensional 1x1 convolution with a stride, fewer than 8 channels
@@ -10,9 +11,14 @@ gradient of the input and contiguous tensors were tried too, under MALLOC_CHECK_
 So a network with such a convolution trains on contiguous images, whatever the processor. Its weights alone do not
 decide: channels_last images in front of contiguous weights go on as channels_last. Nor does `Tensor.contiguous`:
 images with one channel are contiguous in both senses, and oneDNN goes by their strides.
+
+And ``h.view(len(h), -1)``, the oldest way to flatten, has no view of channels_last maps: PyTorch refuses it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +29,25 @@ from .errors import InputError
 from .modules import modes_kept
 
 NARROW = 8  # channels; oneDNN's vectors of 256 bits hold as many
+NO_VIEW = "view size is not compatible"  # PyTorch's message, where a view would have to copy
+
+
+def laid_out(run: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    """``run`` on images as they come, and on contiguous ones once it has met a view that they lack."""
+    contiguous = False
+
+    def call(x: Tensor) -> Any:
+        nonlocal contiguous
+        if not contiguous:
+            try:
+                return run(x)
+            except RuntimeError as error:
+                if NO_VIEW not in str(error):
+                    raise
+                contiguous = True
+        return run(x.clone(memory_format=torch.contiguous_format))
+
+    return call
 
 
 def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
@@ -34,10 +59,13 @@ def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
         InputError: the network itself makes channels_last tensors in front of a convolution that is hit.
     """
     safe = x.device.type != "cpu" or not torch.backends.mkldnn.enabled
-    if safe or not _hit(model, x, torch.channels_last):
-        arrange(model, torch.channels_last)
-        return torch.channels_last
-    if hit := _hit(model, x, torch.contiguous_format):
+    try:
+        if not _hit(model, x, torch.channels_last) or safe:
+            return torch.channels_last
+    except RuntimeError as error:
+        if NO_VIEW not in str(error):
+            raise
+    if (hit := _hit(model, x, torch.contiguous_format)) and not safe:
         raise InputError(
             f"{type(model).__name__} puts tensors into channels_last in front of a 1x1 convolution of shape {hit[0]} "
             "with a stride, in whose weight gradient oneDNN writes past its buffers: remove that from its forward, or "

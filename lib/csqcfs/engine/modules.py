@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,19 +32,27 @@ def modes_kept(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+GLOBAL = threading.RLock()  # for what changes a setting of the whole process: one thread at a time
+_tf32: list[bool] = []  # what each thread within `full_float32` found; the first one's is the caller's
+
+
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
-    """Convolutions of float32 on a GPU in float32.
+    """Convolutions of float32 on a GPU in float32, until the last thread within has left.
 
     PyTorch lets cuDNN round their factors to the 10 bits of TF32, unless told otherwise; a pre-activation that is off
     by 1e-3 comes out one step of the activation higher or lower.
     """
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    with GLOBAL:
+        _tf32.append(torch.backends.cudnn.allow_tf32)
+        torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        with GLOBAL:
+            before = _tf32.pop()
+            if not _tf32:
+                torch.backends.cudnn.allow_tf32 = before
 
 
 def device_of(model: nn.Module) -> torch.device:

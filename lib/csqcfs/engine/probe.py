@@ -10,12 +10,11 @@ step, in the network as it was before folding. In double precision a difference 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from .batched import Batched
@@ -30,6 +29,7 @@ from .simulation import IF, front, in_order, plain
 
 # images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
 DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))
+DEFAULT = (torch.float32, torch.complex64)  # unless a user sets another one
 LOWER = {"float": "double", "half": "double", "bfloat16": "double", "cfloat": "cdouble", "chalf": "cdouble"}
 
 
@@ -48,7 +48,7 @@ def check(
     Raises:
         InputError: an operation that is not affine or looks at other images, named with its place and line.
     """
-    with _default_double():
+    with _DefaultDouble():
         return _checked(reference, end, example, name)
 
 
@@ -81,15 +81,19 @@ def _checked(
     return carrying
 
 
-@contextlib.contextmanager
-def _default_double() -> Iterator[None]:
-    """What a network makes without a type of its own, as torch.zeros(8) or uint8 / 255, is in double precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+class _DefaultDouble(TorchFunctionMode):
+    """What a network makes without a type of its own, as torch.zeros(8) or uint8 / 255, is in double precision.
+
+    In this thread alone: the default type of PyTorch would be another one for all.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        return pytree.tree_map_only(Tensor, _doubled, func(*args, **(kwargs or {})))
+
+
+def _doubled(x: Tensor) -> Tensor:
+    with torch._C.DisableTorchFunctionSubclass():
+        return x.to(as_precise(x.dtype, torch.float64)) if x.dtype in DEFAULT else x
 
 
 def _double(graph: fx.GraphModule) -> fx.GraphModule:

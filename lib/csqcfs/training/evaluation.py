@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from .. import data
 from ..data.images import ImageSet
 from ..engine.errors import InputError
-from ..engine.modules import as_model, device_of, full_float32, modes_kept
+from ..engine.memory_format import laid_out
+from ..engine.modules import as_model, device_of, full_float32, modes_kept, require_network
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
@@ -44,6 +46,14 @@ def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int =
     """Which images `evaluate_snn` counts as right at each t = 1..T, bool [T, N]; it raises the same."""
     if isinstance(T, bool) or not isinstance(T, int) or T < 1:
         raise InputError(f"T = {T!r}: expected a whole number of time-steps, 1 or more")
+    require_network(snn)
+    try:
+        inspect.signature(snn.forward).bind(None, T)
+    except TypeError as error:
+        raise InputError(
+            f"{type(snn).__name__} does not take images and T: expected an SNN; evaluate is for a network, and convert "
+            "makes an SNN of it"
+        ) from error
     return _correct(snn, images, batch_size, lambda x: snn(x, T))
 
 
@@ -66,8 +76,14 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         model.eval()
         batches = data.batches(images, batch_size, device_of(model))
         found: list[Tensor] = []
+        scores = laid_out(scores)
         for x, y in batches:
             given = scores(as_model(model, x))
+            if given.dim() != 3 or given.shape[1] != len(y):
+                raise InputError(
+                    f"{type(model).__name__} gives scores of shape {list(given.shape[1:])} for {len(y)} images: "
+                    "expected [N, classes]; a network is for evaluate, and its SNN for evaluate_snn"
+                )
             if not bool(given.isfinite().all()):
                 first = sum(part.shape[1] for part in found) + int(
                     given.isfinite().all(2).all(0).logical_not().nonzero()[0]

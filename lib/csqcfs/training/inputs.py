@@ -23,6 +23,7 @@ from torch.utils.data import (
 from .. import data
 from ..data.images import ImageSet, constants
 from ..engine.errors import InputError
+from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, modes_kept
 
 
@@ -113,7 +114,7 @@ def check_outputs(model: nn.Module, images: ImageSet) -> None:
     name = type(model).__name__
     with modes_kept(model):
         try:
-            out = model.eval()(as_model(model, images.normalise(images.images[:1])))
+            out = laid_out(model.eval())(as_model(model, images.normalise(images.images[:1])))
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(

@@ -28,6 +28,7 @@ from ..engine.files import lock
 from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
 from ..engine.modules import as_model, device_of, modes_kept, require_network
+from ..engine.paths import of_user
 from . import resume
 from .epoch import TrainingDiverged, in_turns, seed_dropout, train_epoch
 from .evaluation import evaluate, evaluate_snn
@@ -62,7 +63,8 @@ def fit(
     The caller's random state is left alone.
 
     Args:
-        model: gives logits [N, classes] for images [N, C, H, W].
+        model: gives logits [N, classes] for images [N, C, H, W]. Given in training mode, parts of it that are in
+            evaluation mode stay so, as a frozen batch norm; given in evaluation mode, all of it trains.
         train_set: images in memory; or what `image_set` reads into memory once: a map-style Dataset, the one behind
             a DataLoader, or a pair of images [N, C, H, W] and labels [N].
         recipe: all settings at once, see `Recipe`.
@@ -90,6 +92,7 @@ def fit(
         OutOfTime: ``deadline`` or ``go_on``; the epochs done are in ``checkpoint``.
         Busy: another call, here or in another process, trains with this ``checkpoint``.
     """
+    checkpoint = None if checkpoint is None else of_user(checkpoint)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
@@ -102,6 +105,8 @@ def fit(
     recipe = dataclasses.replace(recipe or Recipe(), **settings)
     if val_set is not None:
         val_set = image_set(val_set, images.mean, images.std)
+        if not len(val_set):
+            raise InputError("a val_set without images: expected at least one; leave it out to train without")
     model.to(device=device or device_of(model))
     for given in (images,) if val_set is None else (images, val_set):
         check_outputs(model, given)
@@ -128,6 +133,7 @@ def fit(
         tqdm(total=epochs * steps, unit="step", disable=not progress) as bar,
         modes_kept(model),
         contextlib.ExitStack() as stack,
+        torch.enable_grad(),
         torch.random.fork_rng([here] if here.type == "cuda" else []),
     ):
         if checkpoint is not None and Path(checkpoint).exists():
@@ -152,7 +158,8 @@ def fit(
             start = time.monotonic()
             batches = data.train_batches(images, recipe.batch_size, recipe.augment, recipe.seed, epoch, here)
             laid = ((x.to(like.dtype).clone(memory_format=memory_format), y) for x, y in batches)
-            model.train()
+            if not model.training:  # else parts of it may be frozen
+                model.train()
             seed_dropout(recipe.seed, epoch, here)
             with contextlib.closing(in_turns(laid, model, recipe.levels)) as turns:
                 trained = train_epoch(network, turns, steps, optimizer, recipe, computed["precision"], epoch, bar)
