@@ -54,7 +54,7 @@ newer.table(since.frame(newer), "Accuracy (%) of each method, and what its T = 1
 #
 # Without training: the same weights, with thresholds of each channel placed by a rule on 512 training images. Such rules
 # are made for a network that was trained with ReLU. This one was trained with QCFS and relies on being clipped at its own
-# thresholds, which the rules raise several times: nothing is left of it but chance. With
+# thresholds, which the rules raise several times: what is left is chance, but for the first step of the highest quantile. With
 # training: channel-wise thresholds were there before this paper (*SNN meets ANN*, TMLR 2025, trains a floor with a
 # threshold for each channel), which is C-QCFS by another name.
 

@@ -29,7 +29,7 @@ table6.found()
 
 # %% [markdown]
 # Section 5.7 measures the mean time of an epoch of ResNet-50 on CIFAR-100: 110 s with QCFS, 111.81 s with CS-QCFS, on
-# an RTX 2080 Ti, once. Seconds depend on the machine; what can be compared is the ratio.
+# RTX 2080 Ti GPUs, without saying how often. Seconds depend on the machine; what can be compared is the ratio.
 
 # %% [markdown]
 # ## How it is measured

@@ -50,7 +50,7 @@ table7.found()
 # | averages MACs | T times, MAC | MAC | AC |
 # | all MACs | T times, MAC | MAC | MAC |
 #
-# Membrane updates and biases are left out, as in the paper.
+# Membrane updates and biases are left out; the paper does not say whether it counts them.
 
 # %% [markdown]
 # ## Ours beside the paper's

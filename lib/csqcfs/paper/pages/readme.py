@@ -69,10 +69,14 @@ def few_steps() -> list[str]:
     """Networks that were trained for few steps, and what was found of them and of other second stages."""
     honest, stages = page.open("honest_first_step", "quick"), page.open("softplus", "quick")
     parts = [
-        f"Without hidden steps: fine-tuned for {honest.profile.tuning_epochs} epochs from one network of the package; "
+        f"Without hidden steps: fine-tuned for {honest.profile.tuning_epochs} epochs from one network of the package"
+        f"{' for each data set' * (len(honest.profile.starts) > 1)}; "
         "± is half of the 95 % interval, over images alone where n = 1; in turns, the ANN is that of L = 1. More is "
         "in [The honest first step](notebooks/honest_first_step.ipynb) and [What Softplus "
-        "costs](notebooks/softplus.ipynb)."
+        "costs](notebooks/softplus.ipynb).",
+        "L is the number of levels above 0 that the activation was trained with; plain neurons have no hidden steps. "
+        "C-QCFS is CS-QCFS without Softplus, CE-QCFS has Exp in its place, CT-QCFS takes the training's step on the "
+        "threshold itself.",
     ]
     for part in honest.parts().values():
         if not (frame := first_step.trained_frame(part)).empty:

@@ -108,12 +108,18 @@ def seed_noise(page) -> list[str]:
     """How far apart plain first steps of trainings are that differ in their seed alone."""
     first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
     told = [
-        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].split(',')[0]}, n = {len(steps)})"
+        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].split(',')[0]}, n = {len(steps)}{_elsewhere(records)})"
         for name, records in first.items()
         if len(steps := [record.metrics["snn"][0] for record in records]) > 1
     ]
     lead = "Trainings that differ in their seed alone end at plain T = 1 at"
     return [f"{lead} {'; '.join(told)}: what one seed shows there may be the seed's."] if told else []
+
+
+def _elsewhere(records: Sequence[Record]) -> str:
+    """Devices, where there are several: trainings round otherwise on another one, as two seeds would."""
+    used = sorted({name for record in records for name in record.provenance.get("devices", ["cpu"])})
+    return f", on {' and '.join(used).replace('cpu', 'CPU')}" if len(used) > 1 else ""
 
 
 def softplus(page) -> list[str]:
