@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -14,7 +12,6 @@ import pytest
 from csqcfs import methods
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
-from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures.right import kept, percent
 from csqcfs.paper.pages import first_step, found, page, said, since, softplus
 from csqcfs.paper.plots import beyond as plots
@@ -66,14 +63,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")  # those of the repository
     yield
     plt.close("all")
-
-
-@pytest.fixture
-def both(monkeypatch):
-    """A profile whose fine-tunings have a start for each data set of CIFAR, here one network for both."""
-    quick = profiles.get("quick")
-    starts = {dataset: quick.starts["cifar10"] for dataset in rows.LEVELS}
-    monkeypatch.setitem(profiles.PROFILES, "quick", dataclasses.replace(quick, starts=starts))
 
 
 @pytest.fixture
@@ -150,6 +139,15 @@ def test_a_stage_that_was_not_run_is_absent(measured):
     assert not any("Exp" in sentence for sentence in softplus.sentences(shown))
 
 
+def test_one_seed_is_told_as_one(measured):
+    shown = page.open("softplus", "quick").part("cifar10")
+    for name in ("csqcfs", "cqcfs"):
+        shown.records[name, "plain"] = shown.records[name, "plain"][:1]
+    against, *others = softplus.sentences(shown)
+    assert against.startswith("Against CS-QCFS as printed at plain T = 1") and "; C-QCFS ahead, +7.00 ± " in against
+    assert not any("Second stages of several seeds" in one for one in others)
+
+
 def test_hidden_steps_are_counted_on_the_clock(measured):
     shown = page.open("honest_first_step", "quick").part("cifar10")
     answers = first_step.answers(shown)
@@ -183,7 +181,7 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
 
 
-def test_each_data_set_is_told_apart(both, measured):
+def test_each_data_set_is_told_apart(measured):
     honest, stages = page.open("honest_first_step", "quick"), page.open("softplus", "quick")
     assert list(honest.parts()) == list(stages.parts()) == ["cifar10", "cifar100"]
     told = first_step.honest_first_step(honest)

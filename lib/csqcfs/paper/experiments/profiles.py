@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...engine.errors import unknown
 from .configs import RELU, Stage
-from .profile import Profile, of_the_paper
+from .profile import CIFAR, Profile, of_the_paper
 
 PAPER = Profile(
     "paper",
@@ -40,7 +40,7 @@ QUICK = Profile(
     traced_L=(),
     trace_epochs=8,
     trace_lr=0.1,
-    starts={"cifar10": "resnet20-cifar10-qcfs"},
+    starts={name: f"resnet20-{name}-qcfs" for name in CIFAR},
 )
 DEMO = Profile(
     "demo",

@@ -132,7 +132,8 @@ def sentences(page) -> list[str]:
     told, against = [], []
     for name, label in STAGES.items():
         found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
-        if found is not None and name not in ("csqcfs", "start", *beyond.SEEDED):
+        several = found is not None and found.seeds > 1 and name in beyond.SEEDED  # told by `seeded`
+        if found is not None and name not in ("csqcfs", "start") and not several:
             rests = said.rests_on(page.results((name, "plain")), found.seeds)
             against.append(f"{label} {said.verdict(found)}, {found.short()} ({rests})")
     if against:
