@@ -82,10 +82,13 @@ def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
 
 
 def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:
-    """Sentences about each data set of a page whose keys begin with it, named where there are several."""
-    told = {dataset: found for dataset, part in shown.parts().items() if (found := sentences(part))}
-    named = {dataset: f"{NAMES[dataset]}: " if len(told) > 1 else "" for dataset in told}
-    return [named[dataset] + sentence for dataset, found in told.items() for sentence in found]
+    """Sentences about each data set of a page whose keys begin with it, named where several have records."""
+    parts = {dataset: part for dataset, part in shown.parts().items() if any(map(part.results, part.rows))}
+    return [
+        (f"{NAMES[dataset]}: " if len(parts) > 1 else "") + sentence
+        for dataset, part in parts.items()
+        for sentence in sentences(part)
+    ]
 
 
 def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:
