@@ -94,9 +94,9 @@ def test_an_example_that_is_not_finite_is_refused(value):
     """Nothing can be compared with it."""
     example = X.clone()
     example[1, 0, 0, 0] = value
-    for use in (lambda: csqcfs.quantize_activations(Net(), 4, 1.0, example), lambda: csqcfs.convert(Net(), example=X)):
-        with pytest.raises(csqcfs.InputError, match="^(example with values that are not finite|Net has no quantized)"):
-            use()
+    for use in (csqcfs.quantize_activations, csqcfs.convert):
+        with pytest.raises(csqcfs.InputError, match="^example with values that are not finite"):
+            use(Net(), example=example)
 
 
 def test_a_network_keeps_no_more_of_its_example_than_it_needs():
