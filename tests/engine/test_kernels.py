@@ -252,6 +252,38 @@ def test_a_broken_compiler_stops_nothing(tmp_path, broken):
     assert done.stderr.count("running the same kernels eagerly") == 1
 
 
+AS_EAGER = """
+import torch
+from csqcfs import activations
+from csqcfs.engine import kernels
+
+z, theta = torch.randn(8, 16, 64, 65, generator=torch.Generator().manual_seed(0)), torch.linspace(0.5, 1.5, 16)
+found = activations.qcfs(z, theta, 4)
+print(kernels.compiler_available(), torch.equal(found, kernels.quantize(z, theta.view(-1, 1, 1) / 4, 4)))
+"""
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="needs vectors of two lengths")
+@pytest.mark.parametrize("first", ["avx512", "avx2"])
+def test_kernels_of_two_processors_share_a_folder(tmp_path, first):
+    """A cluster's nodes may; PyTorch gave the one's loops the other's vectors."""
+    for capability in (first, {"avx512": "avx2", "avx2": "avx512"}[first]):
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "ATEN_CPU_CAPABILITY": capability}
+        environment.pop("CSQCFS_COMPILE", None)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_EAGER], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.stdout.split() == ["True", "True"], done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("capability", "bits"), [("avx2", 256), ("default", 0)])
+def test_a_kernel_is_named_by_the_vectors_it_is_written_for(monkeypatch, capability, bits):
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        pytest.skip("another kind of processor")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
+    assert kernels.as_vectors() == {"cpp.simdlen": bits}
+
+
 # layouts: any strides of input and gradient, against autograd of the plain formula in double precision
 
 

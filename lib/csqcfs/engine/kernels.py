@@ -56,6 +56,18 @@ VARIANTS = 256  # of one kernel before it counts as failed
 RECURSION = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
 
 
+def as_vectors() -> dict[str, int]:
+    """Options for torch.compile that name how many bits of a vector the processor computes with, which it finds itself.
+
+    PyTorch keeps the C++ that it writes on disk under a name that leaves this out, and compiles it with the flags of
+    the process that reads it. Where two kinds of processor share a folder, or one process had ATEN_CPU_CAPABILITY,
+    loops of eight numbers ran with vectors of sixteen: NaN and wrong accuracies in silence, or a corrupted heap.
+    """
+    from torch._inductor.cpu_vec_isa import pick_vec_isa
+
+    return {"cpp.simdlen": pick_vec_isa().bit_width()}
+
+
 def quantize(z: Tensor, step: Tensor, L: int) -> Tensor:
     """step * clip(floor(z / step + 1/2), 0, L); ``step`` = theta / L broadcasts against ``z``.
 
@@ -158,7 +170,8 @@ def _compiled(function: Callable, recursion: bool) -> Callable:
         if "recompile_limit" not in inspect.signature(torch.compile).parameters:  # PyTorch 2.11: one limit for all
             torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VARIANTS)
             limit = {}
-        return torch.compile(function, dynamic=True, fullgraph=True, options=RECURSION if recursion else None, **limit)
+        options = as_vectors() | (RECURSION if recursion else {})
+        return torch.compile(function, dynamic=True, fullgraph=True, options=options, **limit)
 
     return guarded(function, compiled)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..engine.kernels import compiler_available, guarded
+from ..engine.kernels import as_vectors, compiler_available, guarded
 
 # Steps of a training that repay compiling its network as a whole. Measured on ResNet-20, batch 128: in bfloat16 on a
 # processor with AMX about 30 s of preparation, then a step takes two thirds of its time (0.1 s less); in float32 on
@@ -65,4 +65,6 @@ def worth_compiling(precision: str, device: torch.device, steps: int) -> bool:
 
 def compiled(model: nn.Module, device: torch.device) -> Callable:
     """``model`` compiled as a whole, or itself where that fails; a GPU gets the kernels of a pass as one graph."""
-    return guarded(model, lambda: torch.compile(model, mode="reduce-overhead" if device.type == "cuda" else None))
+    if device.type == "cuda":
+        return guarded(model, lambda: torch.compile(model, mode="reduce-overhead"))
+    return guarded(model, lambda: torch.compile(model, options=as_vectors()))
