@@ -28,7 +28,8 @@ ledger.found()
 
 # %% [markdown]
 # The checkable claims of the paper's abstract, text and tables, each with its place, a check as code, and a verdict:
-# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile.
+# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile; the first two may stand
+# on one seed alone, and say so.
 
 # %% [markdown]
 # ## How to read it
@@ -38,7 +39,10 @@ ledger.found()
 # - Networks are compared on the same test images, image by image, and seed by seed where there are several. A claim
 #   **held** where the 95 % interval of each of its differences lies where the claim says; it **did not hold** where one
 #   interval lies outside, widened for the number of places it was looked for; else it is **undecided**. One seed says
-#   nothing about others: with n = 1 the interval is about the test images alone.
+#   nothing about others: with n = 1 the interval is about the test images alone, and the verdict is **held on one seed**
+#   or **did not hold on one seed**.
+# - A claim about several networks or data sets cannot hold before all of them were run. Where a seed was refused, for a
+#   threshold that is not positive, those that are left are no fair sample: nothing is decided.
 # - Records from before which images were right was kept have an interval as of independent samples: "unpaired".
 # - Levels ("95.86 %") are only judged where data and training are the paper's.
 # - Words have numbers here: "comparable", "similar", "marginal" are 1 percentage point either way; others are given in

@@ -56,7 +56,7 @@ VARIANTS = 256  # of one kernel before it counts as failed
 RECURSION = {"realize_opcount_threshold": 4, "realize_reads_threshold": 1}
 
 
-def as_vectors() -> dict[str, int]:
+def as_vectors() -> dict[str, str | int | bool | Callable]:
     """Options for torch.compile that name how many bits of a vector the processor computes with, which it finds itself.
 
     PyTorch keeps the C++ that it writes on disk under a name that leaves this out, and compiles it with the flags of

@@ -9,7 +9,7 @@ import pytest
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import registry
 from csqcfs.paper.measures.compare import Difference
-from csqcfs.paper.pages import equations, found, index, page, said
+from csqcfs.paper.pages import equations, found, index, page, said, verdicts
 
 NOTEBOOKS = {path.stem: path for path in sorted(paths.notebooks().glob("*.py"))}
 
@@ -48,7 +48,7 @@ def test_found_is_a_few_sentences_with_their_profile_and_data(name, made_up):
     shown = page.open(name, "paper")
     text = shown.found().data
     assert text.startswith(f"**Found** ({shown.source}). ")
-    sentences = [*found.SENTENCES.get(name, lambda _: [])(shown), *found.verdicts(shown)]
+    sentences = [*found.SENTENCES.get(name, lambda _: [])(shown), *verdicts.about(shown)]
     assert 1 <= len(sentences) <= 5 and all(sentence.endswith(".") for sentence in sentences)
     assert "nan" not in text and "inf" not in re.sub(r"inference|information", "", text)
     assert not re.search(r"[ (]-\d", text)  # minus signs
@@ -70,6 +70,25 @@ def test_one_statement_holds_and_two_hold():
     assert equations.audited(*holding[:1]) == "Of 1 statement of the paper recomputed here, 1 holds."
     assert equations.audited(*holding, *failing[:1]).endswith("2 hold, 1 does not hold.")
     assert equations.audited(*holding[:1], *failing).endswith("2 do not hold, 1 holds.")
+
+
+def test_an_interrupted_run_says_what_it_has(made_up):
+    """QCFS is measured, CS-QCFS not yet."""
+    shown = page.open("conversion_error", "paper")
+    for key in shown.records:
+        shown.records[key] = [] if "csqcfs" in key else shown.records[key]
+    assert found.SENTENCES["conversion_error"](shown) == []
+
+
+def test_a_place_names_each_of_its_figures_and_tables():
+    assert verdicts.places("Section 5.2, Tables 1-2, Fig. 4") == {("Table", 1), ("Table", 2), ("Fig", 4)}
+    assert verdicts.places("Section 5.4.1, Tables 1, 2 and 4") == {("Table", n) for n in (1, 2, 4)}
+    assert verdicts.places("Sections 5.4.2 and 5.5, Table 4") == {("Table", 4)}
+    assert verdicts.places("Section 5.6.2, Fig. 6a") == {("Fig", 6)} and verdicts.places("Eqs. 19-20") == {
+        ("Eq", 19),
+        ("Eq", 20),
+    }
+    assert verdicts.places("Table 10") == {("Table", 10)} and not verdicts.places("Conclusion")
 
 
 def test_a_difference_within_its_interval_is_undecided(made_up):

@@ -86,10 +86,12 @@ def test_reference_records_stand_in_before_anything_was_timed(monkeypatch, tmp_p
     trained, measured = Run.of("training", QCFS), accuracy(QCFS)
     for run, metrics, seconds in ((trained, {"history": [{"seconds": 4.0}] * 3}, 50.0), (measured, {}, 8.0)):
         content = {"settings": run.settings(), "metrics": metrics}
-        origin = {"seconds": seconds, "hardware": "a fast machine"}
+        origin = {"seconds": seconds, "hardware": "a slow one", "devices": ["a GPU", "cpu"]}
+        if run is trained:
+            origin |= {"hardware": "a fast machine"}
         files.write_text(tmp_path / "reference" / f"{run.name}.json", json.dumps(content | {"provenance": origin}))
     found = estimate.remaining([[measured]], [trained, measured], 1, "demo")
-    assert found == (12 * 4.0 + 8.0, (), "a fast machine")
-    assert str(found) == "about 56 s at the speed of a fast machine"
+    assert found == (12 * 4.0 + 8.0, (), "a GPU and a fast machine")
+    assert str(found) == "about 56 s at the speed of a GPU and a fast machine"
     checkpoint(QCFS, 1.0)
     assert estimate.remaining([[measured]], [trained, measured], 1, "demo").speed == ""

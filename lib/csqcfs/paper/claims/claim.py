@@ -16,6 +16,8 @@ class Verdict(StrEnum):
 
     HOLDS = "holds"
     FAILS = "does not hold"
+    HOLDS_ONCE = "holds on one seed"  # by an interval over test images alone: another seed may say otherwise
+    FAILS_ONCE = "does not hold on one seed"
     UNDEFINED = "not defined"  # a statement that has no meaning to test, such as a ratio that may divide by zero
     UNDECIDED = "undecided"  # within the noise
     NOT_TESTED = "not tested"

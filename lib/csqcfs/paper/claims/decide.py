@@ -2,7 +2,8 @@
 
 A claim says that each of some differences lies in a range. It holds where every 95 % interval lies inside; it does
 not hold where one interval, widened for the number of places it was looked for, lies outside; otherwise our records
-cannot tell.
+cannot tell. Of one seed the interval knows the test images alone, and the verdict says so. Where a seed was refused,
+for a threshold <= 0, those that are left are no fair sample, and nothing is decided.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Condition(NamedTuple):
         return high <= self.low or low >= self.high
 
     @property
+    def once(self) -> bool:
+        """Whether it rests on one seed of what chance has a part in."""
+        return self.found.seeds == 1 and not self.found.exact
+
+    @property
     def margin(self) -> float:
         """How far inside its range the difference is; negative outside."""
         return min(self.found.points - self.low, self.high - self.found.points)
@@ -54,20 +60,35 @@ def condition(
     return [Condition(name, found, low, high, tuple(row for _, row, _ in terms), identity)]
 
 
-def decide(evidence: Evidence, conditions: Iterable[Condition], note: str = "") -> Outcome:
-    """Whether all conditions are as claimed; conditions about the same runs count once."""
+def decide(
+    evidence: Evidence, conditions: Iterable[Condition], note: str = "", about: Sequence[tuple] = (), lacking: str = ""
+) -> Outcome:
+    """Whether all conditions are as claimed; conditions about the same runs count once.
+
+    Args:
+        about: further rows of the claim, which may have no result.
+        lacking: what the claim speaks of and nobody ran; without it the claim may fail, and cannot hold.
+    """
     distinct = list({one.identity: one for one in reversed(list(conditions))}.values())[::-1]
+    rows = list(dict.fromkeys([*(row for one in distinct for row in one.rows), *about]))
+    refused = evidence.refused(rows)
     if not distinct:
-        return NOT_RUN
+        return Outcome(Verdict.NOT_TESTED, refused) if refused else NOT_RUN
     inside = [one for one in distinct if one.inside()]
     outside = [one for one in distinct if one.outside(len(distinct))]
     verdict = Verdict.UNDECIDED
-    if len(inside) == len(distinct):
-        verdict = Verdict.HOLDS
+    if refused:
+        pass
+    elif len(inside) == len(distinct):
+        verdict = Verdict.HOLDS_ONCE if any(one.once for one in distinct) else Verdict.HOLDS
     elif outside:
-        verdict = Verdict.FAILS
-    size = evidence.size([row for one in distinct for row in one.rows])
-    return Outcome(verdict, "; ".join(filter(None, (summary(distinct, inside, outside), note, size))))
+        verdict = Verdict.FAILS_ONCE if all(one.once for one in outside) else Verdict.FAILS
+    if lacking and verdict in (Verdict.HOLDS, Verdict.HOLDS_ONCE):
+        verdict = Verdict.NOT_TESTED
+    missing = f"without {lacking}" if lacking else ""
+    size = evidence.size(rows, [one.found.seeds for one in distinct])
+    found = summary(distinct, inside, outside)
+    return Outcome(verdict, "; ".join(filter(None, (found, note, missing, refused, size))))
 
 
 def summary(conditions: Sequence[Condition], inside: Sequence[Condition], outside: Sequence[Condition]) -> str:
@@ -89,7 +110,12 @@ def summary(conditions: Sequence[Condition], inside: Sequence[Condition], outsid
 def ahead(
     evidence: Evidence, mine: tuple, others: Sequence[tuple], pairs: Sequence[tuple[int, int]]
 ) -> list[Condition]:
-    """Whether the row ``mine`` at T is ahead of the best of the rows ``others`` at T', for all ``pairs`` (T, T')."""
+    """Whether the row ``mine`` at T is ahead of the best of the rows ``others`` at T', for all ``pairs`` (T, T').
+
+    None where one of the rows was not run: ahead of those that were is not ahead of all.
+    """
+    if not all(evidence.known(row) for row in (mine, *others)):
+        return []
     found = []
     for T, later in pairs:
         known = {row: value for row in others if (value := evidence.accuracy(row, later)) is not None}
@@ -100,8 +126,13 @@ def ahead(
     return found
 
 
-def every(found: Sequence[tuple[str, float]], holds: Callable[[float], bool], unit: str, note: str = "") -> Outcome:
-    """Whether all of some values without noise fulfil a condition; names those that do not, or the extremes."""
+def every(
+    found: Sequence[tuple[str, float]], holds: Callable[[float], bool], unit: str, note: str = "", once: bool = False
+) -> Outcome:
+    """Whether all of some values fulfil a condition; names those that do not, or the extremes.
+
+    No interval is known of them: ``once`` says that they are of one seed.
+    """
     if not found:
         return NOT_RUN
     failed = [(name, value) for name, value in found if not holds(value)]
@@ -111,4 +142,5 @@ def every(found: Sequence[tuple[str, float]], holds: Callable[[float], bool], un
     if failed:
         text += "; not " + ", ".join(f"{name} ({value:.2f})" for name, value in failed[:NAMED])
         text += f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-    return Outcome.of(not failed, "; ".join(filter(None, (text, note))))
+    verdict = (Verdict.FAILS_ONCE if failed else Verdict.HOLDS_ONCE) if once else Outcome.of(not failed, "").verdict
+    return Outcome(verdict, "; ".join(filter(None, (text, note))))

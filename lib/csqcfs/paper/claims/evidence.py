@@ -14,6 +14,7 @@ from .. import names, published
 from ..measures import compare
 from ..measures.compare import Column, Difference
 from ..measures.right import ANN
+from ..names import count
 from ..runs.records import Record
 
 Term = tuple[float, tuple, Column]
@@ -50,12 +51,22 @@ class Printed:
         if None in values:
             return None
         total = sum(weight * value for (weight, _, _), value in zip(terms, values, strict=True))
-        return Difference(round(total + offset, 6))  # printed numbers have two decimals
+        return Difference(round(total + offset, 6), exact=True)  # printed numbers have two decimals
 
     def identity(self, row: tuple) -> tuple:
         return row
 
-    def size(self, rows: Sequence[tuple]) -> str:
+    def known(self, row: tuple) -> bool:
+        """True: a row that the paper leaves out is none of its claim."""
+        return True
+
+    def refused(self, rows: Sequence[tuple]) -> str:
+        return ""
+
+    def once(self, rows: Sequence[tuple]) -> bool:
+        return False
+
+    def size(self, rows: Sequence[tuple], seeds: Sequence[int] = ()) -> str:
         return ""
 
 
@@ -107,16 +118,35 @@ class Recorded:
         """The smallest threshold."""
         return min(min(values) for network in self.thresholds(*row) for values in network.values())
 
-    def size(self, rows: Sequence[tuple]) -> str:
-        """On how much a finding rests: data set, seeds, test images."""
+    def known(self, row: tuple) -> bool:
+        """Whether a row has a result."""
+        return bool(self.records(*row))
+
+    def refused(self, rows: Sequence[tuple]) -> str:
+        """How many runs of the rows a threshold <= 0 stopped, in words; "" where none."""
+        runs = {record.digest: record for row in rows for record in self.page.records.get(row, [])}.values()
+        stopped = sum("refused" in record.metrics for record in runs)
+        return f"{stopped} of {count(len(runs), 'run')} refused for a threshold ≤ 0" if stopped else ""
+
+    def once(self, rows: Sequence[tuple]) -> bool:
+        """Whether some row has the result of one seed alone."""
+        return any(len(self.records(*row)) == 1 for row in rows)
+
+    def size(self, rows: Sequence[tuple], seeds: Sequence[int] = ()) -> str:
+        """On how much a finding rests: networks, data sets, test images, and seeds; ``seeds`` where fewer were compared
+        than a row has.
+        """
         groups = [found for row in rows if (found := self.records(*row))]
         records = [record for group in groups for record in group]
         if not records:
             return ""
-        datasets = sorted({record.settings["training"]["dataset"] for record in records})
-        seeds = sorted({len(group) for group in groups})
-        images = sorted({count for record in records if (count := record.metrics.get("images"))})
-        parts = [", ".join(names.NAMES.get(name, name) for name in datasets), f"n = {'-'.join(map(str, seeds))}"]
+        named = [
+            ", ".join(names.NAMES.get(name, name) for name in sorted({r.settings["training"][part] for r in records}))
+            for part in ("network", "dataset")
+        ]
+        several = sorted(set(seeds) or {len(group) for group in groups})
+        images = sorted({number for record in records if (number := record.metrics.get("images"))})
+        parts = [*named, f"n = {'-'.join(map(str, several))}"]
         return ", ".join(parts + [f"{'-'.join(f'{number:,}' for number in images)} images"] * bool(images))
 
 
@@ -133,9 +163,9 @@ def place(evidence: Evidence, id: str, network: str) -> str:
     return f"{where(evidence, network)} in {id.replace('table', 'Table ')}"
 
 
-def lowest_traced(ours: Recorded, end: str, panels: tuple[str, ...]) -> list[tuple[str, float]]:
-    """The smallest threshold at any epoch of each training of Fig. 6, by its place."""
-    found = []
+def lowest_traced(ours: Recorded, end: str, panels: tuple[str, ...]) -> dict[tuple, float]:
+    """The smallest threshold at any epoch of each training of Fig. 6, by (data set, network, L, initial threshold)."""
+    found = {}
     for key in ours.keys("figure6"):
         if key[0] in panels and key[3] == end and key[-1] == "trace":
             low = min(
@@ -144,5 +174,10 @@ def lowest_traced(ours: Recorded, end: str, panels: tuple[str, ...]) -> list[tup
                 for epoch in record.metrics["history"]
                 for site in epoch["thresholds"].values()
             )
-            found.append((where(ours, key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}"), low))
+            found[key[1], key[2], key[4], key[5]] = low
     return found
+
+
+def traced(evidence: Evidence, dataset: str, network: str, L: int, threshold: float) -> str:
+    """A training of Fig. 6 in words."""
+    return where(evidence, dataset, network, f"L = {L}", f"from {threshold:g}")

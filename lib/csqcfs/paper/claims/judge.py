@@ -17,11 +17,14 @@ SHOWN = "shown, not judged"
 VERDICTS = {
     Verdict.HOLDS: "held",
     Verdict.FAILS: "did not hold",
+    Verdict.HOLDS_ONCE: "held on one seed",
+    Verdict.FAILS_ONCE: "did not hold on one seed",
     Verdict.UNDECIDED: "undecided",
     Verdict.NOT_TESTED: "not tested",
     Verdict.REMARK: "remark",
     SHOWN: SHOWN,
 }
+AGAINST = (VERDICTS[Verdict.FAILS], VERDICTS[Verdict.FAILS_ONCE])
 
 
 def judge(page) -> pd.DataFrame:

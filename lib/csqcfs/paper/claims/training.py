@@ -14,7 +14,7 @@ from . import corrections
 from .claim import NOT_RUN, Claims, Outcome
 from .corrections import TOLERANCE
 from .decide import condition, decide
-from .evidence import Printed, Recorded, lowest_traced
+from .evidence import Printed, Recorded, lowest_traced, traced
 from .reference import cases, samples, sigmoid, softplus
 
 CLAIMS = Claims()
@@ -43,8 +43,8 @@ def softplus_positive(ours: Recorded) -> Outcome:
             ends = {record.settings["training"]["stages"][-1]["activation"] for record in ours.records(*row)}
             if ends <= SOFTPLUS:
                 lows.setdefault(ours.identity(row), (f"{id}: {', '.join(map(str, key))}", ours.lowest(*row)))
-    for name, low in lowest_traced(ours, "csqcfs-1", ("a", "b")):
-        lows[(name,)] = name, low
+    for place, low in lowest_traced(ours, "csqcfs-1", ("a", "b")).items():
+        lows[place] = traced(ours, *place), low
     if not lows:
         return NOT_RUN
     failed = [name for name, low in lows.values() if low < 2 * SMALLEST]

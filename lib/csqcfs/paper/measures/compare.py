@@ -38,6 +38,7 @@ class Difference(NamedTuple):
         images_error, seeds_error: standard errors; 0 for numbers that are what they are, such as printed ones.
         seeds: how many; a single one has no ``seeds_error``.
         paired: compared image by image.
+        exact: a printed number, in which chance has no part.
     """
 
     points: float
@@ -45,6 +46,7 @@ class Difference(NamedTuple):
     seeds_error: float = 0.0
     seeds: int = 1
     paired: bool = True
+    exact: bool = False
 
     def interval(self, tests: int = 1) -> tuple[float, float]:
         """The 95 % interval, wider where ``tests`` differences are looked at for a single exception (Bonferroni)."""

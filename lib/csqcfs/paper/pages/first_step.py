@@ -155,16 +155,17 @@ def best_sentence(page) -> list[str]:
     named = []
     for clock, one in best(page, 1, 2, 4).items():
         rivals = [
-            answer.name
+            f"{answer.name} (n = {len(answer.records)})"
             for curve in answers(page).values()
             if (answer := next((a for a in reversed(curve) if a.clock <= clock), one)).name != one.name
             and (gap := compare.difference(one.records, answer.records, one.T, answer.T)) is not None
-            and not gap.decided
+            and gap.interval()[0] <= 0  # on the seeds that both have, where it may even be behind
         ]
-        tie = f", undecided against {' and '.join(rivals)}" if rivals else ""
-        named.append(f"{one.name} within {count(clock, 'step')} ({said.cell(one.records, one.T)} %{tie})")
+        tie = f", not ahead of {' and '.join(rivals)}" if rivals else ""
+        reached = f"{said.cell(one.records, one.T)} %, n = {len(one.records)}{tie}"
+        named.append(f"{one.name} within {count(clock, 'step')} ({reached})")
     told = f"Among the networks of “{page.artefact.title}”, all from one start, the most accurate with no hidden step"
-    return [f"{told} are {', '.join(named)}."] if named else []
+    return [f"{told} are, by their means, {', '.join(named)}."] if named else []
 
 
 def best_frame(page) -> pd.DataFrame:

@@ -7,9 +7,7 @@ a record could change.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +17,9 @@ from .. import published
 from ..claims import judge
 from ..experiments import registry
 from ..measures import energy
-from ..names import NAMES, count
+from ..names import NAMES, count, shown_as
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import costs, equations, first_step, formats, playground, said, since, softplus, tables, timing
+from . import costs, equations, first_step, formats, playground, said, since, softplus, tables, timing, verdicts
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -31,29 +29,13 @@ def show(shown: Page):
     """The block as Markdown, with the profile and its data; every artefact has one."""
     from IPython.display import Markdown
 
-    sentences = [*SENTENCES.get(shown.artefact.id, lambda page: [])(shown), *verdicts(shown)]
+    sentences = [*SENTENCES.get(shown.artefact.id, lambda page: [])(shown), *verdicts.about(shown)]
     if shown.rows and not any(shown.results(key) for key in shown.rows):
         sentences = [f"Nothing yet: the profile has no record of this; `{shown.command}` makes them."]
     elif shown.rows and not sentences and shown.artefact.place == registry.BEYOND:
         sentences = [f"Nothing yet: the runs to be compared are not recorded; `{shown.command}` makes them."]
     text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
     return Markdown(f"**Found** ({formats.markdown(shown.source)}). {formats.minus(text)}")
-
-
-def verdicts(shown: Page) -> list[str]:
-    """How the paper's claims about this figure or table fare on the profile's records."""
-    if shown.artefact.id == "claims" or shown.artefact.place == registry.BEYOND:
-        return []
-    frame = judge.judge(type(shown)(registry.get("claims"), shown.profile, shown.seeds))
-    about = frame[frame["Place"].str.contains(rf"{re.escape(shown.artefact.place)}(?!\d)")]
-    if about.empty:
-        return []
-    return [f"The paper's claims about it: {tally(about['Verdict'])} ([ledger](claims.ipynb))."]
-
-
-def tally(found: Sequence[str]) -> str:
-    """ "3 held, 1 did not hold", the most frequent first."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in Counter(found).most_common())
 
 
 def at_first_step(*pairs: tuple) -> Callable[[Page], list[str]]:
@@ -103,15 +85,15 @@ def figure4(shown) -> list[str]:
 
 
 def figure5(shown) -> list[str]:
-    sentences = []
-    for (_, network), curves in quantization.spiking(shown).items():
+    sentences, names = [], shown_as(shown.profile)
+    for (dataset, network), curves in quantization.spiking(shown).items():
         best = {T: max(curves, key=lambda L: np.mean([r.metrics["snn"][T - 1] for r in curves[L]])) for T in (1, 32)}
         if len(curves) > 1:
             sentences.append(
-                f"{NAMES[network]}: of the means at T = 1 the highest is that of L = {best[1]}, at T = 32 that of "
-                f"L = {best[32]}."
+                f"{NAMES[network]} on {names[dataset]}: of the means at T = 1 the highest is that of L = {best[1]}, at "
+                f"T = 32 that of L = {best[32]}."
             )
-    return list(dict.fromkeys(sentences))[:3] or [
+    return list(dict.fromkeys(sentences)) or [
         "This profile trains one L, so that nothing is said about the choice of L."
     ]
 
@@ -136,10 +118,11 @@ def figure6(shown) -> list[str]:
     ]
     text = [f"Trainings with a threshold that was not positive: {', '.join(crossed)}."] * bool(crossed)
     for line in lines:
-        if line["last"] <= 0 and line["T = 32"] < thresholds.chance(line["dataset"]) - 2:
+        if line["last"] <= 0 and line["upper"] < thresholds.chance(line["dataset"]):
             text.append(
-                f"The SNN of ({line['panel']}) is right on {line['T = 32']:.2f} % of the images at T = 32, below the "
-                f"{thresholds.chance(line['dataset']):g} % of guessing: it does not guess, it is systematically wrong."
+                f"The SNN of ({line['panel']}) is right on {line['T = 32']:.2f} % of the images at T = 32, by its 95 % "
+                f"interval below the {thresholds.chance(line['dataset']):g} % of guessing: it does not guess, it is "
+                "systematically wrong."
             )
     return text[:3]
 
@@ -193,7 +176,10 @@ def latency(shown) -> list[str]:
 def conversion_error(shown) -> list[str]:
     frame = error.table(shown)
     sentences = []
+    ends = {end: {network for network, one, _ in frame.index if one == end} for end in ("CS-QCFS", "QCFS")}
     for network in dict.fromkeys(frame.index.get_level_values(0)):
+        if not all(network in known for known in ends.values()):
+            continue
         first, last = (frame.loc[(network, "CS-QCFS", T)] for T in ("1", "32"))
         parts = ", ".join(f"{part} {first[part]:.0f}" for part in ("flooring", "propagated", "unevenness"))
         sentences.append(
@@ -212,10 +198,11 @@ def conversion_error(shown) -> list[str]:
 
 def claims(shown) -> list[str]:
     frame = judge.judge(shown)
-    against = [f"“{claim}”" for claim in frame["Claim"][frame["Verdict"] == "did not hold"]]
+    against = {word: frame["Claim"][frame["Verdict"] == word] for word in judge.AGAINST}
+    told = [f"{word}: {'; '.join(f'“{claim}”' for claim in found)}." for word, found in against.items() if len(found)]
     return [
-        f"Of {count(len(frame), 'claim')} of the paper that records can decide: {tally(frame['Verdict'])}.",
-        f"Did not hold: {'; '.join(against)}." if against else "None is decided against it.",
+        f"Of {count(len(frame), 'claim')} of the paper that records can decide: {verdicts.tally(frame['Verdict'])}.",
+        *(told or ["None is decided against it."]),
         *said.of_each(type(shown)(registry.get("softplus"), shown.profile, shown.seeds), softplus.seed_noise),
     ]
 

@@ -44,7 +44,8 @@ def results() -> str:
         shown = page.open(id, "paper")
         frame = tables.accuracy_beside(shown, printed, ("Architecture", "Method"), run=True)
         for network in dict.fromkeys(frame.index.get_level_values(0)):
-            records = next(filter(None, (shown.results(key) for key in shown.rows if NAMES[key[0]] == network)))
+            rows = [found for key in shown.rows if NAMES[key[0]] == network and (found := shown.results(key))]
+            seeds = sorted({len(found) for found in rows})
             table = frame.loc[network, ["ANN", *(f"T = {T}" for T in (1, 2, 4))]]
             table = table.rename(index=lambda name: "ours" if name.startswith("ours") else name, level="Source")
             first = ~table.index.get_level_values("Method").duplicated()
@@ -53,7 +54,9 @@ def results() -> str:
                 for new, (method, _) in zip(first, table.index, strict=True)
             ]
             table.insert(0, "steps a layer at T = 1", took)
-            title = f"{network}, {shown.seen('dataset')}, {said.rests_on(records)}:"
+            n = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))} {'seed' if seeds == [1] else 'seeds'}"
+            images = count(rows[0][0].metrics["images"], "image")
+            title = f"{network}, {shown.seen('dataset')}, {n}, {images}:"
             parts += [title, formats.to_markdown(table)]
     lead = "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`)."
     if not parts:
@@ -80,7 +83,7 @@ def few_steps() -> list[str]:
     ]
     for part in honest.parts().values():
         if not (frame := first_step.trained_frame(part)).empty:
-            images = count(part.results(("csqcfs", 1, "plain"))[0].metrics["images"], "image")
+            images = count(next(filter(None, map(part.results, part.rows)))[0].metrics["images"], "image")
             parts += [f"{part.seen('network')}, {part.seen('dataset')}, {images}:", formats.to_markdown(frame)]
     told = [
         *said.of_each(honest, first_step.best_sentence),
@@ -126,7 +129,10 @@ def profile_list() -> str:
         machines = {one.provenance["hardware"] for one in found.values()}
         machines |= {name for one in found.values() for name in one.provenance.get("devices", []) if name != "cpu"}
         on = "; ".join(sorted(machines))
-        took = f"{len(found)} of them recorded, in {hours:.1f} hours on {on}" if found else "none of them recorded"
+        took = "none of them recorded"
+        if found:
+            took = f"{len(found)} of them recorded, on {on}; the processes that wrote these took {hours:.1f} hours, "
+            took += "to which comes what was trained before they began"
         return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
     return "\n".join(map(line, profiles.PROFILES.values()))

@@ -41,7 +41,9 @@ def frame(page) -> pd.DataFrame:
     for name, label in STAGES.items():
         if plain := page.results((name, "plain")):
             low, least = levels(plain)
-            offset = said.cell(page.results((name, "cos")), 1) if page.results((name, "cos")) else ""
+            counted = page.results((name, "cos"))
+            fewer = f" (n = {len(counted)})" if len(counted) != len(plain) else ""
+            offset = said.cell(counted, 1) + fewer if counted else ""
             accuracies = [said.cell(plain, column) for column in ("ann", *beyond.SHOWN)]
             lines.append((label, str(len(plain)), *accuracies, offset, f"{low:.3f}", f"{least:.3f}"))
     plain = [f"T = {T}" for T in beyond.SHOWN]

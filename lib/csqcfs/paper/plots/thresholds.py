@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..names import NAMES, number
 from ..pages import style
+from . import shared
 
 ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
 EFFECT = {"ANN": ("s", None), "T = 32": ("o", 32), "T = 8": ("v", 8)}  # marker and time-step
@@ -123,13 +124,14 @@ def figure6(page) -> Figure | None:
 def effects(page) -> list[dict[str, Any]]:
     """One line for each training of Fig. 6 that has its SNN: thresholds, where they cross, and accuracies.
 
-    "smallest" is over all epochs, "last" after the last; "sites" counts those then not positive.
+    "smallest" is over all epochs, "last" after the last; "sites" counts those then not positive; "upper" is the upper
+    end of the 95 % interval at T = 32.
     """
     lines, letters = [], _panels(page)
     for key in _once(page):
         panel, dataset, network, end, L, threshold = key
-        for trained, snn in zip(page.metrics((*key, "trace")), page.metrics((*key, "snn"))):
-            smallest = layer_traces(trained["history"])
+        for trained, record in zip(page.metrics((*key, "trace")), page.results((*key, "snn"))):
+            smallest, snn = layer_traces(trained["history"]), record.metrics
             lines.append(
                 {
                     "panel": letters[panel, dataset, network, L, threshold],
@@ -144,6 +146,7 @@ def effects(page) -> list[dict[str, Any]]:
                     "crossing": crossing(trained["history"]),
                     "ANN": snn["ann"],
                     **{name: snn["snn"][T - 1] for name, (_, T) in EFFECT.items() if T},
+                    "upper": shared.interval([record], 32)[2],
                 }
             )
     return lines

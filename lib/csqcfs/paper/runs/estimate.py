@@ -53,8 +53,10 @@ def remaining(
     if profile is not None and not wanted <= epochs.keys():
         found = [(run, record) for run in runs if (record := records.reference(run, profile)) is not None]
         there = _epochs_there(found)
-        if wanted & there.keys() - epochs.keys():
-            speed = found[0][1].provenance["hardware"]
+        if taken := wanted & there.keys() - epochs.keys():
+            speed = " and ".join(
+                dict.fromkeys(name for run, record in found for name in _trained_on(run, record, taken))
+            )
         epochs = there | epochs
         measurements = _least(found) | measurements
     times = [
@@ -113,6 +115,14 @@ def _epochs_there(found: Iterable[tuple[Run, records.Record]]) -> dict[tuple[str
             seconds = [epoch["seconds"] for epoch in record.metrics.get("history", ())]
             timed.setdefault(_size(run.training), []).extend(seconds)
     return {size: median(seconds) for size, seconds in timed.items() if seconds}
+
+
+def _trained_on(run: Run, record: records.Record, sizes: set[tuple[str, float]]) -> list[str]:
+    """The machines that timed the epochs in a record of a network of ``sizes``; it may have been measured elsewhere."""
+    if run.training is None or not record.metrics.get("history") or _size(run.training) not in sizes:
+        return []
+    named = record.provenance.get("devices", ["cpu"])
+    return [record.provenance["hardware"] if name == "cpu" else name for name in named]
 
 
 def _stages(runs: Iterable[Run]) -> list[Training]:
