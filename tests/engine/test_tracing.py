@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,44 @@ def test_answers_are_those_of_a_run(name):
         torch.testing.assert_close(ann(some), net(some), rtol=1e-3, atol=1e-3)
     assert convert(ann)(more, 2).shape == (2, 5, 3)
     assert type is __builtins__["type"] and "type" not in globals()
+
+
+ELSEWHERE = """
+import torch
+
+def rows(x):
+    return [one for one in [x.reshape(len(x), -1)]][0]
+
+def doubled(x):
+    return inner(x) if isinstance(x, torch.Tensor) else x
+
+def inner(x):
+    return x * 2 if type(x) is torch.Tensor else x
+
+class Template(torch.nn.Module):
+    def forward(self, x):
+        return self.head(torch.relu(self.a(x)))
+"""
+helpers = types.ModuleType("helpers")
+exec(ELSEWHERE, vars(helpers))
+
+
+def test_files_that_a_forward_only_calls_have_the_answers_of_a_run():
+    """A helper, what it calls, and a base class, each in another file than the network's class."""
+
+    class Below(helpers.Template):
+        def __init__(self):
+            super().__init__()
+            self.a, self.o = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def head(self, h):
+            return self.o(helpers.doubled(helpers.rows(h.view(len(h), 2, 4))))
+
+    net, x, more = Below(), torch.randn(3, 6), torch.randn(5, 6)
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=x)
+    assert not {"len", "isinstance", "type"} & vars(helpers).keys() | {"len"} & globals().keys()
+    torch.testing.assert_close(ann(more), net(more), rtol=1e-3, atol=1e-3)
+    assert convert(ann)(more, 2).shape == (2, 5, 3)
 
 
 WRONG = {

@@ -70,6 +70,8 @@ def quantize_activations(
     """Algorithm 1, lines 1-5: a copy of ``model`` with a QCFS (Eq. 11) at every call site of a ReLU.
 
     A clipped ReLU (ReLU6, Hardtanh(0, b), clamp(0, b)) becomes a QCFS whose threshold starts at its bound.
+    What a layer of torch.nn computes inside stays analog, as the ReLU of an nn.TransformerEncoderLayer: write it out to
+    have it replaced.
 
     Args:
         model: any network whose forward torch.fx can follow; it is not changed.

@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import inspect
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,17 +40,41 @@ class _Type(type, metaclass=_OfValue):
     """``type``, of what a shadow stands for."""
 
 
+def _names(code: types.CodeType) -> set[str]:
+    """What a function names, its comprehensions and inner functions included."""
+    inner = [_names(one) for one in code.co_consts if inspect.iscode(one)]
+    return set(code.co_names).union(*inner)
+
+
+def _scopes(root: nn.Module) -> list[dict[str, Any]]:
+    """Globals of the files whose code may run in a forward: of the network's classes, those they are made from, and the
+    functions that these name. Not torch's own.
+    """
+    parts = [part for module in root.modules() for kind in type(module).__mro__ for part in vars(kind).values()]
+    todo = [getattr(part, "__func__", part) for part in parts]
+    seen: set[types.CodeType] = set()
+    scopes: dict[int, dict[str, Any]] = {}
+    while todo:
+        if not inspect.isfunction(part := todo.pop()) or (function := inspect.unwrap(part)).__code__ in seen:
+            continue
+        seen.add(function.__code__)
+        scope = function.__globals__
+        if f"{scope.get('__name__', 'torch')}.".startswith(("torch.", f"{__package__}.")):
+            continue
+        scopes[id(scope)] = scope
+        names = _names(function.__code__)
+        known = [scope[name] for name in names if name in scope]
+        todo += [*known, *(vars(one).get(name) for one in known if inspect.ismodule(one) for name in names)]
+    return list(scopes.values())
+
+
 @contextlib.contextmanager
 def _builtins_follow(root: nn.Module) -> Iterator[None]:
-    """``len``, ``isinstance`` and ``type`` understand shadows in the files whose classes the network is made of."""
-    scopes: dict[int, dict] = {}
-    for module in root.modules():
-        scope = getattr(inspect.unwrap(type(module).forward), "__globals__", {})
-        if not scope.get("__name__", "torch.").startswith(("torch.", __package__)):
-            scopes[id(scope)] = scope
+    """``len``, ``isinstance`` and ``type`` understand shadows in the files of `_scopes`."""
+    scopes = _scopes(root)
     ours = {"len": _len, "isinstance": _isinstance, "type": _Type}
-    before = [(scope, {name: scope[name] for name in ours if name in scope}) for scope in scopes.values()]
-    for scope in scopes.values():
+    before = [(scope, {name: scope[name] for name in ours if name in scope}) for scope in scopes]
+    for scope in scopes:
         scope.update(ours)
     try:
         yield
@@ -98,6 +123,6 @@ def _factories_follow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def following(root: nn.Module) -> Iterator[None]:
-    """All of it, in the files whose classes ``root`` is made of; one thread at a time."""
+    """All of it, in the files that ``root`` runs; one thread at a time."""
     with GLOBAL, _builtins_follow(root), _factories_follow(), _compiled_follow():
         yield
