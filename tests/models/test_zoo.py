@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
-import math
 import os
 import pickle
 from pathlib import Path
 
 import csqcfs
-import numpy as np
 import pytest
 import torch
 from csqcfs import data, models
 from csqcfs.conversion import quantize
-from csqcfs.engine import paths
 from csqcfs.engine.checkpoint import load_state, save_state
 from csqcfs.engine.errors import InputError
 from csqcfs.models import zoo
-from csqcfs.paper.experiments import profiles
+from csqcfs.paper import publish
+from csqcfs.paper.experiments import profiles, registry
 from csqcfs.paper.measures.right import ANN, right
 from csqcfs.paper.measures.trained import sample
+from csqcfs.paper.runs import records
 from csqcfs.training import evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -508,43 +506,32 @@ def images_of(dataset: str, folder: Path | None) -> csqcfs.ImageSet | str:
         return str(error)
 
 
-def kept_bits(record: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Which test images the ANN and T = 1 had right, where the repository has the record and it says so."""
-    for profile in profiles.PROFILES:
-        path = paths.reference_records(profile) / f"{record}.json"
-        if path.exists():
-            metrics = json.loads(path.read_text())["metrics"]
-            return right(metrics, ANN), right(metrics, 1)
+def recorded(name: str) -> dict | None:
+    """What a record of the repository says of the plain SNN of a network that is shipped."""
+    for profile in profiles.PROFILES.values():
+        if training := publish._published(profile).get(name):
+            for run in (run for artefact in registry.ARTEFACTS for run in artefact.runs(profile, profile.seeds)):
+                options = dict(run.options)
+                plain = run.kind == "accuracy" and options["method"] == "plain" and "rule" not in options
+                if run.training == training and plain and (found := records.reference(run, profile.name)):
+                    return found.metrics
     return None
 
 
 @pytest.mark.parametrize("name", zoo.names() or [None])
 def test_shipped_networks_give_their_recorded_accuracy(name, folder_of_images):
-    """ANN and SNN at T = 1: image by image on some where the record says which were right. An older record's images
-    were drawn in another order: there all of them are needed, as near as two draws are.
-    """
+    """ANN and SNN at T = 1, image by image on some of those of the record."""
     if name is None:
         pytest.skip("no network is shipped yet")
-    model = csqcfs.load(name)
-    header = model.meta["zoo"]["info"]
-    recorded = next((r for r in header["results"] if r["method"] == "plain"), None)
-    if recorded is None:
-        pytest.skip(f"{name} has no record of plain conversion")
-    images = images_of(header["training"]["dataset"], folder_of_images)
+    model, metrics = csqcfs.load(name), recorded(name)
+    assert metrics is not None
+    images = images_of(model.meta["zoo"]["info"]["training"]["dataset"], folder_of_images)
     if isinstance(images, str):
         pytest.skip(f"no images: {images}")
     assert model.mean == tuple(images.mean) and model.std == tuple(images.std)
-    test = sample(images, recorded["images"])
-    assert len(test) == recorded["images"]
-    if bits := kept_bits(recorded["record"]):
-        some = torch.arange(0, len(test), len(test) // 500)
-        few = test.subset(some)
-        found = evaluation.correct(model, few), evaluation.correct_snn(csqcfs.convert(model), few, 1)[0]
-        for one, before in zip(found, bits, strict=True):  # other rounding turns few answers
-            assert (one.numpy() == before[some]).mean() >= 0.98
-        return
-    snn = evaluation.evaluate_snn(csqcfs.convert(model), test, 1)
-    share = (1 - len(test) / len(images)) / len(test)
-    for found, before in ((evaluation.evaluate(model, test), recorded["ann"]), (snn[0], recorded["snn"][0])):
-        spread = math.sqrt(2 * before * (100 - before) * share)  # of the difference of two draws
-        assert abs(found - before) <= 3 * spread + 2 * 100 / len(test)  # and two images of rounding
+    test = sample(images, metrics["images"])
+    some = torch.arange(0, len(test), len(test) // 500)
+    few = test.subset(some)
+    found = evaluation.correct(model, few), evaluation.correct_snn(csqcfs.convert(model), few, 1)[0]
+    for one, column in zip(found, (ANN, 1), strict=True):  # other rounding turns few answers
+        assert (one.numpy() == right(metrics, column)[some]).mean() >= 0.98

@@ -13,7 +13,7 @@ import pandas as pd
 from ..experiments import beyond
 from ..measures import compare
 from ..measures.thresholds import variation
-from ..runs.records import Record
+from ..runs.records import Record, devices
 from . import said
 
 STAGES = {  # rows of the page "softplus", and how tables and figures call them
@@ -120,8 +120,10 @@ def seed_noise(page) -> list[str]:
 
 def _elsewhere(records: Sequence[Record]) -> str:
     """Devices, where there are several: trainings round otherwise on another one, as two seeds would."""
-    used = sorted({name for record in records for name in record.provenance.get("devices", ["cpu"])})
-    return f", on {' and '.join(used).replace('cpu', 'CPU')}" if len(used) > 1 else ""
+    used = sorted(
+        {name for record in records for name in devices(record.provenance)}, key=lambda name: (name == "CPU", name)
+    )
+    return f", on {' and '.join(used)}" if len(used) > 1 else ""
 
 
 def softplus(page) -> list[str]:

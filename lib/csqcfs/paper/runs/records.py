@@ -204,9 +204,14 @@ def origin(records: Sequence[Record]) -> str:
     )
 
 
+def devices(provenance: dict[str, Any]) -> list[str]:
+    """What a network was trained on, by name; records from before this was kept are of a processor."""
+    return ["CPU" if name == "cpu" else name for name in provenance.get("devices", ["cpu"])]
+
+
 def _trained(provenance: dict[str, Any]) -> str:
     """How a network was trained: "float32", or on a GPU "float32 with products in TF32 on NVIDIA H200"."""
     products = " with products in TF32" if provenance.get("tf32") else ""
-    names = ["CPU" if name == "cpu" else name for name in provenance.get("devices", [])]
+    names = devices(provenance)
     where = f" on {' and '.join(names)}" if set(names) - {"CPU"} else ""
     return f"{provenance['precision']}{products}{where}"
