@@ -762,7 +762,7 @@ def test_evaluate_restores_the_mode_after_an_error():
             raise RuntimeError("broken")
 
     model = Broken()
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(InputError, match="broken"):
         evaluate(model, image_set())
     assert model.training
 

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.errors import InputError
+from ..engine.errors import InputError, shown
 from .augment import Augment
 from .images import ImageSet
 
 CHUNK = 2048  # images augmented at once: fewer pay for the calls, more leave the processor's cache
 
 
+def check_batch_size(batch_size: int) -> None:
+    """Refuse what is no whole number of 1 or more; NumPy's are some.
+
+    Raises:
+        InputError: by its value.
+    """
+    try:
+        enough = operator.index(batch_size) >= 1
+    except TypeError:
+        enough = False
+    if not enough:
+        raise InputError(f"batch size {shown(batch_size)}: expected a whole number of images, 1 or more")
+
+
 def steps_per_epoch(count: int, batch_size: int) -> int:
     """Batches that `train_batches` makes of ``count`` images: all full ones, or the one partial batch.
 
     Raises:
-        InputError: ``batch_size`` below 1, or no images.
+        InputError: ``batch_size`` that is no whole number of 1 or more, or no images.
     """
-    if batch_size < 1:
-        raise InputError(f"batch size {batch_size}: expected 1 or more")
+    check_batch_size(batch_size)
     if count < 1:
         raise InputError("a training set without images: expected at least one")
     return max(count // batch_size, 1)
@@ -34,11 +48,11 @@ def batches(
     """Normalised images [B, C, H, W] and labels [B] in order, all of them; for evaluation.
 
     Raises:
-        InputError: ``batch_size`` below 1.
+        InputError: ``batch_size`` that is no whole number of 1 or more.
     """
-    if batch_size < 1:
-        raise InputError(f"batch size {batch_size}: expected 1 or more")
-    for x, y in zip(images.images.split(batch_size), images.labels.split(batch_size)):
+    check_batch_size(batch_size)
+    size = min(batch_size, max(len(images), 1))  # PyTorch counts with 64 bits
+    for x, y in zip(images.images.split(size), images.labels.split(size)):
         if len(x):  # an empty tensor splits into one empty part
             yield images.normalise(x.to(device)), y.to(device)
 

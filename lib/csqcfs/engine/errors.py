@@ -6,6 +6,8 @@ import difflib
 import errno
 from collections.abc import Iterable
 
+SHOWN = 60  # characters of a value in a message
+
 
 class InputError(ValueError):
     """A value from outside is wrong. The message is one line: the value, what was expected, the remedy."""
@@ -52,3 +54,11 @@ def unknown(what: str, value: object, known: Iterable[str]) -> InputError:
 def reason(error: Exception) -> str:
     """The first line of what an error says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def shown(value: object) -> str:
+    """``value`` within a line: of a tensor or an array the shape, of all else its beginning."""
+    if shape := getattr(value, "shape", ()):
+        return f"a {type(value).__name__} of shape {list(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."

@@ -13,14 +13,16 @@ from ..data.images import ImageSet
 from ..engine.errors import InputError
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, full_float32, modes_kept, require_network
+from .inputs import check_width, one_tensor, taking
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
     """Top-1 accuracy in % of ``model`` in evaluation mode; its mode is restored.
 
     Raises:
-        InputError: no images, or something other than an `ImageSet`, whose normalisation would be unknown; scores
-            that are infinite or NaN, by the image's place.
+        InputError: no images, or something other than an `ImageSet`, whose normalisation would be unknown; images
+            that the network cannot take, or labels for which it has no output; scores that are infinite or NaN, by
+            the image's place.
     """
     return _percent(correct(model, images, batch_size)[None])[0]
 
@@ -39,7 +41,7 @@ def evaluate_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int 
 
 def correct(model: nn.Module, images: ImageSet, batch_size: int = 500) -> Tensor:
     """Which images `evaluate` counts as right, bool [N] in the order of ``images``; it raises the same."""
-    return _correct(model, images, batch_size, lambda x: model(x)[None])[0]
+    return _correct(model, images, batch_size, lambda x: one_tensor(model, model(x))[None])[0]
 
 
 def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int = 50) -> Tensor:
@@ -54,7 +56,7 @@ def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int =
             f"{type(snn).__name__} does not take images and T: expected an SNN; evaluate is for a network, and convert "
             "makes an SNN of it"
         ) from error
-    return _correct(snn, images, batch_size, lambda x: snn(x, T))
+    return _correct(snn, images, batch_size, lambda x: one_tensor(snn, snn(x, T)))
 
 
 def _percent(right: Tensor) -> list[float]:
@@ -78,12 +80,14 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         found: list[Tensor] = []
         scores = laid_out(scores)
         for x, y in batches:
-            given = scores(as_model(model, x))
+            with taking(model, images):
+                given = scores(as_model(model, x))
             if given.dim() != 3 or given.shape[1] != len(y):
                 raise InputError(
                     f"{type(model).__name__} gives scores of shape {list(given.shape[1:])} for {len(y)} images: "
                     "expected [N, classes]; a network is for evaluate, and its SNN for evaluate_snn"
                 )
+            check_width(model, given[0], images)
             if not bool(given.isfinite().all()):
                 first = sum(part.shape[1] for part in found) + int(
                     given.isfinite().all(2).all(0).logical_not().nonzero()[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch.utils.data import (
 
 from .. import data
 from ..data.images import ImageSet, constants
-from ..engine.errors import InputError
+from ..engine.errors import InputError, reason, shortage
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, modes_kept
 
@@ -111,23 +112,40 @@ def _behind(loader: DataLoader) -> Any:
 def check_outputs(model: nn.Module, images: ImageSet) -> None:
     """Refuse images that the network cannot take, and labels for which it has no output."""
     data.steps_per_epoch(len(images), 1)
-    name = type(model).__name__
-    with modes_kept(model):
-        try:
-            out = laid_out(model.eval())(as_model(model, images.normalise(images.images[:1])))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{name} does not run on images of shape {list(images.images.shape[1:])} ({reason}); build it for these"
-            ) from error
+    with modes_kept(model), taking(model, images):
+        x = as_model(model, images.normalise(images.images[:1]))
+        check_width(model, one_tensor(model, laid_out(model.eval())(x)), images)
+
+
+@contextlib.contextmanager
+def taking(model: nn.Module, images: ImageSet) -> Iterator[None]:
+    """What ``model`` raises at ``images`` becomes the one line that they do not fit; a lack of memory stays."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if isinstance(error, InputError) or shortage(error):
+            raise
+        raise InputError(
+            f"{type(model).__name__} does not run on images of shape {list(images.images.shape[1:])} "
+            f"({reason(error)}); build it for these"
+        ) from error
+
+
+def one_tensor(model: nn.Module, out: Any) -> Tensor:
+    """``out`` of ``model``, which must be one tensor."""
     if not isinstance(out, Tensor):
         raise InputError(
-            f"{name} gives a {type(out).__name__}: expected one tensor of logits [N, classes]; wrap it in a module "
-            "that returns that part alone"
+            f"{type(model).__name__} gives a {type(out).__name__}: expected one tensor of logits [N, classes]; wrap it "
+            "in a module that returns that part alone"
         )
+    return out
+
+
+def check_width(model: nn.Module, out: Tensor, images: ImageSet) -> None:
+    """Refuse labels for which ``out``, [N, classes] of ``model``, has no place."""
     highest = int(images.labels.max())
     if out.dim() != 2 or highest >= out.shape[1]:
         raise InputError(
-            f"{name} gives an output of shape {list(out.shape)} and labels go up to "
-            f"{highest}: expected [1, {highest + 1}] or wider; build it with more classes"
+            f"{type(model).__name__} gives an output of shape {list(out.shape)} and labels go up to {highest}: "
+            f"expected [N, {highest + 1}] or wider; build it with more classes"
         )
