@@ -255,6 +255,7 @@ HEADERS = {
     "kind": (None, "other", "snn", ["relu"], {}),
     "info": (None, [], 3),
     "wiring": (3, [], "0" * 12),
+    "constants": (3, [], "0" * 12),
 }
 
 
@@ -378,6 +379,69 @@ def test_other_operations_between_the_same_layers_are_refused(tmp_path):
         csqcfs.load(path, network=Own(), example=X)
         rewritten(path, path, lambda tensors, header: header.pop("wiring"))  # a file of an earlier version
         csqcfs.load(path, network=Own(), example=X)
+
+
+class Numbers(nn.Module):
+    """Numbers beside the weights, which have the same shapes whatever they are."""
+
+    def __init__(self, gain=2, stride=1, slope=0.1, power=1.0, inplace=False, drop=0.1):
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 4, 3, stride), nn.ReLU(inplace)
+        self.leak, self.drop, self.head = nn.LeakyReLU(slope, inplace), nn.Dropout(drop), nn.Linear(4, 2)
+        self.gain, self.power = gain, power
+
+    def forward(self, x):
+        x = self.leak(self.conv(x)) if self.power == 2 else self.conv(x)
+        return torch.softmax(self.head(self.drop(self.act(x) * self.gain).mean((2, 3))), 1) * self.power
+
+
+@pytest.mark.parametrize("other", [{"gain": 3}, {"gain": 2.5}, {"stride": 2}, {"power": 3.0}])
+def test_other_numbers_beside_the_same_weights_are_refused(other, tmp_path):
+    ann = quantized(Numbers(), "csqcfs")
+    for number, model in enumerate((ann, csqcfs.convert(ann))):
+        path = csqcfs.save(model, tmp_path / str(number))
+        with pytest.raises(InputError, match="other numbers beside its weights, such as a factor"):
+            csqcfs.load(path, network=Numbers(**other), example=X)
+        rewritten(path, path, lambda tensors, header: header.pop("constants"))  # a file of an earlier version
+        csqcfs.load(path, network=Numbers(**other), example=X)
+
+
+def test_what_two_instances_of_a_network_may_differ_in_is_no_other_network(tmp_path):
+    """Its mode, dropout, what works in place, 2 or 2.0, and the size of the example."""
+    other = Numbers(2.0, (1, 1), inplace=True, drop=0.5)
+    ann = quantized(Numbers().train(), "csqcfs")
+    for number, model in enumerate((Numbers().train(), ann, csqcfs.convert(ann))):
+        path = csqcfs.save(model, tmp_path / str(number))
+        for example in (X, X[:2, :, :9, :11]):
+            assert torch.equal(outputs(csqcfs.load(path, network=other, example=example)), outputs(model))
+
+
+def test_a_plain_network_with_another_stride_is_refused(tmp_path):
+    path = csqcfs.save(Numbers(), tmp_path / "net")
+    with pytest.raises(InputError, match="other numbers beside its weights"):
+        csqcfs.load(path, network=Numbers(stride=2))
+    csqcfs.load(path, network=Numbers(slope=0.2))  # of a layer that nothing calls
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
+@pytest.mark.parametrize("end", ["relu", "csqcfs"])
+def test_a_wrapped_network_is_saved_as_what_is_inside(wrap, end, tmp_path):
+    model = quantized(Own(), end)
+    loaded = csqcfs.load(csqcfs.save(wrap(model), tmp_path / "net"), network=Own(), example=X)
+    assert torch.equal(outputs(loaded), outputs(model))
+
+
+def test_an_snn_that_was_folded_with_an_example_says_so(tmp_path):
+    def fresh():
+        return nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
+
+    x = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    snn = csqcfs.convert(quantize.quantize_activations(fresh().eval(), 4, 1.0, x))
+    path = csqcfs.save(snn, tmp_path / "snn")
+    with pytest.raises(InputError, match=r"lacks 1.weight.*or pass example=x, which the SNN may have been made with$"):
+        csqcfs.load(path, network=fresh())
+    for network in (fresh(), quantize.quantize_activations(fresh().eval())):
+        assert torch.equal(csqcfs.load(path, network=network, example=x)(x, 3), snn(x, 3))
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

@@ -51,8 +51,10 @@ def check(header: dict[str, Any], path: Path) -> None:
         "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
         "info": lambda v: isinstance(v, dict),
         "wiring": lambda v: v is None or isinstance(v, str),
+        "constants": lambda v: v is None or isinstance(v, str),
     }
-    header.setdefault("wiring", None)  # files that were written before there was one
+    for key in ("wiring", "constants"):
+        header.setdefault(key, None)  # files that were written before there was one
     if header.get("kind") == "snn":
         checks |= {
             "method": lambda v: isinstance(v, str) and v in METHODS,

@@ -67,8 +67,13 @@ def rebuild(
             raise InputError(f"{what} has no thresholds that fit {name}: expected the same network")
         kind, L = "cqcfs" if found.dim() else "qcfs", header["levels"].get(name, 1)
         network.set_submodule(name, _activation(kind, found, L).to(site.raw.device))
-    snn = convert(network, of_record(header))
-    fill(snn.graph, tensors, what)
+    snn = convert(network, of_record(header), example=example)
+    try:
+        fill(snn.graph, tensors, what)
+    except InputError as error:
+        if example is not None or "example" in getattr(network, "meta", {}):
+            raise
+        raise InputError(f"{error}; or pass example=x, which the SNN may have been made with") from error
     return snn
 
 

@@ -25,10 +25,10 @@ from ..conversion import quantize
 from ..conversion.snn import SNN
 from ..data.images import ImageSet
 from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
-from ..engine.copies import CARRIED
+from ..engine.constants import constants
+from ..engine.copies import CARRIED, opened
 from ..engine.errors import InputError
 from ..engine.graphs import wiring
-from ..engine.modules import require_network
 from ..engine.simulation import IF
 from ..methods import METHODS
 from .header import check
@@ -80,7 +80,7 @@ def save(
     Raises:
         InputError: weights that are not finite, ``info`` that is not JSON, or a file that cannot be written.
     """
-    require_network(model)
+    model = opened(model)
     graph = model.graph if isinstance(model, SNN) else model
     tensors = graph.state_dict()
     require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")
@@ -90,6 +90,7 @@ def save(
         "built": getattr(graph, "meta", {}).get("built"),
         "sites": {name: site_of(site) for name, site in quantize.sites(graph).items()},
         "wiring": wiring(graph),
+        "constants": constants(*_graphs(model)),
         "classes": list(images.classes) if images is not None else came.get("classes"),
         "mean": list(images.mean) if images is not None else came.get("mean"),
         "std": list(images.std) if images is not None else came.get("std"),
@@ -131,15 +132,25 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
             "csqcfs.load(path, network=Net())"
         )
     model = rebuild(header, tensors, str(path), network, example)
-    if header.get("wiring") not in (None, wiring(model.graph if isinstance(model, SNN) else model)):
+    if header["wiring"] not in (None, wiring(_graphs(model)[0])):
         raise InputError(
             f"{path} holds a network of the same layers with other operations between them: expected the same network"
+        )
+    if header["constants"] not in (None, constants(*_graphs(model))):
+        raise InputError(
+            f"{path} holds a network of the same layers with other numbers beside its weights, such as a factor or a "
+            "stride: expected the same network"
         )
     for key in CARRIED:
         if not hasattr(model, key):  # a network of one's own may have such a part
             setattr(model, key, None if header[key] is None else tuple(header[key]))
     model.meta = getattr(model, "meta", {}) | {"zoo": header}
     return model.eval()
+
+
+def _graphs(model: nn.Module) -> tuple[nn.Module | None, ...]:
+    """What is computed: of an SNN its graph, and what is applied to the score."""
+    return (model.graph, model.end) if isinstance(model, SNN) else (model,)
 
 
 def _find(path_or_name: Path | str) -> Path:
