@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import csqcfs
 import pytest
 import torch
 from csqcfs import models
@@ -83,6 +84,55 @@ def test_a_network_that_makes_channels_last_itself_is_refused():
         assert training_format(network, X) == torch.channels_last
     finally:
         torch.backends.mkldnn.set_flags(True)
+
+
+class Filter(nn.Module):
+    """A global filter, whose complex weights are held as pairs along the last of four dimensions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pairs, self.head = (
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.Parameter(torch.rand(4, 8, 5, 2)),
+            nn.Linear(4, 3),
+        )
+
+    def forward(self, x):
+        seen = torch.fft.rfft2(F.relu(self.conv(x))) * torch.view_as_complex(self.pairs)
+        return self.head(F.relu(torch.fft.irfft2(seen, s=(8, 8))).mean((2, 3)))
+
+
+def test_only_weights_of_convolutions_are_laid_out():
+    """Another parameter of four dimensions is read by a view that channels_last ones lack."""
+    network, x = Filter(), torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    strides = network.pairs.stride()
+    assert training_format(network, x) == torch.channels_last and network.pairs.stride() == strides
+    assert network.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    ann = csqcfs.quantize_activations(network.double(), 4, 1.0, x.double())
+    with torch.no_grad():
+        scores = csqcfs.convert(ann)(x.double(), 64)[-1]
+        assert scores.shape == (3, 3) and network(x.double()).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
+def test_all_weights_of_our_networks_are_laid_out(name):
+    network = models.build(name, 10, 0.5, 3)
+    assert training_format(network, torch.zeros(2, 3, 32, 32)) == torch.channels_last
+    maps = [p for p in network.parameters() if p.dim() == 4]
+    assert maps and all(p.is_contiguous(memory_format=torch.channels_last) for p in maps)
+
+
+def test_an_error_leaves_the_weights_as_they_were():
+    class Broken(nn.Conv2d):
+        def forward(self, x):
+            raise RuntimeError("broken")
+
+    network = Broken(3, 8, 3)
+    for start in (torch.channels_last, torch.contiguous_format):
+        data = network.to(memory_format=start).weight.data_ptr()
+        with pytest.raises(RuntimeError, match="broken"):
+            training_format(network, X)
+        assert network.weight.is_contiguous(memory_format=start) and network.weight.data_ptr() == data
 
 
 TRAIN = """

@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from .copies import duplicate
 from .errors import InputError
+from .memory_format import of_convolutions
 
 _NORM_AFTER = {
     nn.Conv1d: nn.BatchNorm1d,
@@ -125,17 +126,11 @@ def _bypass(node: fx.Node, model: fx.GraphModule, delete: bool = True) -> None:
 
 
 def folded(graph: fx.GraphModule) -> fx.GraphModule:
-    """A copy with batch norm folded, images and weights of two dimensions in channels_last order."""
+    """A copy with batch norm folded, images and weights of two-dimensional convolutions in channels_last order."""
     graph = fold_batchnorm(graph)
-    for module in graph.modules():
-        _channels_last(module)
+    for tensor in of_convolutions(graph):
+        tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
     return graph
-
-
-def _channels_last(module: nn.Module) -> None:
-    for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-        if tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def refuse_hooks(name: str, module: nn.Module, fate: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._prims_common import suggest_memory_format
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .errors import InputError
@@ -53,18 +54,27 @@ def laid_out(run: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
 def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
     """Lay out the weights of ``model`` for training and return the order for its images, which are like ``x``.
 
-    Images are to be cloned into it.
+    Images are to be cloned into it. An error leaves the weights as they were.
 
     Raises:
         InputError: the network itself makes channels_last tensors in front of a convolution that is hit.
     """
+    before = [(tensor, tensor.data) for tensor in _maps(model)]
+    try:
+        return _training_format(model, x)
+    except BaseException:
+        for tensor, data in before:
+            tensor.data = data
+        raise
+
+
+def _training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
     safe = x.device.type != "cpu" or not torch.backends.mkldnn.enabled
     try:
         if not _hit(model, x, torch.channels_last) or safe:
             return torch.channels_last
-    except RuntimeError as error:
-        if NO_VIEW not in str(error):
-            raise
+    except RuntimeError:
+        pass  # it takes a view that such images or weights lack; any other error comes again
     if (hit := _hit(model, x, torch.contiguous_format)) and not safe:
         raise InputError(
             f"{type(model).__name__} puts tensors into channels_last in front of a 1x1 convolution of shape {hit[0]} "
@@ -75,10 +85,24 @@ def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
 
 
 def arrange(model: nn.Module, memory_format: torch.memory_format) -> None:
-    """Lay the weights of two-dimensional convolutions out so, those too that `nn.Module.to` leaves as they are."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.dim() == 4:
-            tensor.data = tensor.data.clone(memory_format=memory_format)
+    """Lay the weights of two-dimensional convolutions out so, those too that `nn.Module.to` leaves as they are.
+
+    Back to contiguous, all that might be such a weight: of a contiguous tensor there is every view.
+    """
+    for tensor in _maps(model) if memory_format == torch.contiguous_format else of_convolutions(model):
+        tensor.data = tensor.data.clone(memory_format=memory_format)
+
+
+def of_convolutions(model: nn.Module) -> list[Tensor]:
+    """Weights of two-dimensional convolutions, and what they are computed from.
+
+    Another tensor of four dimensions may be read by a view, as a filter's by `torch.view_as_complex`.
+    """
+    return [tensor for layer in model.modules() if isinstance(layer, _ConvNd) for tensor in _maps(layer)]
+
+
+def _maps(model: nn.Module) -> list[Tensor]:
+    return [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.dim() == 4]
 
 
 def _hit(model: nn.Module, x: Tensor, memory_format: torch.memory_format) -> list[list[int]]:
