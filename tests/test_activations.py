@@ -327,6 +327,7 @@ def test_repr_says_kind_steps_and_threshold(kind):
         ({"threshold": torch.ones(3, 1)}, r"^threshold of shape \[3, 1\]"),
         ({"threshold": "high"}, "^threshold = 'high': expected"),
         ({"threshold": None}, "^threshold = None: expected"),
+        ({"threshold": 10**400}, "^threshold = 10* ...: expected a finite value above 0"),
         ({"window": "wide"}, "^window = 'wide': expected one of paper, floor_clamp, floor_clamp_2.14, clamp_floor"),
     ],
 )

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .engine import kernels
-from .engine.errors import InputError
+from .engine.errors import InputError, shown
 
 SMALLEST = 1e-30  # least threshold of a positive activation, still far above the least normal float32
 LARGEST = 80.0  # logarithm of the largest threshold of Exp, still finite in float32; float16 has bounds of its own
@@ -95,9 +95,9 @@ class ThresholdActivation(nn.Module):
         try:
             own = threshold.dtype if isinstance(threshold, Tensor) and threshold.is_floating_point() else None
             theta = torch.as_tensor(threshold, dtype=own or torch.get_default_dtype()).detach()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"threshold = {threshold!r}: expected a finite value above 0; the paper starts at 4"
+                f"threshold = {shown(threshold)}: expected a finite value above 0; the paper starts at 4"
             ) from error
         if not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan

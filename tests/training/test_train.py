@@ -934,3 +934,47 @@ def test_training_needs_its_gradients_wherever_it_is_called(tmp_path, monkeypatc
         fit(model, few_images(), epochs=1, batch_size=5, augment=None, checkpoint="~/net.safetensors", progress=False)
         assert not torch.is_grad_enabled()
     assert not torch.equal(model.fc.weight, before) and (tmp_path / "net.safetensors").exists()
+
+
+class Pooled(nn.Module):
+    """A batch norm of one value for each image and channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 4, 3), nn.BatchNorm1d(4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.norm(self.conv(x).mean((2, 3)))))
+
+
+def test_batches_of_one_image_are_refused_where_a_norm_needs_more():
+    model, images = Pooled(), image_set(6)
+    for some, size in ((images, 1), (images.subset([0]), 4)):
+        with pytest.raises(InputError, match="^norm .BatchNorm1d. gets one value of each channel.*raise batch_size"):
+            fit(model, some, epochs=1, **QUIET | {"batch_size": size})
+    assert not model.norm._forward_pre_hooks and not model.norm.num_batches_tracked
+    model.norm.eval()
+    fit(model, images, epochs=1, **QUIET | {"batch_size": 1})  # frozen
+
+
+def test_a_layer_without_weights_yet_gets_them():
+    layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)
+    fit(nn.Sequential(*layers), image_set(6), epochs=1, **QUIET | {"batch_size": 1})
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "foo", "meta", [], torch.device("meta")])
+def test_a_device_that_is_none_leaves_the_network_where_it_is(device):
+    model = Pooled()
+    with pytest.raises(InputError, match="^device = .*: expected one of this machine, such as 'cpu'$") as caught:
+        fit(model, image_set(6), epochs=1, device=device, **QUIET)
+    assert "\n" not in str(caught.value) and model.fc.weight.device.type == "cpu"
+
+
+def test_training_in_inference_mode_is_refused():
+    images = image_set(6)
+    with torch.inference_mode():
+        made_there = Pooled()
+        with pytest.raises(InputError, match="^Pooled in torch.inference_mode, or made there.*outside of it$"):
+            fit(Pooled(), images, epochs=1, **QUIET)
+    with pytest.raises(InputError, match="^Pooled in torch.inference_mode, or made there"):
+        fit(made_there, images, epochs=1, **QUIET)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import InputError
+from .errors import InputError, reason, shown
 
 
 def require_network(model: Any) -> None:
@@ -58,6 +58,21 @@ def full_float32() -> Iterator[None]:
 def device_of(model: nn.Module) -> torch.device:
     """Where the first parameter or buffer of ``model`` lies."""
     return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
+def usable(device: torch.device | str) -> torch.device:
+    """``device``, on which a tensor can be made and read.
+
+    Raises:
+        InputError: there is none of that name here.
+    """
+    try:
+        torch.zeros(1, device=device).item()
+        return torch.device(device)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"device = {shown(device)} ({reason(error)}): expected one of this machine, such as 'cpu'"
+        ) from error
 
 
 def as_model(model: nn.Module, x: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import is_lazy
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -108,6 +110,16 @@ def _behind(loader: DataLoader) -> Any:
     return loader.dataset
 
 
+def require_gradients(model: nn.Module) -> None:
+    """Refuse to train where PyTorch keeps no gradients, or weights that were made there."""
+    tensors = [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]  # those are made at the first call
+    if torch.is_inference_mode_enabled() or any(t.is_inference() for t in tensors):
+        raise InputError(
+            f"{type(model).__name__} in torch.inference_mode, or made there: expected gradients, which it never keeps; "
+            "make the network and call fit outside of it"
+        )
+
+
 @torch.no_grad()
 def check_outputs(model: nn.Module, images: ImageSet) -> None:
     """Refuse images that the network cannot take, and labels for which it has no output."""
@@ -115,6 +127,32 @@ def check_outputs(model: nn.Module, images: ImageSet) -> None:
     with modes_kept(model), taking(model, images):
         x = as_model(model, images.normalise(images.images[:1]))
         check_width(model, one_tensor(model, laid_out(model.eval())(x)), images)
+
+
+@torch.no_grad()
+def check_single(model: nn.Module, images: ImageSet) -> None:
+    """Refuse batches of one image for a batch norm in training that gets one value of each channel from it."""
+    alone: list[nn.Module] = []
+    norms = {m: name for name, m in model.named_modules() if isinstance(m, _BatchNorm)}
+    handles = [
+        norm.register_forward_pre_hook(lambda m, args: alone.extend([m] * _single(*args)))
+        for norm in norms
+        if norm.training or not model.training
+    ]
+    try:
+        check_outputs(model, images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if alone:
+        raise InputError(
+            f"{norms[alone[0]]} ({type(alone[0]).__name__}) gets one value of each channel from a batch of one image, "
+            "which has no spread: expected batches of 2 images or more; raise batch_size, or give more images"
+        )
+
+
+def _single(x: Tensor | None = None) -> bool:
+    return x is not None and x.numel() == x.shape[1]
 
 
 @contextlib.contextmanager

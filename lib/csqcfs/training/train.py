@@ -27,12 +27,12 @@ from ..engine.errors import InputError, unknown
 from ..engine.files import lock
 from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
-from ..engine.modules import as_model, device_of, modes_kept, require_network
+from ..engine.modules import as_model, device_of, modes_kept, require_network, usable
 from ..engine.paths import of_user
 from . import resume
 from .epoch import TrainingDiverged, in_turns, seed_dropout, train_epoch
 from .evaluation import evaluate, evaluate_snn
-from .inputs import check_outputs, image_set
+from .inputs import check_outputs, check_single, image_set, require_gradients
 from .precision import compiled, in_use, worth_compiling
 from .recipe import Recipe
 
@@ -107,9 +107,12 @@ def fit(
         val_set = image_set(val_set, images.mean, images.std)
         if not len(val_set):
             raise InputError("a val_set without images: expected at least one; leave it out to train without")
-    model.to(device=device or device_of(model))
+    require_gradients(model)
+    model.to(device=usable(device_of(model) if device is None else device))
     for given in (images,) if val_set is None else (images, val_set):
         check_outputs(model, given)
+    if min(recipe.batch_size, len(images)) == 1:
+        check_single(model, images)
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(f"{type(model).__name__} has no parameter to train; set requires_grad on some")
