@@ -641,3 +641,27 @@ def test_a_hook_on_an_activation_is_not_lost_in_silence():
         quantize.switch(model, "csqcfs")
     handle.remove()
     assert quantize.sites(quantize.switch(model, "csqcfs"))
+
+
+class Squeezed(nn.Module):
+    """An activation of one number for each image, given by its name alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 1), nn.Linear(1, 2)
+
+    def forward(self, *, x):
+        return self.b(torch.relu(self.a(x).squeeze(-1)).unsqueeze(-1))
+
+
+class ByPosition(Squeezed):
+    def forward(self, x):
+        return super().forward(x=x)
+
+
+def test_remedies_that_were_taken_already_are_not_named():
+    x = torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match="; let its forward take x without the name too$"):
+        quantize_activations(Squeezed(), 4, 1.0, x)
+    with pytest.raises(InputError, match="^act has no channels in the example: expected .* keep one threshold"):
+        to_channelwise(quantize_activations(ByPosition(), 4, 1.0, x))

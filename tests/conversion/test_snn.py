@@ -330,3 +330,25 @@ def test_what_an_observer_raises_is_its_own():
 
     with pytest.raises(ValueError, match="^nothing to plot"):
         snn(x, 2, observe)
+
+
+class Sum(nn.Module):
+    """A network of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 2)
+
+    def forward(self, x, y):
+        return self.b(torch.relu(self.a(x) + self.a(y)))
+
+
+def test_inputs_one_by_one_are_one_line():
+    x, y = torch.rand(2, 40, 4, generator=torch.Generator().manual_seed(0))
+    snn = csqcfs.convert(csqcfs.quantize_activations(Sum(), 4, 1.0, (x, y)))
+    for call in (lambda: snn(x, y), lambda: snn(x, y, T=4), lambda: snn(x, y, 4)):
+        with pytest.raises(InputError, match="^2 inputs one by one: expected x and T; pass the inputs as one tuple"):
+            call()
+    with pytest.raises(InputError, match=r"^T = a Tensor of shape \[40, 4\]: expected a whole number") as caught:
+        snn(x, T=y)
+    assert "\n" not in str(caught.value) and snn((x, y), 4).shape == (4, 40, 2)

@@ -173,6 +173,11 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
                 "no other; train stage 1 with a higher initial threshold or a lower rate"
             )
         if issubclass(kind, CQCFS):
+            if old.channels is None and "example" in getattr(model, "meta", {}):
+                raise InputError(
+                    f"{name} has no channels in the example: expected values of [N, channels, ...] there; keep one "
+                    "threshold for each layer"
+                )
             if old.channels is None:
                 raise InputError(f"channels of {name} are unknown; pass example=x to quantize_activations")
             new = kind(old.channels, old.L, theta, window=old.window)

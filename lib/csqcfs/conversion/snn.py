@@ -19,7 +19,7 @@ from ..engine.batched import Batched
 from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import carry, opened
 from ..engine.errors import InputError, reason
-from ..engine.examples import checked_example, checked_inputs, like
+from ..engine.examples import check_together, checked_example, checked_inputs, like
 from ..engine.folding import folded
 from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
@@ -109,9 +109,8 @@ class SNN(nn.Module):
     def train(self, mode: bool = True) -> SNN:
         """The mode is noted; the network stays in evaluation, since statistics over time are none of its data."""
         super().train(mode)
-        self.graph.eval()
-        if self.end is not None:
-            self.end.eval()
+        for part in self.children():
+            part.eval()
         return self
 
     @property
@@ -123,6 +122,11 @@ class SNN(nn.Module):
     def thresholds(self) -> dict[str, Tensor]:
         """Thresholds by site, in the order in which they run."""
         return {name: module.threshold for name, module in self.graph.named_modules() if isinstance(module, IF)}
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """As `forward`; inputs one by one, as the network itself takes them, would be taken for T."""
+        check_together(given)
+        return super().__call__(*given, **named)
 
     def forward(self, x: Tensor | tuple[Tensor, ...], T: int = 8, observer: Observer | None = None) -> Any:
         """Scores [T, N, ...] for images [N, C, H, W]: at t, the mean output of a run of t steps.
@@ -158,8 +162,7 @@ class SNN(nn.Module):
             self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)
-        inputs = in_order(inputs)
-        number = len(inputs[0])
+        inputs, number = in_order(inputs), len(inputs[0])
         work = T * number * self._largest[kind]
         pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
         return _joined([self._simulate(piece, T, observer, work) for piece in pieces])

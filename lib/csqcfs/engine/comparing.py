@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
         raise
     except Exception as error:
         raise InputError(
-            f"the network does not run on an example of shape {shapes} ({reason(error)}); pass a batch of its inputs"
+            f"the network does not run on an example of shape {shapes} ({reason(error)}); {_remedy(eager)}"
         ) from error
     more = images_like(example, len(example[0]) + 1)
     try:
@@ -49,6 +50,12 @@ def running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
             "training=self.training to dropout"
         )
     return eager
+
+
+def _remedy(model: nn.Module) -> str:
+    parameters = inspect.signature(model.forward).parameters.values()
+    named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    return f"let its forward take {', '.join(named)} without the name too" if named else "pass a batch of its inputs"
 
 
 def check_same(

@@ -33,6 +33,12 @@ def checked_example(example: Any) -> tuple[Tensor, ...] | None:
     return tuple(x.detach().as_subclass(Tensor) for x in inputs)  # a subclass may not know how to be copied
 
 
+def check_together(given: tuple[Any, ...]) -> None:
+    """Refuse several inputs among the arguments of an SNN, which takes them as one."""
+    if (number := sum(isinstance(one, Tensor) and one.dim() > 0 for one in given)) > 1:
+        raise InputError(f"{number} inputs one by one: expected x and T; pass the inputs as one tuple, snn((x, y), T)")
+
+
 def checked_inputs(graph: fx.GraphModule, x: Any) -> tuple[Tensor, ...]:
     """The inputs ``x`` of a traced network, one tensor or a tuple of them, as a tuple.
 

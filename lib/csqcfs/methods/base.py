@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from ..engine.errors import InputError
+from ..engine.errors import InputError, shown
 
 
 class Neurons(Protocol):
@@ -35,7 +35,7 @@ def check_steps(name: str, value: int) -> None:
         InputError: by ``name``.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} = {value!r}: expected a whole number of time-steps, 1 or more")
+        raise InputError(f"{name} = {shown(value)}: expected a whole number of time-steps, 1 or more")
 
 
 # (call site, input [T, N, C, ...], what is added to it or None, neurons) -> output [T, N, C, ...]

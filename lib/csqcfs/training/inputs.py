@@ -132,7 +132,7 @@ def check_outputs(model: nn.Module, images: ImageSet) -> None:
 @torch.no_grad()
 def check_single(model: nn.Module, images: ImageSet) -> None:
     """Refuse batches of one image for a batch norm in training that gets one value of each channel from it."""
-    alone: list[nn.Module] = []
+    alone: list[_BatchNorm] = []
     norms = {m: name for name, m in model.named_modules() if isinstance(m, _BatchNorm)}
     handles = [
         norm.register_forward_pre_hook(lambda m, args: alone.extend([m] * _single(*args)))
