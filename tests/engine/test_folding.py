@@ -13,7 +13,7 @@ from csqcfs.engine.folding import fold_batchnorm
 from csqcfs.models import build
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 
 def trained(model: nn.Module, example: torch.Tensor | None = None) -> fx.GraphModule:
@@ -182,6 +182,14 @@ def test_a_hook_that_would_be_lost_is_named(name):
     model.get_submodule(name).register_forward_hook(lambda *_: None)
     with pytest.raises(InputError, match=f"^{name} .*has a hook and is .*remove the hook"):
         fold_batchnorm(model)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 3, 1), nn.Linear(5, 3)])
+def test_a_norm_after_a_pruned_layer_stays(layer):
+    x = images(4) if isinstance(layer, nn.Conv2d) else torch.randn(4, 5, dtype=torch.float64)
+    norm = nn.BatchNorm2d(3) if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d(3)
+    prune.l1_unstructured(layer, "weight", 0.5)
+    check(trained(nn.Sequential(layer, norm), x), x, left=1)
 
 
 class Position(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.prune import BasePruningMethod
 
 from .copies import duplicate
 from .errors import InputError
@@ -96,6 +97,9 @@ def _foldable(node: fx.Node, model: fx.GraphModule, uses: Counter[int]) -> bool:
         return False
     layer = model.get_submodule(before.target)
     # Exact types: a subclass or a parametrized layer may compute its weights anew at each call.
+    # So does a pruned one, by a hook.
+    if any(isinstance(hook, BasePruningMethod) for hook in layer._forward_pre_hooks.values()):
+        return False
     if type(layer) not in _NORM_AFTER or type(norm) is not _NORM_AFTER[type(layer)]:
         return False
     if norm.running_mean is None or (isinstance(layer, nn.Linear) and not norm.affine):
