@@ -377,6 +377,64 @@ def test_inplace_relu_computes_what_pytorch_computes():
     torch.testing.assert_close(ann(x), net(x), rtol=1e-3, atol=1e-3)
 
 
+ALIASES = {  # and whether each is the whole, in its own shape, which a trace with values follows
+    "Identity": (nn.Identity(), True),
+    "Dropout": (nn.Dropout(0.1), True),
+    "detach": (lambda h: h.detach(), True),
+    "contiguous": (lambda h: h.contiguous(), True),
+    "to": (lambda h: h.to(torch.float32), True),
+    "[:]": (lambda h: h[:], True),
+    "view_as": (lambda h: h.view_as(h), True),
+    "chunk": (lambda h: h.chunk(2, 1)[0], False),
+    "a channel": (lambda h: h[:, 0], False),
+    "flatten": (nn.Flatten(), False),
+    "view": (lambda h: h.view(h.shape[0], -1), False),
+    "transpose": (lambda h: h.transpose(2, 3), False),
+    "permute": (lambda h: h.permute(0, 2, 3, 1), False),
+}
+CHANGES = {
+    "relu": lambda h: F.relu(h, inplace=True),
+    "ReLU": nn.ReLU(inplace=True),
+    "clamp_": lambda h: h.clamp_(0),
+    "out": lambda h: torch.clamp(h, min=0, out=h),
+}
+
+
+@pytest.mark.parametrize("with_example", [True, False])
+@pytest.mark.parametrize(
+    ("alias", "change"), [*((alias, "relu") for alias in ALIASES), *(("chunk", change) for change in list(CHANGES)[1:])]
+)
+def test_an_inplace_relu_of_rectified_values_is_seen_by_all_or_refused(alias, change, with_example):
+    """Twice a ReLU is once, so that nothing differs before the activations stand there, of which two are not one."""
+    (view, whole), x = ALIASES[alias], images()
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.o, self.pool = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1), nn.AvgPool2d(2)
+            self.view = view if isinstance(view, nn.Module) else None
+
+        def forward(self, x):
+            h = self.pool(torch.relu(self.a(x)))
+            CHANGES[change](self.view(h) if self.view is not None else view(h))
+            return self.o(h)
+
+    net = Twice().eval()
+    if not (whole and with_example):
+        ann = None if with_example else quantize_activations(net)
+        call = (lambda: quantize_activations(net, example=x)) if ann is None else (lambda: convert(ann)(x, 1))
+        assert_refused(call, "changes values that others share")
+        return
+    ann = quantize_activations(net, L=4, threshold=0.3, example=x)
+    one, two = (lambda z, site=site: site(z) for site in sites(ann).values())
+    torch.testing.assert_close(ann(x), net.o(two(net.pool(one(net.a(x))))))
+
+
+def test_a_relu_into_its_own_input_is_seen_by_later_readers():
+    net = Net(lambda m, x: (lambda h: (torch.clamp(h, min=0, out=h), m.o(h))[1])(m.b(first(m, x)))).eval()
+    assert len(sites(assert_right(net, images()))) == 2
+
+
 class Rank3(nn.Module):
     """A recurrence over the second dimension."""
 
@@ -771,14 +829,14 @@ def in_place_flat(net, x):
 
 def out_of_sight(net, x):
     h = torch.relu(net.a(x))
-    torch.add(h, 1, out=h)
+    torch.add(h, 1, out=h.detach())
     return net.o(h)
 
 
 UNSEEN = {
     "a part of a value in place": in_place_of_a_view,
     "another shape of it in place": in_place_flat,
-    "out=": out_of_sight,
+    "out= an alias": out_of_sight,
     "dropout that never ends": lambda net, x: net.o(F.dropout(torch.relu(net.a(x)), 0.5, True)),
     "a branch that tracing takes otherwise": lambda net, x: net.o(
         torch.relu(net.a(x * 3 if isinstance(x, Tensor) else x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 from typing import Any
@@ -13,6 +14,7 @@ from torch.utils import _pytree as pytree
 from .copies import copied
 from .errors import InputError, reason
 from .examples import images_like, like
+from .halving import halving
 from .modules import full_float32
 from .simulation import plain
 
@@ -63,8 +65,14 @@ def check_same(
 ) -> None:
     """Refuse a graph that computes something else than ``model``, in evaluation and, where it is in it, training."""
     name, number = type(model).__name__, max(len(example[0]), 2)
-    for inputs in (images_like(example, number, 1), images_like(example, number + 1, 2)):
-        if where := _compared(eager, traced.eval(), inputs):
+    for inputs, changed in (
+        (images_like(example, number, 1), contextlib.nullcontext()),
+        (images_like(example, number + 1, 2), contextlib.nullcontext()),
+        (images_like(example, number, 3), halving()),
+    ):
+        with changed:
+            where = _compared(eager, traced.eval(), inputs)
+        if where:
             if types_read:
                 raise InputError(
                     f"{name} computes something else than its operations one by one ({where}), perhaps because `is` "

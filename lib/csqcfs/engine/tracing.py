@@ -104,6 +104,7 @@ class Tracer(fx.Tracer):
         if target is torch._assert:
             return bool(args[0]) if self.example is not None else None
         written, changes = getattr(target, "__name__", target), self._changes(kind, target, args, kwargs)
+        changed = kwargs.get("out", args[0] if args else kwargs.get("input"))
         if changes and kind != "call_module":
             kind, target, args, kwargs = changes
         if self.example is None:
@@ -114,12 +115,11 @@ class Tracer(fx.Tracer):
                 return new
         if changes:
             new.node.meta["written"] = written
-            changed = args[0] if args else kwargs["input"]
             return changed.become(new) if isinstance(changed, InPlace) else new
         return new
 
     def _changes(self, kind: str, target: Any, args: tuple, kwargs: dict) -> tuple | None:
-        """The ordinary operation for one that changes its first argument, or None."""
+        """The ordinary operation for one that changes its first argument, or ``out``; or None."""
         if kind == "call_module":
             module = self.root.get_submodule(target)
             return (kind, target, args, kwargs) if getattr(module, "inplace", False) is True else None
@@ -130,6 +130,8 @@ class Tracer(fx.Tracer):
             return "call_function", applied, (args[0], name, *args[1:]), kwargs
         if kind != "call_function":
             return None
+        if isinstance(kwargs.get("out"), fx.Proxy):
+            return kind, target, args, {k: v for k, v in kwargs.items() if k != "out"}
         if name.endswith("_") and not name.startswith("_") and not name.endswith("__"):
             twin = getattr(F, name[:-1], None) or getattr(torch, name[:-1], None)
             return (kind, twin, args, kwargs) if twin is not None and target is not twin else None
