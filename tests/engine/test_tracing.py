@@ -102,3 +102,55 @@ def test_what_a_trace_cannot_answer_is_named(named):
     with pytest.raises(InputError, match=named) as caught:
         quantize_activations(Net(WRONG[named]), example=torch.randn(3, 6))
     assert "\n" not in str(caught.value)
+
+
+BY_TYPE = {
+    "is_floating_point": lambda x: x if x.is_floating_point() else x.float() / 255,
+    "of torch": lambda x: x if torch.is_floating_point(x) else x.float() / 255,
+    "dtype ==": lambda x: x.float() / 255 if x.dtype == torch.uint8 else x.float(),
+    "dtype in": lambda x: x if x.dtype in (torch.float32, torch.float64) else x.float() / 255,
+    "of a dtype": lambda x: x if x.dtype.is_floating_point else x.float() / 255,
+    "type": lambda x: x.float() / 255 if x.type() == "torch.ByteTensor" else x,
+}
+
+
+class Images(nn.Module):
+    """Takes what ``floats`` makes of images."""
+
+    def __init__(self, floats):
+        super().__init__()
+        self.a, self.o, self.floats = nn.Linear(6, 8), nn.Linear(8, 3), floats
+
+    def forward(self, x):
+        return self.o(torch.relu(self.a(self.floats(self, x))))
+
+
+@pytest.mark.parametrize("first", [torch.uint8, torch.float32])
+@pytest.mark.parametrize("name", BY_TYPE)
+def test_a_network_that_decides_by_a_type_is_held_to_it(name, first):
+    """Images of bytes are divided by 255, and floats would be divided again by the graph of bytes."""
+    net, x = Images(lambda m, x: BY_TYPE[name](x)), torch.randint(0, 256, (3, 6)).to(torch.uint8)
+    example, other = (x, x / 255) if first == torch.uint8 else (x / 255, x)
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=example)
+    torch.testing.assert_close(ann(example), net(example), rtol=1e-3, atol=1e-3)
+    snn = convert(ann)
+    assert snn(example, 2).shape == (2, 3, 3)
+    for call in (ann, lambda x: snn(x, 2)):
+        with pytest.raises(InputError, match=r"and was \S+ for the example; quantize it .*test_tracing.py") as caught:
+            call(other)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("floats", [lambda m, x: x.float(), lambda m, x: x.to(m.a.weight.dtype)])
+def test_a_network_that_asks_for_no_type_of_its_images_takes_any(floats):
+    net, x = Images(floats), torch.randint(0, 4, (3, 6))
+    for example in (x, x.float()):
+        ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=example)
+        for some in (x, x.float(), x.to(torch.uint8)):
+            torch.testing.assert_close(ann(some), net(some), rtol=1e-3, atol=1e-3)
+
+
+def test_a_type_is_held_as_far_as_a_network_may_change_its_precision():
+    net, x = Images(lambda m, x: BY_TYPE["dtype in"](x)), torch.randn(3, 6)
+    ann = quantize_activations(net, example=x).double()
+    assert ann(x.double()).dtype == torch.float64 and convert(ann)(x.double(), 2).dtype == torch.float64

@@ -27,6 +27,7 @@ OPERATORS = {  # of numpy on its own numbers
     "divide": operator.truediv,
     "power": operator.pow,
 }
+TYPES = {"dtype", "is_floating_point", "is_complex", "is_signed", "element_size", "itemsize", "nbytes", "type"}
 TELLING = SIZES | {"element_size", "storage_offset", "get_device", "data_ptr", "type"}
 
 
@@ -43,11 +44,19 @@ def held(value: Any, expected: Any, line: str = "") -> Any:
     found = len(value) if isinstance(value, (tuple, list)) else value
     if found != expected:
         raise InputError(
-            f"a size, or a condition on sizes, that the network's Python decides by is {found}, and was {expected} for "
-            "the example; quantize it with an example of this size, or keep sizes out of its control flow"
+            f"a size or type, or a condition on them, that the network's Python decides by is {found}, and was "
+            f"{expected} for the example; quantize it with an example of this kind, or keep sizes and types out of its "
+            "control flow"
             f"{f' ({line})' if line else ''}"
         )
     return value
+
+
+def kind(x: Tensor) -> str:
+    """The type of ``x`` as far as it is held: floating numbers of any precision are one, since a network may go on
+    in another, as by ``.half()``.
+    """
+    return "floating" if x.is_floating_point() else "complex" if x.is_complex() else str(x.dtype)
 
 
 def assigned(x: Tensor, index: Any, value: Any) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from .following import following
-from .shadow import SIZES, TELLING, InPlace, Shadow, Untraceable, applied, held, leaves, value_of
+from .layers import behind
+from .shadow import SIZES, TELLING, TYPES, InPlace, Shadow, Untraceable, applied, held, kind, leaves, value_of
 
 WHOLE = "torchvision.transforms"  # its modules look at types and values of images; without weights, each stays whole
 _OURS = tuple(os.path.dirname(module.__file__) + os.sep for module in (torch, fx)) + (
@@ -157,6 +158,8 @@ class Tracer(fx.Tracer):
         if not _holds_tensor(result) and any(v.is_tensor for v in inputs) and kind != "call_module":
             if not (target is getattr or name in TELLING or name.startswith("is_") or result is None):
                 raise Untraceable(f"{name}() takes the value of a tensor to Python")
+        if name in TYPES and not _holds_tensor(result):
+            self._hold_types([v for v in inputs if v.is_tensor])
         if target is not held and not sized and (result is None or isinstance(result, (bool, int, float, str))):
             return result
         if isinstance(result, (torch.dtype, torch.device)):
@@ -164,6 +167,14 @@ class Tracer(fx.Tracer):
         if name in ("ndim", "dim", "ndimension"):
             return self.ranked(result)
         return self._shadow(super().create_proxy(kind, target, args, kwargs).node, result, sized)
+
+    def _hold_types(self, read: list[Shadow]) -> None:
+        """Hold the graph to the kinds of values that images decide; those of weights are the network's own."""
+        images = behind(self.graph, lambda node: node.op == "placeholder")
+        for shadow in read:
+            if shadow.node in images:
+                read_kind = super().create_proxy("call_function", kind, (shadow,), {})
+                super().create_proxy("call_function", held, (read_kind, kind(shadow.value)), {})
 
     def _run(self, kind: str, target: Any, args: tuple, kwargs: dict) -> Any:
         self.running = True
