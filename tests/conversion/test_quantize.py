@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -298,6 +299,51 @@ def test_functional_dropout_follows_the_mode(p):
     x = images()
     assert torch.equal(quantized.eval()(x), quantized(x))
     assert bool((quantized.train()(x) == 0).any()) and not bool((quantized.eval()(x) == 0).any())
+
+
+def normed(mode):
+    """A network with a batch norm and a dropout as functions, in training where ``mode`` says so."""
+
+    class Norm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name in ("weight", "running_var"):
+                self.register_buffer(name, torch.rand(4) + 0.5)
+            for name in ("bias", "running_mean"):
+                self.register_buffer(name, torch.randn(4))
+
+        def forward(self, h):
+            h = F.batch_norm(h, self.running_mean, self.running_var, self.weight, self.bias, mode(self), 0.1)
+            return F.dropout(h, 0.5, training=mode(self))
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3), Norm(), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+
+@pytest.mark.parametrize("example", [images(), None])
+@pytest.mark.parametrize("mode", [lambda m: False, lambda m: m.training and hasattr(m, "thawed")])
+@pytest.mark.parametrize("start", [False, True])
+def test_what_never_trains_is_in_evaluation_in_every_mode(start, mode, example):
+    """Traced in evaluation it looks as what follows the mode, which would overwrite its statistics in training."""
+    net, x = normed(mode).train(start), images()
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=example)
+    for again in (ann, copy.deepcopy(ann), ann if example is None else pickle.loads(pickle.dumps(ann))):
+        before = copy.deepcopy(again.state_dict())
+        for training in (True, False):
+            torch.testing.assert_close(again.train(training)(x), net.train(training)(x), rtol=1e-3, atol=1e-3)
+        assert all(torch.equal(before[name], value) for name, value in again.state_dict().items())
+    snn = convert(ann, example=x)
+    assert example is None or not any("Norm" in type(m).__name__ for m in snn.modules())  # folded as any other
+
+
+@pytest.mark.parametrize("example", [images(), None])
+@pytest.mark.parametrize("mode", [lambda m: m.training, lambda m: bool(m.training), lambda m: not (not m.training)])
+def test_what_follows_the_mode_goes_on_to(mode, example):
+    ann = quantize_activations(normed(mode).eval(), example=example)
+    before = copy.deepcopy(ann.state_dict())
+    assert torch.equal(ann(images()), ann(images()))
+    assert not torch.equal(ann.train()(images()), ann(images()))
+    name = next(name for name in before if name.endswith("running_mean"))
+    assert example is None or not torch.equal(before[name], ann.state_dict()[name])
 
 
 # whole networks

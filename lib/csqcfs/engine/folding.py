@@ -13,6 +13,7 @@ from torch.nn.utils.prune import BasePruningMethod
 
 from .copies import duplicate
 from .errors import InputError
+from .frozen import FROZEN
 from .memory_format import of_convolutions
 
 _NORM_AFTER = {
@@ -100,7 +101,8 @@ def _foldable(node: fx.Node, model: fx.GraphModule, uses: Counter[int]) -> bool:
     # So does a pruned one, by a hook.
     if any(isinstance(hook, BasePruningMethod) for hook in layer._forward_pre_hooks.values()):
         return False
-    if type(layer) not in _NORM_AFTER or type(norm) is not _NORM_AFTER[type(layer)]:
+    kind = _NORM_AFTER.get(type(layer))
+    if kind is None or type(norm) not in (kind, FROZEN[kind]):
         return False
     if norm.running_mean is None or (isinstance(layer, nn.Linear) and not norm.affine):
         return False  # batch statistics; a case fuse_linear_bn_eval does not know

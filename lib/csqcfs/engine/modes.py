@@ -7,29 +7,27 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .frozen import DROPOUTS, FROZEN, NORM, Site, site
 from .layers import arguments, attribute, behind, names_for, put
 
-DROPOUTS = {
-    F.dropout: nn.Dropout,
-    torch.dropout: nn.Dropout,
-    F.dropout1d: nn.Dropout1d,
-    F.dropout2d: nn.Dropout2d,
-    F.dropout3d: nn.Dropout3d,
-}
 NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
-def functions_to_modules(model: fx.GraphModule, root: nn.Module) -> None:
+def functions_to_modules(model: fx.GraphModule, root: nn.Module, frozen: set[Site]) -> None:
     """Let dropout and batch norm, written as functions and traced in one mode, follow the mode as modules.
 
-    A batch norm takes the name of the norm of ``root`` whose statistics it uses, or one of its own.
+    Those at ``frozen`` are in evaluation in every mode: such a dropout goes, such a batch norm is one that stays so. A
+    batch norm takes the name of the norm of ``root`` whose statistics it uses, or one of its own.
     """
     images = behind(model.graph, lambda node: node.op == "placeholder")
-    drops = [node for node in images if node.target in DROPOUTS]
-    norms = {node: made for node in images if (made := _norm(node, model, root)) is not None}
+    drops = [node for node in images if node.target in DROPOUTS and site(node) not in frozen]
+    norms = {node: made for node in images if (made := _norm(node, model, root, site(node) in frozen)) is not None}
     order = list(model.graph.nodes)
     names = names_for(sorted(drops, key=order.index), model, "dropout")
     names |= names_for(sorted((n for n, made in norms.items() if not made[1]), key=order.index), model, "norm")
+    for node in images:
+        if node.target in DROPOUTS and site(node) in frozen:
+            node.replace_all_uses_with(node.all_input_nodes[0])
     for node in drops:
         put(node, model, DROPOUTS[node.target](*arguments(node, ("p",), (0.5,))), names[node])
     for node, (norm, owner) in norms.items():
@@ -50,12 +48,11 @@ def _drop_unread(model: fx.GraphModule) -> None:
                     delattr(module, name)
 
 
-def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module) -> tuple[nn.Module, str] | None:
+def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module, frozen: bool) -> tuple[nn.Module, str] | None:
     """A batch norm module for F.batch_norm with running statistics, and the name of the norm they come from."""
     if node.target is not F.batch_norm:
         return None
-    names = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    *tensors, training, momentum, eps = arguments(node, names, (None, None, None, None, False, 0.1, 1e-5))
+    *tensors, training, momentum, eps = arguments(node, NORM, (None, None, None, None, False, 0.1, 1e-5))
     given = [t for t in tensors if t is not None]
     if training or tensors[0] is None or any(not isinstance(t, fx.Node) or t.op != "get_attr" for t in given):
         return None
@@ -70,7 +67,9 @@ def _norm(node: fx.Node, model: fx.GraphModule, root: nn.Module) -> tuple[nn.Mod
         return None
     mean, var, weight, bias = (None if t is None else attribute(model, t.target) for t in tensors)
     momentum = owner.momentum if owned else momentum
-    norm = kind(len(mean), eps, momentum, affine=False, device=mean.device, dtype=mean.dtype).eval()
+    norm = (FROZEN[kind] if frozen else kind)(
+        len(mean), eps, momentum, affine=False, device=mean.device, dtype=mean.dtype
+    ).eval()
     norm.running_mean, norm.running_var = mean, var
     norm.affine = weight is not None
     for name, value in (("weight", weight), ("bias", bias)):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import torch
 from torch import Tensor, fx, nn
 
 from .comparing import UNSEEN, check_same, copy_modes, running, to_be_compared
 from .copies import carry, copied, opened
 from .errors import InputError, reason
+from .examples import images_like
 from .folding import refuse_hooks
+from .frozen import Site, never_training, switched
 from .graphs import Traced
 from .modes import functions_to_modules
 from .shadow import Untraceable, held
@@ -44,7 +49,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     for module in traced.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False
-    functions_to_modules(traced, root)
+    functions_to_modules(traced, root, _frozen(graph, model, example, whole))
     traced.delete_all_unused_submodules()
     traced.recompile()
     if example is not None:
@@ -55,6 +60,20 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
     traced.meta[UNSEEN] = to_compare
     return traced
+
+
+def _frozen(graph: fx.Graph, model: nn.Module, example: tuple | None, whole: tuple[type, ...]) -> set[Site]:
+    """Sites in evaluation whatever the mode, as far as a trace in training mode comes, which may end early."""
+    if not switched(graph):
+        return set()
+    more = None if example is None else images_like(example, max(len(example[0]), 3), 3)
+    root, tracer = copied(model), Tracer(more, whole)
+    for name, module in root.named_modules():
+        module.training = not tracer.is_leaf_module(module, name)
+    with torch.random.fork_rng([x.device for x in example or () if x.is_cuda]):
+        with contextlib.suppress(Exception):
+            tracer.trace(root)
+    return never_training(graph, tracer.graph)
 
 
 def _hold_ranks(graph: fx.Graph, example: tuple) -> None:
