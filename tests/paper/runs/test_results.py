@@ -89,14 +89,15 @@ def test_what_differs_most_comes_first():
     write(runs[1], changed(ann=97.0), METRICS)
     write(runs[2], changed(ann=90.0, snn=[10.0, 45.0, 97.4]), METRICS)
     write(runs[3], changed(thresholds={"act": [0.26, 4.0]}), METRICS)
-    first, *lines = differences("demo")
+    first, *lines, why = differences("demo")
+    assert "ATEN_CPU_CAPABILITY=avx2" in why and len(why.splitlines()) == 1
     assert first == "1 of 4 results equal to the repository's reference (demo)"
     assert lines == [
         f"  {runs[2]}: ANN 90 here, 97.5 there, T = 2 45 here, 50 there, T = 3 97.4 here, 97.5 there",
         f"  {runs[1]}: ANN 97 here, 97.5 there",
         f"  {runs[3]}: thresholds.act.1 0.26 here, 0.25 there",
     ]
-    assert differences("demo", most=1)[1:] == [lines[0], "  and 2 more that differ less"]
+    assert differences("demo", most=1)[1:] == [lines[0], "  and 2 more that differ less", why]
 
 
 def test_a_damaged_reference_is_named():
