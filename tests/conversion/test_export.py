@@ -10,6 +10,7 @@ from csqcfs.conversion import quantize
 from csqcfs.engine.errors import InputError
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 T = 5
 
@@ -104,6 +105,34 @@ def mean_of_steps(outputs: torch.Tensor) -> torch.Tensor:
 
 
 # SpikingJelly
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        lambda h: torch.reshape(h, shape=(h.size(0), -1)),
+        lambda h: h.reshape(h.shape[:1] + (-1,)),
+        lambda h: h.view(size=(h.shape[0], 144)),
+    ],
+)
+def test_spikingjelly_takes_every_way_to_flatten(flat):
+    functional = pytest.importorskip("spikingjelly.activation_based.functional")
+
+    class Flattening(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(144, 5)
+
+        def forward(self, x):
+            return self.fc(flat(torch.relu(self.conv(x))))
+
+    x = torch.rand(3, 3, 8, 8)
+    snn = csqcfs.convert(csqcfs.quantize_activations(Flattening(), 4, 1.0, x))
+    net = csqcfs.export.to_spikingjelly(snn)
+    functional.set_step_mode(net, "m")
+    functional.reset_net(net)
+    with torch.no_grad():
+        torch.testing.assert_close(mean_of_steps(net(x.expand(T, *x.shape))), snn(x, T))
 
 
 @pytest.mark.parametrize("per_channel", [False, True], ids=["layers", "channels"])
@@ -238,12 +267,48 @@ def test_nir_takes_a_norm_without_weights_and_inputs_by_name(nir, tmp_path):
     assert torch.allclose(back(x, 4), snn(x, 4), atol=1e-5)
 
 
+def test_nir_has_the_weights_that_a_pruned_layer_runs_with(nir, tmp_path):
+    def net(seed):
+        torch.manual_seed(seed)
+        made = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+        prune.l1_unstructured(made[0], "weight", 0.5)
+        return made
+
+    x = torch.randn(4, 2, 8, 8)
+    csqcfs.save(csqcfs.convert(csqcfs.quantize_activations(net(0), 4, 1.0, x)), tmp_path / "pruned.safetensors")
+    snn = csqcfs.load(tmp_path / "pruned.safetensors", network=net(1), example=x)  # whose hook did not run since
+    _, back = there_and_back(nir, snn, (2, 8, 8), tmp_path)
+    torch.testing.assert_close(back(x, T), snn(x, T), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda g, ifs: g.nodes["net_0"].weight.fill(float("nan")), "values that are not finite"),
+        (lambda g, ifs: ifs.v_reset.fill(-1), "are other neurons"),
+        (lambda g, ifs: ifs.metadata.update(v0="0"), "are other neurons"),
+        (lambda g, ifs: g.edges.append(g.edges[0]), "has edges twice"),
+        (lambda g, ifs: g.edges.append(("nowhere", "net_2")), "has an edge of 'nowhere', which is no node"),
+        (lambda g, ifs: (g.nodes.clear(), g.edges.clear()), "no one input and output"),
+        (lambda g, ifs: g.edges.clear(), "is damaged"),
+    ],
+)
+def test_a_nir_graph_that_contradicts_itself_is_refused(nir, spoil, words):
+    graph = csqcfs.export.to_nir(spiking("layers")[0], (9,))
+    spoil(graph, next(node for node in graph.nodes.values() if isinstance(node, nir.IF)))
+    with pytest.raises(InputError, match=words) as caught:
+        csqcfs.export.from_nir(graph)
+    assert "\n" not in str(caught.value)
+
+
 def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
     snn, x = spiking("own")
     for call, message in (
         (lambda: csqcfs.export.to_nir(snn, x.shape[1:]), r"^pad\(\) at pad has no counterpart in NIR"),
         (lambda: csqcfs.export.to_nir(spiking("layers")[0], (8,)), r"^the network does not take inputs of shape \[8\]"),
         (lambda: csqcfs.export.to_nir(spiking("layers")[0], 9), "^shape = 9: expected the sizes of one input"),
+        (lambda: csqcfs.export.to_nir(spiking("layers")[0], (10**12, 10**12)), "^the network does not take inputs of"),
+        (lambda: csqcfs.export.to_nir(spiking("layers")[0].bfloat16(), (9,)), "^an SNN in bfloat16"),
         (lambda: csqcfs.export.to_nir(nn.Linear(2, 2), (2,)), "^a Linear: expected the SNN"),
         (lambda: csqcfs.export.from_nir(tmp_path / "absent.nir"), "absent.nir is no NIR file"),
     ):

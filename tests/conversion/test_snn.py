@@ -343,6 +343,16 @@ class Sum(nn.Module):
         return self.b(torch.relu(self.a(x) + self.a(y)))
 
 
+def test_no_lock_of_a_progress_bar_is_taken(monkeypatch):
+    """A Ctrl-C inside would leave it taken, for other threads to wait for."""
+    x = torch.rand(2, 3, 8, 8)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 1.0, x))
+    expected = snn(x, 3)
+    monkeypatch.setattr(torch.fx.interpreter, "tqdm", lambda *_, **__: pytest.fail("a progress bar"))
+    assert torch.equal(snn(x, 3), expected)
+
+
 def test_inputs_one_by_one_are_one_line():
     x, y = torch.rand(2, 40, 4, generator=torch.Generator().manual_seed(0))
     snn = csqcfs.convert(csqcfs.quantize_activations(Sum(), 4, 1.0, (x, y)))

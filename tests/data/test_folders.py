@@ -81,6 +81,20 @@ def test_second_load_reads_the_cache_and_a_changed_file_does_not(root, monkeypat
     assert len(list(paths.image_cache().iterdir())) == 2
 
 
+def test_other_pixels_in_files_of_the_same_names_sizes_and_times_are_read(root, tmp_path):
+    """Two folders of one name, as an archive unpacked twice has them."""
+    other = tmp_path / "elsewhere" / root.name
+    for place, colour in ((root, 0), (other, 255)):
+        write_folders(place)
+        for split, kind, name in ((s, c, f"{i}.bmp") for s in ("train", "test") for c in ("ant", "bee") for i in (7, 8)):
+            for old in (place / split / kind).glob("*.png"):
+                old.unlink()
+            Image.new("RGB", (5, 6), (colour,) * 3).save(place / split / kind / name)
+            os.utime(place / split / kind / name, ns=(1, 1))
+    assert int(folders.load(root, "set")[0]["train_images"].max()) == 0
+    assert int(folders.load(other, "set")[0]["train_images"].min()) == 255
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0, 1, exclude_max=True), st.booleans())
 def test_damaged_cache_is_named(root, place, cut):

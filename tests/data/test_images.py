@@ -104,6 +104,7 @@ def test_from_pillow_images(mode, channels):
         ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
         ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
         ([(torch.zeros(1, 2, 2), -1)], "labels -1"),
+        ([(torch.zeros(1, 2, 2), 0), (torch.zeros(1, 2, 2), 2**70)], f"label {2**70} of image 1: expected the number"),
     ],
 )
 def test_from_dataset_names_what_is_wrong(data, words):

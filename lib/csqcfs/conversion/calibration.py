@@ -13,7 +13,7 @@ trained knows better: each site places its threshold by a rule on the pre-activa
 "least squares" knows L and is the one to begin with; the others come from conversion without quantized training.
 
 Which to choose, measured on a ResNet-20 with ReLU (87.0 %; 512 training images calibrate; 500 test images of CIFAR-10,
-so that differences below 3 points may be noise) without any training, as plain SNN:
+so that differences below 5 points may be noise) without any training, as plain SNN:
 
 | L | rule          | thresholds    | ANN  | T = 1 | 2    | 4    | 8    | 16   | 32   |
 |---|---------------|---------------|------|-------|------|------|------|------|------|

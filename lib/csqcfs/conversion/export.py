@@ -91,6 +91,8 @@ class Repeat(nn.Module):
     def forward(self, x):
         if isinstance(x, Tensor):
             return x if self.steps == 1 else x.expand(self.steps, *x.shape).flatten(0, 1)
+        if self.batch and isinstance(x, tuple):  # sizes that begin with the number of images
+            return (x[0] * self.steps, *x[1:]) if x[0] > 0 else x
         return x * self.steps if self.batch else x
 
 
@@ -99,7 +101,9 @@ def _repeat_constants(graph: fx.GraphModule) -> None:
     constant, timed = dependence(graph)
     for node in [node for node in graph.graph.nodes if node in constant]:
         for number, reader in enumerate([user for user in node.users if user in timed]):
-            size = reader.args[1] if reader.target in ("view", "reshape", torch.reshape) else None
+            size = None
+            if reader.target in ("view", "reshape", torch.reshape):
+                size = reader.args[1] if len(reader.args) > 1 else reader.kwargs.get("shape", reader.kwargs.get("size"))
             batch = node is (size[0] if isinstance(size, (tuple, list)) else size)
             name = f"repeat_{node.name}_{number}"
             graph.add_submodule(name, Repeat(batch))

@@ -64,6 +64,8 @@ def to_nir(snn: SNN, shape: Sequence[int]):
         sizes = torch.Size(shape)
     except TypeError as error:
         raise InputError(f"shape = {shape!r}: expected the sizes of one input, such as (3, 32, 32)") from error
+    if any(tensor.dtype == torch.bfloat16 for tensor in snn.state_dict().values()):
+        raise InputError("an SNN in bfloat16, which NIR's arrays do not have: expected float32; call .float() first")
     return _Writer(snn.graph, require_nir(), sizes).write()
 
 
@@ -74,19 +76,20 @@ class _Writer:
         self.nodes: dict[str, Any] = {}
         self.edges: list[tuple[str, str]] = []
         self.values: dict[fx.Node, list[Term]] = {}
+        self.ran = duplicate(graph)  # by a run, hooks such as those of pruning renew the weights that they make
         self.shapes = self._shapes()
 
     def _shapes(self) -> dict[fx.Node, tuple[int, ...]]:
         """Of every tensor without its batch dimension."""
-        bare = duplicate(self.graph)
+        bare = self.ran
         for name, module in self.graph.named_modules():
             if isinstance(module, IF):
                 bare.set_submodule(name, nn.Identity())
         like = next(self.graph.parameters(), torch.zeros(1))
         try:
             note_shapes(bare, (torch.zeros(1, *self.shape, dtype=like.dtype, device=like.device),))
-        except InputError as error:
-            why = reason(error.__cause__)
+        except (InputError, RuntimeError) as error:
+            why = reason(error.__cause__ or error)
             raise InputError(f"the network does not take inputs of shape {list(self.shape)} ({why})") from error
         found = {node.name: node.meta.get("shape") for node in bare.graph.nodes}
         return {
@@ -100,7 +103,10 @@ class _Writer:
         for name, layer in self.layers.items():
             weight, bias = layer.weight.cpu().numpy(), layer.bias.cpu().numpy()
             self.nodes[name] = getattr(self.nir, layer.kind)(weight=weight, bias=bias, **layer.settings)
-        return self.nir.NIRGraph(self.nodes, self.edges, dict(STATED))
+        try:
+            return self.nir.NIRGraph(self.nodes, self.edges, dict(STATED))
+        except ValueError as error:  # of a size that nir infers otherwise, such as behind a kernel that is not square
+            raise InputError(f"nir refuses the graph ({reason(error)}): expected layers whose sizes it infers") from error
 
     def _value(self, node: fx.Node) -> list[Term]:
         alone = len(node.users) == 1
@@ -140,6 +146,7 @@ class _Writer:
 
     def _weights(self, node: fx.Node, module: nn.Module) -> list[Term]:
         """A layer, with the factor of its input in its weights where that is one term."""
+        module = self.ran.get_submodule(node.target)
         if isinstance(module, nn.BatchNorm2d):  # on the image itself or behind a sum
             scale = (module.running_var + module.eps).rsqrt() * (1 if module.weight is None else module.weight)
             bias = (0 if module.bias is None else module.bias) - module.running_mean * scale

@@ -155,7 +155,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
 
     Raises:
         InputError: unknown activation; no quantized activation; a threshold that is not positive, which
-            has no inverse under Softplus; unknown channels; a hook on a site.
+            no activation starts from and Softplus does not reach; unknown channels; a hook on a site.
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -169,8 +169,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         theta = old.threshold.detach()
         if not bool((theta > 0).all()):
             raise NonpositiveThreshold(
-                f"threshold {float(theta.min()):.4g} at {name}: expected a positive one, since Softplus reaches "
-                "no other; train stage 1 with a higher initial threshold or a lower rate"
+                f"threshold {float(theta.min()):.4g} at {name}: expected a positive one, since {activation} starts "
+                "from no other; train stage 1 with a higher initial threshold or a lower rate"
             )
         if issubclass(kind, CQCFS):
             if old.channels is None and "example" in getattr(model, "meta", {}):

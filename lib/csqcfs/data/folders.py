@@ -67,7 +67,7 @@ def scan_splits(root: Path) -> Found:
 
 
 def fingerprint(found: Found) -> str:
-    """Changes with any file's name, size or time of change.
+    """Changes with any file's name, size or times of change; that of its inode no tool sets back.
 
     Raises:
         InputError: a file that is not there, such as a link to nowhere.
@@ -82,7 +82,8 @@ def fingerprint(found: Found) -> str:
                     raise InputError(
                         f"cannot read {entry.path} ({error.strerror}): replace or remove this image"
                     ) from error
-                digest.update(f"{split}/{name}/{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+                digest.update(os.fsencode(f"{split}/{name}/{entry.name}\0{stat.st_size}\0"))
+                digest.update(f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -15,6 +15,9 @@ from ..engine.errors import InputError
 from .pixels import pixels
 
 
+LARGEST_LABEL = 99_999  # more classes than any data set has: another number got in place of the label
+
+
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over all pixels, in units of the full range 0..1."""
     values = torch.arange(256, dtype=torch.float64) / 255
@@ -177,6 +180,11 @@ class ImageSet:
                 ) from None
         if not images:
             raise InputError("a data set without images: expected at least one (image, label) pair")
+        if max(labels) > LARGEST_LABEL:
+            raise InputError(
+                f"label {max(labels)} of image {labels.index(max(labels))}: expected the number of a class, from 0 to "
+                f"at most {LARGEST_LABEL}; number the classes one by one"
+            )
         if classes is None:
             classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
         stacked = torch.stack(images)

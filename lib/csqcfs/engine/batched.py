@@ -24,6 +24,17 @@ class Batched(fx.Interpreter):
         super().__init__(graph)
         self.extra_traceback = False
 
+    def run(self, *args: Any) -> Any:
+        """As `fx.Interpreter.run`, without its progress bar, which takes a lock even where it is not shown: a Ctrl-C
+        there leaves it taken, and every other thread waits for ever."""
+        self.env, self.args_iter = {}, iter(self.graph.process_inputs(*args))
+        for node in self.graph.nodes:
+            self.env[node] = self.run_node(node)
+            for read in self.user_to_last_uses.get(node, ()):
+                del self.env[read]
+            if node.op == "output":
+                return self.graph.process_outputs(self.env[node])
+
     def call_function(self, target: Any, args: tuple, kwargs: dict) -> Any:
         if target is torch.squeeze and len(args) == 1 and not kwargs:
             return _squeezed(args[0])
@@ -32,7 +43,10 @@ class Batched(fx.Interpreter):
     def call_method(self, target: str, args: tuple, kwargs: dict) -> Any:
         if target == "squeeze" and len(args) == 1 and not kwargs:
             return _squeezed(args[0])
-        return super().call_method(copying(target, args, kwargs), args, kwargs)
+        method = copying(target, args, kwargs)
+        if method == "reshape" and "size" in kwargs:  # as view calls it
+            kwargs = {"shape": kwargs["size"]}
+        return super().call_method(method, args, kwargs)
 
 
 def _squeezed(x: Tensor) -> Tensor:

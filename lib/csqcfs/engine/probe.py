@@ -132,7 +132,8 @@ def _together(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict[st
             ) from error
         raise InputError(
             f"{named(node, graph, name)} cannot run over all steps at once, with time along the batch "
-            f"({reason(error)}): expected the batch in dimension 0; keep it there{line(node)}"
+            f"({reason(error)}): expected the batch in dimension 0, and inputs of the size that it was built for; keep "
+            f"it there, or give it these{line(node)}"
         ) from error
     return together
 

@@ -4,9 +4,9 @@ With the step theta / L of the activation, in place of theta, and v(0) of half a
 
     k = clip(floor((v + x) / step), 0, L);   v <- v + x - k step;   output k step
 
-so that the first step of each neuron is QCFS itself and T = 1 loses nothing. The price: a spike has L + 1 values, so
-that a link carries ceil(log2(L + 1)) bits, and a synapse multiplies its weight by a small number, which is as many
-shifted additions at most.
+so that the first step of each neuron is QCFS itself and T = 1 loses nothing but rounding. The price: a spike has L + 1
+values, so that a link carries ceil(log2(L + 1)) bits, and a synapse multiplies its weight by a small number, which is
+at most as many shifted additions; for L = 4 fewer would do, since no level up to 4 has more than two bits set.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
 have a record (1 MB each, seed 0) to the package: under their plain names those of "quick", where its fine-tunings
-start, with "-turns" behind it the one that was fine-tuned at several L, and with "-paper" those of the paper's own
+start, with "-turns" or "-mixed" behind it those that were fine-tuned at several L, and with "-paper" those of the paper's own
 schedule. Larger networks stay here; their digests are in the records.
 """
 
@@ -48,7 +48,7 @@ def publish_networks(profile: Profile, runs: Iterable[Run]) -> list[Path]:
 
 
 def _published(profile: Profile) -> dict[str, Training]:
-    """The ResNet-20 of each data set of CIFAR and each end, and the one in turns, by their names in the package."""
+    """The ResNet-20 of each data set of CIFAR and each end, and those of several L, by their names in the package."""
     suffix = "" if profile.name == "quick" else f"-{profile.name}"
     sets = [name for name in data.CIFAR if profile.datasets.get(name, name) == name]
     named = {
@@ -56,7 +56,12 @@ def _published(profile: Profile) -> dict[str, Training]:
         for dataset in (sets if SMALL in profile.networks else ())
         for end in ENDS
     }
-    return named | {f"{SMALL}-{dataset}-csqcfs-turns": beyond.turns(profile, dataset) for dataset in profile.starts}
+    several = {"turns": beyond.turns, "mixed": beyond.mixed}
+    return named | {
+        f"{SMALL}-{dataset}-csqcfs-{name}": of(profile, dataset)
+        for dataset in profile.starts
+        for name, of in several.items()
+    }
 
 
 def _trained_as(path: Path) -> str | None:

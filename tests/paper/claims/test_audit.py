@@ -27,7 +27,7 @@ VERDICTS = {
     "eq13-uneven-input": "does not hold",
     "eq14-outer-cases": "does not hold",
     "eq14-middle-case": "does not hold",
-    "eq14-normalised-neuron": "does not hold",
+    "eq14-normalised-neuron": "holds",
     "negative-threshold-behaviour": "holds",
     "fig3-negative-activation": "does not hold",
     "softplus-range": "holds",

@@ -108,12 +108,36 @@ def test_the_demo_shows_and_judges_nothing():
 def test_marginal_and_similar_are_two_sided():
     def verdict(gain: float) -> Verdict:
         rows = {
-            ("figure4", "cifar10", "vgg16", end, 4): [record(level)]
+            ("figure4", dataset, network, end, 4): [record(level)]
+            for dataset, network in panels
             for end, level in (("qcfs", 80.0), ("csqcfs", 80.0 + gain))
         }
         return run("ann-comparable", rows).verdict
 
+    panels = [(dataset, network) for dataset in ("cifar10", "cifar100") for network in ("vgg16", "resnet20")]
+
     assert [verdict(gain) for gain in (-3.0, -1.0, 0.0, 1.0, 3.0)] == [FAILED_ONCE, OPEN, HELD_ONCE, OPEN, FAILED_ONCE]
+
+
+def test_a_claim_about_all_networks_needs_all_to_hold():
+    one = {("figure4", "cifar10", "vgg16", end, 4): [record(80.0)] for end in ("qcfs", "csqcfs")}
+    outcome = run("ann-comparable", one)
+    assert outcome.verdict is Verdict.NOT_TESTED and "without 3 of 4 panels of Fig. 4" in outcome.found
+    two = {("table1", "resnet18", method): [record(level)] for method, level in (("qcfs", 80.0), ("srp", 90.0))}
+    two["table1", "resnet18", "ours"] = two["table1", "resnet18", "cos"] = [record(95.0)]
+    for claim in ("srp-against-qcfs", "gap-to-ann"):
+        outcome = run(claim, two)
+        assert outcome.verdict is not HELD_ONCE and "without 8 of 9 networks of Tables 1-2" in outcome.found
+
+
+def test_a_threshold_below_zero_at_the_end_of_stage_1_is_a_counterexample():
+    key = ("figure6", "a", "cifar10", "resnet20", "qcfs", 8, 1.0, "snn")
+    ended = record(80.0)
+    ended.metrics["thresholds"] = {"act": [0.4], "other": [-0.5]}
+    outcome = run("alg1-negative-start", {key: [ended]})
+    assert outcome.verdict is FAILED and "1 of 1 QCFS network of Fig. 6 could not" in outcome.found
+    ended.metrics["thresholds"]["other"] = [0.5]
+    assert run("alg1-negative-start", {key: [ended]}).verdict is HELD
 
 
 def test_the_energy_of_more_or_less_is_minor_only_within_its_range():

@@ -117,7 +117,7 @@ def two_stage_ann_cifar10(evidence: Evidence) -> Outcome:
 
 @CLAIMS.both(
     "Section 5.4.2, Table 4",
-    f"CIFAR-10: the SNN improves only marginally (within {SIMILAR:g} point) beside the ANN (less than half)",
+    f"implied: CIFAR-10: the SNN improves only marginally (within {SIMILAR:g} point) beside the ANN (less than half)",
 )
 def two_stage_snn_cifar10(evidence: Evidence) -> Outcome:
     conditions = strategies(evidence, "layer-wise", "origin", TIMESTEPS, ("cifar10",), low=-SIMILAR, high=SIMILAR)

@@ -11,6 +11,15 @@ from .evidence import Printed, Recorded, place, where
 CLAIMS = Claims()
 
 
+PANELS = {(dataset, network) for dataset in ("cifar10", "cifar100") for network in ("vgg16", "resnet20")}
+
+
+def unseen(conditions: list[Condition]) -> str:
+    """The panels of Fig. 4 that ``conditions`` leave out, as a number."""
+    left = PANELS - {row[1:3] for one in conditions for row in one.rows}
+    return f"{len(left)} of {len(PANELS)} panels of Fig. 4" if left else ""
+
+
 def relative_to(ours: Recorded, reference: str, ends: tuple[str, ...], above: int) -> list[Condition]:
     """ANNs of Fig. 4 that end with one of ``ends`` beside those with ``reference``, for L above ``above``."""
     conditions = []
@@ -37,7 +46,8 @@ def ann_comparable(paper: Printed) -> Outcome:
 
 @CLAIMS.and_on_records("ann-comparable")
 def ann_like_qcfs(ours: Recorded) -> Outcome:
-    return decide(ours, relative_to(ours, "qcfs", ("csqcfs",), 0))
+    found = relative_to(ours, "qcfs", ("csqcfs",), 0)
+    return decide(ours, found, lacking=unseen(found))
 
 
 @CLAIMS.printed(
@@ -51,4 +61,5 @@ def level_with_relu(paper: Printed) -> Outcome:
 
 @CLAIMS.and_on_records("level-with-relu")
 def ann_like_relu(ours: Recorded) -> Outcome:
-    return decide(ours, relative_to(ours, "relu", ("qcfs", "csqcfs"), 4), "L > 4")
+    found = relative_to(ours, "relu", ("qcfs", "csqcfs"), 4)
+    return decide(ours, found, "L > 4", lacking=unseen(found))

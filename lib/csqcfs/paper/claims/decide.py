@@ -83,12 +83,15 @@ def decide(
         verdict = Verdict.HOLDS_ONCE if any(one.once for one in distinct) else Verdict.HOLDS
     elif outside:
         verdict = Verdict.FAILS_ONCE if all(one.once for one in outside) else Verdict.FAILS
-    if lacking and verdict in (Verdict.HOLDS, Verdict.HOLDS_ONCE):
-        verdict = Verdict.NOT_TESTED
+    verdict = _unless(lacking, verdict)
     missing = f"without {lacking}" if lacking else ""
     size = evidence.size(rows, [one.found.seeds for one in distinct])
     found = summary(distinct, inside, outside)
     return Outcome(verdict, "; ".join(filter(None, (found, note, missing, refused, size))))
+
+
+def _unless(lacking: str, verdict: Verdict) -> Verdict:
+    return Verdict.NOT_TESTED if lacking and verdict in (Verdict.HOLDS, Verdict.HOLDS_ONCE) else verdict
 
 
 def summary(conditions: Sequence[Condition], inside: Sequence[Condition], outside: Sequence[Condition]) -> str:
@@ -127,11 +130,16 @@ def ahead(
 
 
 def every(
-    found: Sequence[tuple[str, float]], holds: Callable[[float], bool], unit: str, note: str = "", once: bool = False
+    found: Sequence[tuple[str, float]],
+    holds: Callable[[float], bool],
+    unit: str,
+    note: str = "",
+    once: bool = False,
+    lacking: str = "",
 ) -> Outcome:
     """Whether all of some values fulfil a condition; names those that do not, or the extremes.
 
-    No interval is known of them: ``once`` says that they are of one seed.
+    No interval is known of them: ``once`` says that they are of one seed; ``lacking`` is as in `decide`.
     """
     if not found:
         return NOT_RUN
@@ -143,4 +151,4 @@ def every(
         text += "; not " + ", ".join(f"{name} ({value:.2f})" for name, value in failed[:NAMED])
         text += f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
     verdict = (Verdict.FAILS_ONCE if failed else Verdict.HOLDS_ONCE) if once else Outcome.of(not failed, "").verdict
-    return Outcome(verdict, "; ".join(filter(None, (text, note))))
+    return Outcome(_unless(lacking, verdict), "; ".join(filter(None, (text, note, lacking and f"without {lacking}"))))

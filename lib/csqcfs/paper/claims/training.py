@@ -77,7 +77,7 @@ def softplus_against_exponential(paper: Printed) -> Outcome:
 
 @CLAIMS.records("Section 4.1.3", "implied: plain SNNs and their ANN are more accurate with Softplus than with Exp")
 def softplus_before_exponential(ours: Recorded) -> Outcome:
-    columns, found = {"ANN": ANN, "T = 1": 1, "T = 2": 2, "T = 4": 4}, []
+    columns, found = {"ANN": ANN, "T = 1": 1, "T = 2": 2, "T = 4": 4, "T = 8": 8}, []
     datasets = list(dict.fromkeys(dataset for dataset, *_ in ours.keys("softplus")))
     for dataset in datasets:
         mine, other = (("softplus", dataset, end, "plain") for end in ("csqcfs", "ceqcfs"))
@@ -180,10 +180,14 @@ def second_stage_starts(ours: Recorded) -> Outcome:
         and training["stages"][-1]["activation"] in SOFTPLUS
     }
     refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
-    if not runs:
+    first = [key for key in ours.keys("figure6") if key[3] == "qcfs" and key[-1] == "snn"]
+    below = [key for key in first if ours.lowest("figure6", *key) <= 0]
+    if not runs and not first:
         return NOT_RUN
-    text = f"{len(refused)} of {count(len(runs), 'run')} could not start stage 2"
-    return Outcome.of(not refused, "; ".join([text, *dict.fromkeys(refused[:3])]))
+    text = [f"{len(refused)} of {count(len(runs), 'run')} could not start stage 2"] if runs else []
+    if below:
+        text.append(f"{len(below)} of {count(len(first), 'QCFS network')} of Fig. 6 could not, ending with a threshold ≤ 0")
+    return Outcome.of(not refused and not below, "; ".join([*text, *dict.fromkeys(refused[:3])]))
 
 
 @CLAIMS.printed("Algorithm 1 line 16", "the SNN's threshold is λ, and the SNN then matches CS-QCFS")

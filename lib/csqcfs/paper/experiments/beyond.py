@@ -17,7 +17,8 @@ T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
-SEEDS = (0, 1, 2)  # of the trainings at L = 1 and in turns, and of `SEEDED`, whatever others have
+MIXTURES = {4: (4, 4, 4, 2), 8: (8, 8, 4, 2)}  # quantization steps that take turns in `mixed`, by the network's own
+SEEDS = (0, 1, 2)  # of the trainings at L = 1, in turns and mixed, and of `SEEDED`, whatever others have
 # second stages with several seeds, which differ more than images do
 SEEDED = ("csqcfs", "ctqcfs", "ceqcfs", "cqcfs")
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
@@ -44,6 +45,12 @@ def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **change
 def turns(profile: Profile, dataset: str = "cifar10", seed: int = 0) -> Training:
     """CS-QCFS trained at several L in turns, from the start with thresholds calibrated for L = 1."""
     return profile.tuning("csqcfs", dataset=dataset, seed=seed, L=1, thresholds="calibrated", levels=TURNS)
+
+
+def mixed(profile: Profile, dataset: str = "cifar10", seed: int = 0) -> Training:
+    """CS-QCFS that keeps its own L and thresholds, with some batches at a smaller L."""
+    *_, full = LEVELS[dataset]
+    return profile.tuning("csqcfs", dataset=dataset, seed=seed, levels=MIXTURES[full])
 
 
 def _of_each(profile: Profile, rows: Callable[[str], Rows]) -> Rows:
@@ -76,7 +83,7 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (data set, network, L, method): CS-QCFS trained at each L, CE-QCFS, and the start with its own thresholds,
     untrained.
 
-    "turns" is that of `turns`; its ANN is that of L = 1.
+    "turns" is that of `turns`, whose ANN is that of L = 1; "mixed" that of `mixed`, whose ANN is that of its own L.
 
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
     behind on the validation images. At other L it starts from its own, where the start is close to what it was.
@@ -96,6 +103,7 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
     rows["ceqcfs", full, "plain"] = _snn(profile, every, "ceqcfs", "plain", **on)
     rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated", **on)
     rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, dataset, s), method="plain", T=T) for s in every]
+    rows["mixed", full, "plain"] = [Run.of("accuracy", mixed(profile, dataset, s), method="plain", T=T) for s in every]
     for key, end, changes in (
         (("start", full), "qcfs", {"epochs": 0}),
         (("csqcfs", full), "csqcfs", {}),
@@ -106,6 +114,7 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
         rows[*key, "sure"] = [Run.of("certainty", one, method="plain", T=T) for one in trained]
     counted = {("csqcfs", full, "cos"): ("csqcfs", {}), ("start", full, "srp"): ("qcfs", {"epochs": 0})}
     counted["start", full, "cos"] = ("qcfs", {"epochs": 0})
+    counted["ceqcfs", full, "cos"] = ("ceqcfs", {})
     return rows | {key: _snn(profile, seeds, end, key[2], **changes, **on) for key, (end, changes) in counted.items()}
 
 

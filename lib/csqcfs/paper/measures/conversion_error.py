@@ -15,8 +15,8 @@ the way from ReLU to the SNN is a telescoping sum:
     unevenness    o' - g_T(z')                     spikes that come too early or too late
 
 The last three add up to the SNN's error o' - g_L(z), all five to its distance from ReLU. Clipping has no part
-in the SNN's error, since both networks clip at theta (Eq. 13 says that the whole error is 0, which leaves out
-the last two parts).
+in the SNN's error, since both networks clip at theta. Eq. 13 says that the error of one layer at equal input is 0,
+which leaves out flooring where T is not L, and unevenness.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ Published counts differ in what they do with three kinds of inputs:
 
 A spike that carries one of several levels ("graded") is a small number, and a MAC in every convention.
 
-Counts here are per image. Zero inputs cost nothing; membrane updates and biases are not counted, as in the paper.
+Counts here are per image. Zero inputs cost nothing; membrane updates and biases are not counted; whether the paper
+counts them it does not say.
 """
 
 from __future__ import annotations

@@ -20,12 +20,13 @@ from . import said
 
 NETWORKS = {
     "csqcfs": "CS-QCFS",
+    "mixed": "CS-QCFS, mixed",
     "turns": "CS-QCFS, in turns",
     "other": "CS-QCFS, other start",
     "ceqcfs": "CE-QCFS",
     "start": "QCFS, the start",
 }
-TURNS = ", ".join(map(str, beyond.TURNS))
+SEVERAL = ("turns", "mixed")  # networks that were trained at several L
 ACCURACIES = ("ANN", *(f"T = {T}" for T in beyond.SHOWN))  # columns of `accuracies`
 
 
@@ -48,12 +49,13 @@ def levels(page) -> list[int]:
 
 def trained_at(network: str, L: int) -> str:
     """Quantization steps of the training."""
-    return TURNS if network == "turns" else str(L)
+    of = {"turns": beyond.TURNS, "mixed": beyond.MIXTURES.get(L)}.get(network) or (L,)
+    return ", ".join(map(str, of))
 
 
 def named(network: str, L: int) -> str:
     """A network in a sentence or a legend."""
-    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}" + " in turns" * (network == "turns")
+    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}" + " in turns" * (network in SEVERAL)
 
 
 def accuracies(records: Sequence[Record]) -> list[str]:
@@ -91,51 +93,65 @@ def answers(page) -> dict[str, list[Answer]]:
     return found
 
 
-def turns_gaps(page, L: int) -> dict[int, compare.Difference]:
-    """The network trained in turns minus CS-QCFS of one L, in points, by T; empty where one has no record."""
-    gaps = {T: said.compared(page, ("turns", 1, "plain"), ("csqcfs", L, "plain"), T) for T in beyond.SHOWN}
-    return {T: gap for T, gap in gaps.items() if gap is not None}
+def several(page) -> dict[tuple[str, int], list[Record]]:
+    """Networks that were trained at several L, with their records; those without are absent."""
+    keys = [(network, L) for network in SEVERAL for L in levels(page)]
+    return {key: found for key in keys if (found := page.results((*key, "plain")))}
 
 
-def turns_frame(page) -> pd.DataFrame:
-    """`turns_gaps` as a table, with half of the 95 % interval; n seeds that both have."""
+def gaps(page, network: str, own: int, L: int) -> dict[str, compare.Difference]:
+    """A network of `several` minus CS-QCFS of one L, in points, by the columns of `ACCURACIES`; {} without records.
+
+    The ANN of another L is another network's.
+    """
+    columns = dict(zip(ACCURACIES, ("ann", *beyond.SHOWN), strict=True))
+    if own != L:
+        del columns["ANN"]
+    found = {name: said.compared(page, (network, own, "plain"), ("csqcfs", L, "plain"), c) for name, c in columns.items()}
+    return {name: gap for name, gap in found.items() if gap is not None}
+
+
+def several_frame(page) -> pd.DataFrame:
+    """`gaps` as a table, with half of the 95 % interval; n seeds that both have."""
     lines = []
-    for L in levels(page):
-        if gaps := turns_gaps(page, L):
-            lines.append((named("csqcfs", L), str(gaps[1].seeds), *(gap.short() for gap in gaps.values())))
-    columns = ["in turns, minus", "n", *(f"T = {T}" for T in beyond.SHOWN)]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+    for network, own in several(page):
+        for L in levels(page):
+            if found := gaps(page, network, own, L):
+                cells = [found[name].short() if name in found else "" for name in ACCURACIES]
+                lines.append((named(network, own), f"CS-QCFS, L = {L}", str(found["T = 1"].seeds), *cells))
+    columns = ["Network", "minus", "n", *ACCURACIES]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
-def turns_sentence(page) -> list[str]:
-    """What one network trained at several L reaches, against those of L = 1 and of the paper's L."""
-    if not (found := page.results(("turns", 1, "plain"))):
-        return []
-    reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
-    against = []
-    for L in (1, levels(page)[-1]):
-        if gaps := turns_gaps(page, L):
-            points = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in gaps.items())
-            against.append(f"against the one of L = {L} alone {points} points ({count(gaps[1].seeds, 'seed')})")
-    lead = f"One network trained at L = {TURNS} in turns has {reached} ({said.rests_on(found)})"
-    return [f"{'; '.join([lead, *against])}."]
+def several_sentences(page) -> list[str]:
+    """What each network trained at several L reaches, and how it stands to those of L = 1 and of the paper's L."""
+    told = []
+    for (network, own), found in several(page).items():
+        reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
+        told.append(f"{named(network, own)} has {reached} ({said.rests_on(found)}){_verdicts(page, network, own)}.")
+    return told
 
 
-def turns_verdicts(page) -> list[str]:
-    """`turns_gaps` in words, against the same networks as in `turns_sentence`."""
+def several_verdicts(page) -> list[str]:
+    """`gaps` in words, against the same networks as in `several_sentences`."""
+    every = {key: _verdicts(page, *key) for key in several(page)}
+    return [f"{named(*key)}{words}." for key, words in every.items() if words]
+
+
+def _verdicts(page, network: str, own: int) -> str:
     told = []
     for L in (1, levels(page)[-1]):
-        groups = said.by_verdict({str(T): gap for T, gap in turns_gaps(page, L).items()})
+        groups = said.by_verdict(gaps(page, network, own, L))
         if groups:
-            words = ", ".join(f"{word} at T = {', '.join(steps)}" for word, steps in groups.items())
-            told.append(f"against the one of L = {L} alone {words}")
-    return [f"The network trained at L = {TURNS} in turns is {'; '.join(told)}."] if told else []
+            words = ", ".join(f"{word} at {', '.join(places)}" for word, places in groups.items())
+            told.append(f"against CS-QCFS, L = {L} {words}")
+    return f" is {'; '.join(told)}" if told else ""
 
 
 def trained_frame(page) -> pd.DataFrame:
     """CS-QCFS of `frame` by the L of its training, for whoever has not read the page."""
     lines = []
-    for network in ("csqcfs", "turns"):
+    for network in ("csqcfs", *SEVERAL):
         for L in levels(page):
             if found := page.results((network, L, "plain")):
                 lines.append((named(network, L), str(len(found)), *accuracies(found)))
@@ -171,8 +187,11 @@ def best_sentence(page) -> list[str]:
 def best_frame(page) -> pd.DataFrame:
     """`best` as a table."""
     found = best(page, 1, 2, 4, 8, 12, 84)
-    lines = [(str(clock), one.name, str(one.T), f"{one.accuracy:.2f}") for clock, one in found.items()]
-    columns = ["steps on the clock, at most", "network", "its T", "accuracy (%)"]
+    lines = [
+        (str(clock), one.name, str(one.T), str(len(one.records)), said.cell(one.records, one.T))
+        for clock, one in found.items()
+    ]
+    columns = ["steps on the clock, at most", "network", "its T", "n", "accuracy (%)"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
 
@@ -209,7 +228,7 @@ def sentences(page) -> list[str]:
             f"Trained at L = 1, one honest step reaches {said.cell(one, 1)} % (its ANN {said.cell(one, 'ann')} %; "
             f"{said.rests_on(one)}){against}."
         )
-    found += turns_sentence(page) + best_sentence(page)
+    found += several_sentences(page) + best_sentence(page)
     told = [
         f"{NETWORKS[network].split(',')[0]} at L = {L} takes {test['steps'][place]:.2f} steps on average "
         f"({test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %)"

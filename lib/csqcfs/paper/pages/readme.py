@@ -74,7 +74,7 @@ def few_steps() -> list[str]:
     parts = [
         f"Without hidden steps: fine-tuned for {honest.profile.tuning_epochs} epochs from one network of the package"
         f"{' for each data set' * (len(honest.profile.starts) > 1)}; "
-        "± is half of the 95 % interval, over images alone where n = 1; in turns, the ANN is that of L = 1. More is "
+        "± is half of the 95 % interval, over images alone where n = 1; the ANN of L = 1, 2, 4 in turns is that of L = 1. More is "
         "in [The honest first step](notebooks/honest_first_step.ipynb) and [What Softplus "
         "costs](notebooks/softplus.ipynb).",
         "L is the number of levels above 0 that the activation was trained with; plain neurons have no hidden steps. "
@@ -87,7 +87,7 @@ def few_steps() -> list[str]:
             parts += [f"{part.seen('network')}, {part.seen('dataset')}, {images}:", formats.to_markdown(frame)]
     told = [
         *said.of_each(honest, first_step.best_sentence),
-        *said.of_each(honest, first_step.turns_verdicts),
+        *said.of_each(honest, first_step.several_verdicts),
         *said.of_each(stages, softplus.seeded_verdicts),
         *said.of_each(stages, softplus.seed_noise),
     ]

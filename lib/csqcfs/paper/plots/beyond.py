@@ -100,6 +100,7 @@ def _few_looks(levels: Sequence[int]) -> dict[tuple[str, int], tuple[str, str | 
     return {
         **{("csqcfs", L): look for L, look in zip(levels, FEW, strict=True)},
         ("turns", 1): ("#D6278A", "*"),
+        ("mixed", full): ("#E69F00", "X"),
         ("ceqcfs", full): (exponential.colour, exponential.marker),
         ("start", full): (qcfs.colour, None),
     }
