@@ -27,8 +27,8 @@ paper_audit = page.open("audit", profile, seeds)
 paper_audit.found()
 
 # %% [markdown]
-# Every check recomputes a statement from printed numbers or from the definitions, in code that shares nothing with our
-# implementation. "Does not hold" is about the text at hand, which was read by a machine from the published page: where a lost
+# Every check recomputes a statement from printed numbers or from the definitions, in code that shares no
+# neuron and no activation with our implementation. "Does not hold" is about the text at hand, which was read by a machine from the published page: where a lost
 # sign or factor would explain it, the finding says so.
 
 # %% [markdown]

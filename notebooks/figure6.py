@@ -48,7 +48,7 @@ figure6.figure(thresholds.figure6(figure6), "Smallest threshold of each layer an
 # A network with a negative threshold still computes: QCFS then passes on negative inputs and blocks positive ones. An IF
 # neuron with a negative threshold does something else (Eqs. 12-14): it fires at every step for every positive input, and
 # its spikes are worth a negative value. So the layer after it hears less the more it should hear, and the network can
-# end *below* guessing. Rows with such a threshold are bold.
+# end *below* guessing. In the figure, rows with such a threshold are bold.
 
 # %%
 fig = thresholds.effect_figure(figure6)

@@ -109,7 +109,7 @@ torch.equal(again(example, T=4), snn(example, T=4))
 # %% [markdown]
 # ## What this does not show
 #
-# - One seed, 360 small images and a network that a few steps suffice for: differences below three points are noise.
+# - One seed, 360 small images and a network that a few steps suffice for: differences below five points are noise.
 # - ResNet-20 on CIFAR-10, with schedules that matter, is in [Table 1](table1.ipynb); what T = 1 of other methods hides
 #   is in [What T = 1 costs](latency.ipynb).
 

@@ -86,7 +86,9 @@ def test_other_pixels_in_files_of_the_same_names_sizes_and_times_are_read(root, 
     other = tmp_path / "elsewhere" / root.name
     for place, colour in ((root, 0), (other, 255)):
         write_folders(place)
-        for split, kind, name in ((s, c, f"{i}.bmp") for s in ("train", "test") for c in ("ant", "bee") for i in (7, 8)):
+        for split, kind, name in (
+            (s, c, f"{i}.bmp") for s in ("train", "test") for c in ("ant", "bee") for i in (7, 8)
+        ):
             for old in (place / split / kind).glob("*.png"):
                 old.unlink()
             Image.new("RGB", (5, 6), (colour,) * 3).save(place / split / kind / name)

@@ -106,7 +106,9 @@ class _Writer:
         try:
             return self.nir.NIRGraph(self.nodes, self.edges, dict(STATED))
         except ValueError as error:  # of a size that nir infers otherwise, such as behind a kernel that is not square
-            raise InputError(f"nir refuses the graph ({reason(error)}): expected layers whose sizes it infers") from error
+            raise InputError(
+                f"nir refuses the graph ({reason(error)}): expected layers whose sizes it infers"
+            ) from error
 
     def _value(self, node: fx.Node) -> list[Term]:
         alone = len(node.users) == 1

@@ -104,7 +104,7 @@ def quantize_activations(
     new: dict[fx.Node, nn.Module] = {}
     for node in graph.graph.nodes:
         if node.op == "call_method":
-            node.target = copying(node.target, node.args, node.kwargs)
+            node.target, node.args, node.kwargs = copying(node.target, node.args, node.kwargs)
         if node in bounds:
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
             new[node] = QCFS(L, theta, window=window, channels=_channels(node))

@@ -14,7 +14,6 @@ from torch import Tensor
 from ..engine.errors import InputError
 from .pixels import pixels
 
-
 LARGEST_LABEL = 99_999  # more classes than any data set has: another number got in place of the label
 
 

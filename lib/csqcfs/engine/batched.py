@@ -11,10 +11,12 @@ from torch import Tensor, fx
 COPYING = {"view": "reshape", "view_as": "reshape_as"}
 
 
-def copying(target: str, args: tuple, kwargs: dict) -> str:
-    """The method that does what ``target`` does in every memory order; a view as another type stays."""
-    of_dtype = "dtype" in kwargs or any(isinstance(value, torch.dtype) for value in args)
-    return target if of_dtype else COPYING.get(target, target)
+def copying(target: str, args: tuple, kwargs: dict) -> tuple[str, tuple, dict]:
+    """The call of a method that does what ``target`` does in every memory order; a view as another type stays."""
+    if target not in COPYING or "dtype" in kwargs or any(isinstance(value, torch.dtype) for value in args):
+        return target, args, kwargs
+    renamed = {"shape" if name == "size" else name: value for name, value in kwargs.items()}  # view has another word
+    return COPYING[target], args, renamed
 
 
 class Batched(fx.Interpreter):
@@ -43,10 +45,7 @@ class Batched(fx.Interpreter):
     def call_method(self, target: str, args: tuple, kwargs: dict) -> Any:
         if target == "squeeze" and len(args) == 1 and not kwargs:
             return _squeezed(args[0])
-        method = copying(target, args, kwargs)
-        if method == "reshape" and "size" in kwargs:  # as view calls it
-            kwargs = {"shape": kwargs["size"]}
-        return super().call_method(method, args, kwargs)
+        return super().call_method(*copying(target, args, kwargs))
 
 
 def _squeezed(x: Tensor) -> Tensor:

@@ -4,8 +4,8 @@
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
 have a record (1 MB each, seed 0) to the package: under their plain names those of "quick", where its fine-tunings
-start, with "-turns" or "-mixed" behind it those that were fine-tuned at several L, and with "-paper" those of the paper's own
-schedule. Larger networks stay here; their digests are in the records.
+start, with "-turns" or "-mixed" behind it those that were fine-tuned at several L, and with "-paper" those of the
+paper's own schedule. Larger networks stay here; their digests are in the records.
 """
 
 from __future__ import annotations

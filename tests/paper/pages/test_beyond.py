@@ -155,7 +155,9 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     sites = len(accuracy("plain", 0.5)["thresholds"])
     assert answers["CS-QCFS, L = 4, COS"][0].clock == 4 * sites + 1 and answers["QCFS, L = 4, SRP"][0].clock == 5
     best = first_step.best_frame(shown)
-    assert best.loc["1", "network"] == "CS-QCFS, L = 1, 2, 4 in turns" and best.loc["1", "accuracy (%)"].startswith("82.00 ± ")
+    assert best.loc["1", "network"] == "CS-QCFS, L = 1, 2, 4 in turns" and best.loc["1", "accuracy (%)"].startswith(
+        "82.00 ± "
+    )
     assert best.loc["1", "n"] == "3" and "CE-QCFS, L = 4, COS" in answers
     accuracies = best["accuracy (%)"].str.partition(" ")[0].astype(float)
     assert accuracies.is_monotonic_increasing

@@ -120,7 +120,9 @@ def table5_softplus_narrows(evidence: Evidence) -> Outcome:
     note = "whether λ or Softplus(λ) is measured for CS-QCFS the paper does not say"
     rows = _rows(evidence)
     note = "; ".join(filter(None, (note, evidence.size(rows))))
-    return every(ratios, lambda ratio: ratio > 1, "times the AvgDiff with it", note, evidence.once(rows), _unseen(evidence))
+    return every(
+        ratios, lambda ratio: ratio > 1, "times the AvgDiff with it", note, evidence.once(rows), _unseen(evidence)
+    )
 
 
 @CLAIMS.printed("Section 5.6.1, Table 5", "Diff = (MaxThre − MinThre) / MinThre measures C-QCFS too")

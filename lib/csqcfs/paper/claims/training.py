@@ -186,7 +186,9 @@ def second_stage_starts(ours: Recorded) -> Outcome:
         return NOT_RUN
     text = [f"{len(refused)} of {count(len(runs), 'run')} could not start stage 2"] if runs else []
     if below:
-        text.append(f"{len(below)} of {count(len(first), 'QCFS network')} of Fig. 6 could not, ending with a threshold ≤ 0")
+        text.append(
+            f"{len(below)} of {count(len(first), 'QCFS network')} of Fig. 6 could not, ending with a threshold ≤ 0"
+        )
     return Outcome.of(not refused and not below, "; ".join([*text, *dict.fromkeys(refused[:3])]))
 
 

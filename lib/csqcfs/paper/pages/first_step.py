@@ -107,7 +107,9 @@ def gaps(page, network: str, own: int, L: int) -> dict[str, compare.Difference]:
     columns = dict(zip(ACCURACIES, ("ann", *beyond.SHOWN), strict=True))
     if own != L:
         del columns["ANN"]
-    found = {name: said.compared(page, (network, own, "plain"), ("csqcfs", L, "plain"), c) for name, c in columns.items()}
+    found = {
+        name: said.compared(page, (network, own, "plain"), ("csqcfs", L, "plain"), c) for name, c in columns.items()
+    }
     return {name: gap for name, gap in found.items() if gap is not None}
 
 

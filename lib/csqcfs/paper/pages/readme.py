@@ -20,7 +20,7 @@ from ..claims import judge
 from ..experiments import profiles, registry
 from ..experiments.profile import Profile
 from ..names import NAMES, count
-from . import costs, first_step, formats, found, index, page, said, softplus, tables, timing
+from . import costs, first_step, formats, found, index, page, said, since, softplus, tables, timing
 
 
 def artefact_map() -> str:
@@ -74,8 +74,8 @@ def few_steps() -> list[str]:
     parts = [
         f"Without hidden steps: fine-tuned for {honest.profile.tuning_epochs} epochs from one network of the package"
         f"{' for each data set' * (len(honest.profile.starts) > 1)}; "
-        "± is half of the 95 % interval, over images alone where n = 1; the ANN of L = 1, 2, 4 in turns is that of L = 1. More is "
-        "in [The honest first step](notebooks/honest_first_step.ipynb) and [What Softplus "
+        "± is half of the 95 % interval, over images alone where n = 1; the ANN of L = 1, 2, 4 in turns is that of "
+        "L = 1. More is in [The honest first step](notebooks/honest_first_step.ipynb) and [What Softplus "
         "costs](notebooks/softplus.ipynb).",
         "L is the number of levels above 0 that the activation was trained with; plain neurons have no hidden steps. "
         "C-QCFS is CS-QCFS without Softplus, CE-QCFS has Exp in its place, CT-QCFS takes the training's step on the "
@@ -89,7 +89,7 @@ def few_steps() -> list[str]:
         *said.of_each(honest, first_step.best_sentence),
         *said.of_each(honest, first_step.several_verdicts),
         *said.of_each(stages, softplus.seeded_verdicts),
-        *said.of_each(stages, softplus.seed_noise),
+        *since.since_the_paper(page.open("since_the_paper", "quick"))[:1],
     ]
     return [*parts, _listed(told)] if told else []
 
@@ -131,8 +131,8 @@ def profile_list() -> str:
         on = "; ".join(sorted(machines))
         took = "none of them recorded"
         if found:
-            took = f"{len(found)} of them recorded, on {on}; the processes that wrote these took {hours:.1f} hours, "
-            took += "to which comes what was trained before they began"
+            took = f"{len(found)} of them recorded, on {on}; these took {hours:.1f} hours or more (of a training that "
+            took += "went on from a checkpoint, what came after it)"
         return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
     return "\n".join(map(line, profiles.PROFILES.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,11 +26,12 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
         found: {method of `style.METHODS`: records of the kind "accuracy", one for each seed}.
     """
     steps = list(published.TIMESTEPS)
-    networks: dict[tuple, str] = {}
+    networks: dict[str, str] = {}
     for shift, (name, records) in zip(shared.aside(len(found)), found.items(), strict=True):
         look = style.METHODS[name]
         shared.band(ax, shift * np.array(steps), [(records, T) for T in steps], look.colour, **shared.line(look))
-        networks.setdefault(tuple(record.metrics["ann"] for record in records), name)
+        trained = [record.settings["training"] for record in records]
+        networks.setdefault(json.dumps(trained, sort_keys=True), name)
     for x, name in zip(ANN * shared.aside(len(networks), 1.12 ** (len(networks) - 1)), networks.values(), strict=True):
         look = style.METHODS[name]
         shared.point(ax, x, found[name], "ann", look.colour, marker=look.marker)

@@ -15,13 +15,13 @@ from matplotlib.ticker import LogLocator
 
 from ..experiments import beyond
 from ..names import NAMES
-from ..pages import first_step, since, softplus, style
+from ..pages import first_step, said, since, softplus, style
 from . import shared
 
 STEPS = (1, 2, 4, 8)
 LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
 CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
-FEW = (("#C2A5DB", "o"), ("#9B72C2", "s"), ("#6E3AA3", "^"), ("#3F007D", "D"))  # by L, darker for larger ones
+FEW = (("#A6D5B0", "o"), ("#5DB277", "s"), ("#23824A", "^"), ("#00441B", "D"))  # by L, darker for larger ones
 
 
 def _look(name: str) -> tuple[style.Method, str]:
@@ -31,15 +31,21 @@ def _look(name: str) -> tuple[style.Method, str]:
 
 
 def second_stages(page) -> Figure | None:
-    """(a) plain accuracy over time of each second stage; (b) what differences between the channels of a layer bring."""
+    """(a) each second stage minus CS-QCFS as printed over time, plain; (b) what differences between channels bring."""
     found = {name: records for name in softplus.STAGES if (records := page.results((name, "plain")))}
     if not found:
         return None
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
-    for factor, (name, records) in zip(shared.aside(len(found), 1.15), found.items(), strict=True):
-        look, line = _look(name)
-        drawn = {"marker": look.marker, "linestyle": line, "label": softplus.STAGES[name]}
-        shared.band(left, factor * np.array(STEPS), [(records, T) for T in STEPS], look.colour, **drawn)
+    left.axhline(0, color="grey", linewidth=0.8)
+    for factor, name in zip(shared.aside(len(found), 1.6), found, strict=True):
+        (look, line), gaps = _look(name), [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in STEPS]
+        if name == "csqcfs" or None in gaps:
+            continue
+        ends = np.transpose([gap.interval() for gap in gaps])
+        points = np.array([gap.points for gap in gaps])
+        drawn = {"marker": look.marker, "linestyle": "none", "elinewidth": 1, "label": softplus.STAGES[name]}
+        drawn["markerfacecolor"] = look.colour if line == "-" else "white"
+        left.errorbar(factor * np.array(STEPS), points, yerr=abs(ends - points), color=look.colour, **drawn)
     right.axhline(0, color="grey", linewidth=0.8)
     for name, (apart, gaps) in softplus.spread(page).items():
         look, line = _look(name)
@@ -48,11 +54,11 @@ def second_stages(page) -> Figure | None:
         mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
         right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, linestyle="none", elinewidth=1, **mark)
     shared.log2_axis(left, STEPS, "time-step T")
-    left.set_ylabel("accuracy (%), plain neurons")
+    left.set_ylabel("minus CS-QCFS, plain (points)")
     right.set_xlim(left=0)
     right.set_xlabel("spread of a layer's thresholds, σ / mean")
     right.set_ylabel("gain over their mean at T = 1 (points)")
-    style.letters((left, right), ("over time", "what the channels' own thresholds bring"))
+    style.letters((left, right), ("against CS-QCFS as printed", "what the channels' own thresholds bring"))
     for ax in (left, right):
         ax.grid(axis="y")
     style.legend(fig)
