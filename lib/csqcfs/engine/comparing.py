@@ -81,8 +81,8 @@ def check_same(
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
                 "others share, calls a layer whose result it does not use, or works under a context such as "
-                "torch.autocast; write x = f(x) instead of changing a part of x in place, leave out what is not used, and put the "
-                "context around the whole network"
+                "torch.autocast; write x = f(x) instead of changing a part of x in place, leave out what is not used, "
+                "and put the context around the whole network"
             )
     if not any(module.training for module in model.modules()):
         return
