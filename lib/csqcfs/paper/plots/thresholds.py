@@ -178,8 +178,7 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
     ax.set_yticks(
         range(len(lines)),
         [
-            f"({line['panel']}) {_name(line['method'])}, {_name(line['network'])}, {_name(line['dataset'])}, "
-            f"L = {line['L']}, "
+            f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
             f"{line['initial']:g} → {number(line['last'])}"
             for line in lines
         ],
