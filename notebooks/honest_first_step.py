@@ -52,8 +52,8 @@ ten.table(first_step.frame(ten), "Accuracy (%) of plain SNNs by L")
 # A network trained at L = 1 gains little from a second step, and one trained at L = 4 never learned to do with one. Here
 # one network is trained at L = 1, 2 and 4 in turns, a batch each (`csqcfs.fit(network, images, levels=(1, 2, 4))`), from the
 # same start as at L = 1 and no longer: each L has a third of the batches. *Mixed*, the network keeps its own L and its
-# thresholds, and only some batches come at a smaller L (`levels=(4, 4, 4, 2)`): it gives up little of its ANN for its first
-# steps. Compared image by image:
+# thresholds, and only some batches come at a smaller L (`levels=(4, 4, 4, 2)`): it gives up less of its ANN, and
+# gains less at the first steps. Compared image by image:
 
 # %% tags=["nbval-check-output"]
 ten.table(
