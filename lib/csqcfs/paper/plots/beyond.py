@@ -52,7 +52,8 @@ def second_stages(page) -> Figure | None:
         low, high = gaps[1].interval()
         bars = [[gaps[1].points - low], [high - gaps[1].points]]
         mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
-        right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, linestyle="none", elinewidth=1, **mark)
+        mark |= {"linestyle": "none", "label": softplus.STAGES[name]}
+        right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, elinewidth=1, **mark)
     shared.log2_axis(left, STEPS, "time-step T")
     left.set_ylabel("minus CS-QCFS, plain (points)")
     right.set_xlim(left=0)
@@ -84,7 +85,7 @@ def first_steps(page) -> Figure | None:
     for name, curve in curves.items():
         method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
         if method is not None:
-            look = style.METHODS["ours" if name.startswith("CS-") else method]
+            look = style.METHODS[{"CS-": "ours", "CE-": "ceqcfs"}.get(name[:3], method)]
             x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
             right.plot(x, y, color=look.colour, marker=look.marker, label=f"{name}, hidden steps counted")
     shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
