@@ -130,24 +130,27 @@ def several_sentences(page) -> list[str]:
     told = []
     for (network, own), found in several(page).items():
         reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
-        told.append(f"{named(network, own)} has {reached} ({said.rests_on(found)}){_verdicts(page, network, own)}.")
+        words = _verdicts(page, network, own)
+        lead = f"{named(network, own)} has {reached} ({said.rests_on(found)})"
+        told.append(f"{lead}; it is {words}." if words else f"{lead}.")
     return told
 
 
 def several_verdicts(page) -> list[str]:
     """`gaps` in words, against the same networks as in `several_sentences`."""
     every = {key: _verdicts(page, *key) for key in several(page)}
-    return [f"{named(*key)}{words}." for key, words in every.items() if words]
+    return [f"{named(*key)} is {words}." for key, words in every.items() if words]
 
 
 def _verdicts(page, network: str, own: int) -> str:
+    """`gaps` against L = 1 and against the paper's L, in words; "" without records."""
     told = []
     for L in (1, levels(page)[-1]):
         groups = said.by_verdict(gaps(page, network, own, L))
         if groups:
             words = ", ".join(f"{word} at {', '.join(places)}" for word, places in groups.items())
             told.append(f"against CS-QCFS, L = {L} {words}")
-    return f" is {'; '.join(told)}" if told else ""
+    return "; ".join(told)
 
 
 def trained_frame(page) -> pd.DataFrame:
