@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import published
 from .claim import Claims, Outcome
 from .comparison import compared
-from .decide import SIMILAR, Condition, condition, decide
+from .decide import SIMILAR, Condition, condition, decide, left_out
 from .evidence import Printed, Recorded, place, where
 
 CLAIMS = Claims()
@@ -16,8 +16,7 @@ PANELS = {(dataset, network) for dataset in ("cifar10", "cifar100") for network 
 
 def unseen(conditions: list[Condition]) -> str:
     """The panels of Fig. 4 that ``conditions`` leave out, as a number."""
-    left = PANELS - {row[1:3] for one in conditions for row in one.rows}
-    return f"{len(left)} of {len(PANELS)} panels of Fig. 4" if left else ""
+    return left_out(PANELS, (row[1:3] for one in conditions for row in one.rows), "panels of Fig. 4")
 
 
 def relative_to(ours: Recorded, reference: str, ends: tuple[str, ...], above: int) -> list[Condition]:

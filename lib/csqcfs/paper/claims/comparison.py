@@ -9,7 +9,7 @@ from ...methods import COS
 from .. import published
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
-from .decide import ahead, condition, decide
+from .decide import ahead, condition, decide, left_out
 from .evidence import Evidence, Printed, Recorded, place, where
 
 CLAIMS = Claims()
@@ -46,8 +46,7 @@ def compared(evidence: Evidence, others: tuple[str, ...] = OTHERS) -> list[tuple
 def unseen(places: Sequence[tuple[str, str]]) -> str:
     """The networks of Tables 1-2 that ``places`` leave out, as a number."""
     whole = {(id, network) for id, rows in zip(TABLES, (TABLE1, TABLE2), strict=True) for network, _ in rows}
-    left = whole - set(places)
-    return f"{len(left)} of {len(whole)} networks of Tables 1-2" if left else ""
+    return left_out(whole, places, "networks of Tables 1-2")
 
 
 @CLAIMS.printed("Abstract, sections 5.3 and 5.4.2", "accuracies in the text are those of the tables")

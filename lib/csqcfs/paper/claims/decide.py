@@ -90,6 +90,13 @@ def decide(
     return Outcome(verdict, "; ".join(filter(None, (found, note, missing, refused, size))))
 
 
+def left_out(whole: Iterable[tuple], seen: Iterable[tuple], what: str) -> str:
+    """How much of what a claim speaks of nobody ran, for `decide`; "" where all was."""
+    every = set(whole)
+    left = every - set(seen)
+    return f"{len(left)} of {len(every)} {what}" if left else ""
+
+
 def _unless(lacking: str, verdict: Verdict) -> Verdict:
     return Verdict.NOT_TESTED if lacking and verdict in (Verdict.HOLDS, Verdict.HOLDS_ONCE) else verdict
 

@@ -10,7 +10,7 @@ from ..measures.thresholds import spread_of_layers
 from ..names import count
 from ..published import TABLE5
 from .claim import NOT_RUN, Claims, Outcome, Verdict
-from .decide import SIMILAR, condition, every
+from .decide import SIMILAR, condition, every, left_out
 from .evidence import Evidence, Printed, Recorded, lowest_traced, traced, where
 
 CLAIMS = Claims()
@@ -77,9 +77,8 @@ def average_differences(evidence: Evidence) -> dict[tuple, float]:
 
 def _unseen(evidence: Evidence) -> str:
     """The places (data set, network) of Table 5 that were not run, as a number."""
-    whole = {key[1:] for key in TABLE5}
-    left = whole - {key[1:] for key in average_differences(evidence)}
-    return f"{len(left)} of {len(whole)} networks of Table 5" if left else ""
+    seen = (key[1:] for key in average_differences(evidence))
+    return left_out((key[1:] for key in TABLE5), seen, "networks of Table 5")
 
 
 def _rows(evidence: Evidence) -> list[tuple]:
