@@ -2,7 +2,7 @@
 
 All on a data set start from one network with layer-wise QCFS, see `profile.Profile.tuning`: the second stages are
 equally long and see the same images in the same order, so that they differ in nothing but what their row says. SNNs run
-to T = 8 on all test images. The demo has none of these runs, since digits would say nothing about them.
+to T = 8 on all test images, second stages of one seed also to T = 32. The demo has none of these runs, since digits would say nothing about them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from .rows import Rows
 
 T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
+LONG = 32
+TO_THE_END = (*SHOWN, 16, LONG)
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
 MIXTURES = {4: (4, 4, 4, 2), 8: (8, 8, 4, 2)}  # quantization steps that take turns in `mixed`, by the network's own
@@ -35,9 +37,9 @@ STAGES = {
 }
 
 
-def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, **changes) -> list[Run]:
+def _snn(profile: Profile, seeds: Sequence[int], end: str, method: str, steps: int = T, **changes) -> list[Run]:
     return [
-        Run.of("accuracy", profile.tuning(end, seed=seed, **changes), method=method, T=T)
+        Run.of("accuracy", profile.tuning(end, seed=seed, **changes), method=method, T=steps)
         for seed in (seeds[:1] if changes.get("epochs") == 0 else seeds)  # the start is one network
     ]
 
@@ -61,22 +63,24 @@ def _of_each(profile: Profile, rows: Callable[[str], Rows]) -> Rows:
 def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (data set, second stage, method); "start" is the network that all go on from.
 
-    The method "layer mean" is that of plain neurons once the thresholds of a layer are made equal.
+    The method "layer mean" is that of plain neurons once the thresholds of a layer are made equal; "long" that of
+    plain neurons with `LONG` time-steps, of one seed.
     """
     return _of_each(profile, lambda dataset: _second_stages(profile, seeds, dataset))
 
 
 def _second_stages(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
-    rows, every = {}, sorted({*seeds, *SEEDS})
+    rows, every, start = {}, sorted({*seeds, *SEEDS}), {"dataset": dataset, "epochs": 0}
     for name, (end, decay) in STAGES.items():
         of, same = every if name in SEEDED else seeds, {"dataset": dataset, "threshold_decay": decay}
         rows[name, "plain"] = _snn(profile, of, end, "plain", **same)
         rows[name, "cos"] = _snn(profile, seeds, end, "cos", **same)
+        rows[name, "long"] = _snn(profile, seeds[:1], end, "plain", LONG, **same)
         if end != "qcfs":
             tuned = [profile.tuning(end, seed=seed, **same) for seed in of]
             rows[name, LAYER_MEAN] = [Run.of("accuracy", one, method="plain", T=T, rule=LAYER_MEAN) for one in tuned]
-    start = {"dataset": dataset, "epochs": 0}
-    return rows | {("start", method): _snn(profile, seeds, "qcfs", method, **start) for method in ("plain", "cos")}
+    rows |= {("start", method): _snn(profile, seeds, "qcfs", method, **start) for method in ("plain", "cos")}
+    return rows | {("start", "long"): _snn(profile, seeds, "qcfs", "plain", LONG, **start)}
 
 
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
