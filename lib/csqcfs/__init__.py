@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .activations import QCFS as QCFS
     from .activations import SQCFS as SQCFS
     from .conversion import export as export
+    from .conversion.bias import calibrate_bias as calibrate_bias
     from .conversion.calibration import calibrate as calibrate
     from .conversion.quantize import quantize_activations as quantize_activations
     from .conversion.quantize import report as report
@@ -45,6 +46,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "activations": ("CQCFS", "CSQCFS", "QCFS", "SQCFS"),
     "conversion.export": ("export",),
+    "conversion.bias": ("calibrate_bias",),
     "conversion.calibration": ("calibrate",),
     "conversion.quantize": ("quantize_activations", "report", "to_channelwise"),
     "conversion.snn": ("SNN", "convert"),

@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
@@ -86,10 +86,7 @@ def calibrate(
         model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
         model = duplicate(model)
-    takes = sum(node.op == "placeholder" for node in model.graph.nodes) if isinstance(model, fx.GraphModule) else 1
-    inputs = (_images(images),) if takes == 1 else _several(images, takes)
-    if not all(bool(x.isfinite().all()) for x in inputs):
-        raise InputError("images with values that are not finite: expected none")
+    inputs = few(images, model)
     generator = torch.Generator().manual_seed(0)
 
     def set_threshold(name: str, site: ThresholdActivation, z: Tensor) -> None:
@@ -114,7 +111,7 @@ def calibrate(
     try:
         with modes_kept(model), torch.no_grad():
             given = [as_model(model, x) if x.is_floating_point() else x.to(device_of(model)) for x in inputs]
-            laid_out(model.eval())(given[0]) if takes == 1 else model.eval()(*given)
+            laid_out(model.eval())(given[0]) if len(given) == 1 else model.eval()(*given)
     except InputError:
         raise
     except Exception as error:
@@ -192,6 +189,19 @@ def _sample(z: Tensor, count: int, generator: torch.Generator) -> Tensor:
     if len(z) <= count:
         return z
     return z[torch.randint(len(z), (count,), generator=generator).to(z.device)]
+
+
+def few(images: Any, model: nn.Module) -> tuple[Tensor, ...]:
+    """Some images to calibrate ``model`` with, as `calibrate` takes them: one tensor for each of its inputs.
+
+    Raises:
+        InputError: others, or values that are not finite.
+    """
+    takes = sum(node.op == "placeholder" for node in model.graph.nodes) if isinstance(model, fx.GraphModule) else 1
+    inputs = (_images(images),) if takes == 1 else _several(images, takes)
+    if not all(bool(x.isfinite().all()) for x in inputs):
+        raise InputError("images with values that are not finite: expected none")
+    return inputs
 
 
 def _several(images: Any, number: int) -> tuple[Tensor, ...]:

@@ -153,6 +153,23 @@ class SNN(nn.Module):
     @torch.no_grad()
     def run(self, x: Tensor | tuple[Tensor, ...], T: int, observer: Observer | None = None) -> Any:
         """Mean outputs [T, N, ...] over steps 1..t of one run of T steps, arguments as in `forward`."""
+        inputs, kind = self._prepared(x)
+        number = len(inputs[0])
+        work = T * number * self._largest[kind]
+        pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
+        return _joined([self._simulate(piece, T, observer, work) for piece in pieces])
+
+    @torch.no_grad()
+    def at_once(self, x: Tensor | tuple[Tensor, ...], T: int, fire: Fire) -> Any:
+        """What the network gives at each of T steps, [T, N, ...], where neurons do ``fire`` on all images at once.
+
+        Raises:
+            InputError: as in `forward`.
+        """
+        return self._over(self._prepared(x)[0], T, fire, None, "run")
+
+    def _prepared(self, x: Tensor | tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Kind]:
+        """Inputs in the order in which they are simulated, and their kind, whose simulation is measured by now."""
         inputs = checked_inputs(self.graph, x)
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
@@ -162,10 +179,7 @@ class SNN(nn.Module):
             self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)
-        inputs, number = in_order(inputs), len(inputs[0])
-        work = T * number * self._largest[kind]
-        pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
-        return _joined([self._simulate(piece, T, observer, work) for piece in pieces])
+        return in_order(inputs), kind
 
     def _simulate(self, inputs: tuple[Tensor, ...], T: int, observer: Observer | None, work: int) -> Any:
         before, fire = self.method.neurons(work)

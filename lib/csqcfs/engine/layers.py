@@ -183,7 +183,8 @@ def attribute(model: nn.Module, target: str) -> Any:
     return getattr(model.get_submodule(path), name)
 
 
-def _has(model: nn.Module, target: str) -> bool:
+def has(model: nn.Module, target: str) -> bool:
+    """Whether there is an attribute of that dotted name."""
     try:
         attribute(model, target)
     except AttributeError:
@@ -219,7 +220,7 @@ def names_for(
     for node in nodes:
         base = node.target if node.op == "call_module" else ".".join(filter(None, (place(node), function)))
         name, number = base, 1
-        while (name in taken or _has(model, name)) and not (name == base and name in free):
+        while (name in taken or has(model, name)) and not (name == base and name in free):
             number += 1
             name = f"{base}_{number}"
         names[node] = name

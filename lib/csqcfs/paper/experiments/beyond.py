@@ -2,7 +2,8 @@
 
 All on a data set start from one network with layer-wise QCFS, see `profile.Profile.tuning`: the second stages are
 equally long and see the same images in the same order, so that they differ in nothing but what their row says. SNNs run
-to T = 8 on all test images, second stages of one seed also to T = 32. The demo has none of these runs, since digits would say nothing about them.
+to T = 8 on all test images, second stages of one seed also to T = 32. The demo has none of these runs, since digits
+would say nothing about them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LONG = 32
 TO_THE_END = (*SHOWN, 16, LONG)
+CALIBRATED = {T: f"biases for {T}" for T in (1, 2, 4)}  # time-steps that biases are calibrated for, and their method
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
 MIXTURES = {4: (4, 4, 4, 2), 8: (8, 8, 4, 2)}  # quantization steps that take turns in `mixed`, by the network's own
@@ -92,7 +94,8 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
     behind on the validation images. At other L it starts from its own, where the start is close to what it was.
 
-    The method "sure" is that of plain neurons which stop for an image once its answer is certain.
+    The method "sure" is that of plain neurons which stop for an image once its answer is certain; those of `CALIBRATED`
+    are plain neurons with biases calibrated for T, in a run of as many steps.
     """
     return _of_each(profile, lambda dataset: _few_steps(profile, seeds, dataset))
 
@@ -108,6 +111,14 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
     rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated", **on)
     rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, dataset, s), method="plain", T=T) for s in every]
     rows["mixed", full, "plain"] = [Run.of("accuracy", mixed(profile, dataset, s), method="plain", T=T) for s in every]
+    calibrated = {
+        "start": [profile.tuning("qcfs", epochs=0, seed=seed, **on) for seed in seeds[:1]],
+        "csqcfs": [profile.tuning("csqcfs", seed=seed, **on) for seed in every],
+        "mixed": [mixed(profile, dataset, seed) for seed in every],
+    }
+    for name, trained in calibrated.items():
+        for steps, key in CALIBRATED.items():
+            rows[name, full, key] = [Run.of("accuracy", one, method="plain", T=steps, bias=steps) for one in trained]
     for key, end, changes in (
         (("start", full), "qcfs", {"epochs": 0}),
         (("csqcfs", full), "csqcfs", {}),

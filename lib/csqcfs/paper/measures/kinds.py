@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...conversion import quantize
+from ...conversion.bias import calibrate_bias
 from ...conversion.calibration import calibrate
 from ...conversion.snn import convert
 from ...engine.errors import InputError
@@ -39,11 +40,13 @@ def accuracy(
     allow_nonpositive: bool = False,
     T: int = T_MAX,
     rule: str | None = None,
+    bias: int | None = None,
 ) -> dict[str, Any]:
     """Accuracy in % of the ANN and of its SNN at 1..``T``, on the same test images, and the thresholds.
 
     ``rule`` first places the thresholds anew: from training images, one for each channel, see `calibration`; or
-    "layer mean", see `thresholds.levelled`.
+    "layer mean", see `thresholds.levelled`. ``bias`` is the T that biases are calibrated for, from training images,
+    see `conversion.bias`.
     "right" says which images were right, in their order, so that methods can be compared image by image.
     """
     test = sample(trained.splits.test, images)
@@ -52,6 +55,8 @@ def accuracy(
     elif rule is not None:
         trained = trained._replace(model=calibrate(trained.model, trained.splits.train, per_channel=True, rule=rule))
     snn = convert(trained.model, method, allow_nonpositive=allow_nonpositive)
+    if bias is not None:
+        snn = calibrate_bias(snn, trained.splits.train, bias)
     thresholds = {
         name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
     }
