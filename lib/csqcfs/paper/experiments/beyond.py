@@ -8,6 +8,7 @@ would say nothing about them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from .configs import Run, Training
@@ -19,6 +20,7 @@ SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LONG = 32
 TO_THE_END = (*SHOWN, 16, LONG)
 CALIBRATED = {T: f"biases for {T}" for T in (1, 2, 4)}  # time-steps that biases are calibrated for, and their method
+PAPERS = {"cifar10": "resnet20-cifar10-csqcfs-paper"}  # networks of the package with the paper's own schedule
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
 MIXTURES = {4: (4, 4, 4, 2), 8: (8, 8, 4, 2)}  # quantization steps that take turns in `mixed`, by the network's own
@@ -89,7 +91,8 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (data set, network, L, method): CS-QCFS trained at each L, CE-QCFS, and the start with its own thresholds,
     untrained.
 
-    "turns" is that of `turns`, whose ANN is that of L = 1; "mixed" that of `mixed`, whose ANN is that of its own L.
+    "turns" is that of `turns`, whose ANN is that of L = 1; "mixed" that of `mixed`, whose ANN is that of its own L;
+    "paper" is no fine-tuning but one of `PAPERS` as it is.
 
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
     behind on the validation images. At other L it starts from its own, where the start is close to what it was.
@@ -116,6 +119,10 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
         "csqcfs": [profile.tuning("csqcfs", seed=seed, **on) for seed in every],
         "mixed": [mixed(profile, dataset, seed) for seed in every],
     }
+    if dataset in PAPERS:
+        papers = [dataclasses.replace(profile.tuning("csqcfs", epochs=0, **on), start=PAPERS[dataset])]
+        rows["paper", full, "plain"] = [Run.of("accuracy", one, method="plain", T=T) for one in papers]
+        calibrated["paper"] = papers
     for name, trained in calibrated.items():
         for steps, key in CALIBRATED.items():
             rows[name, full, key] = [Run.of("accuracy", one, method="plain", T=steps, bias=steps) for one in trained]

@@ -25,6 +25,7 @@ NETWORKS = {
     "other": "CS-QCFS, other start",
     "ceqcfs": "CE-QCFS",
     "start": "QCFS, the start",
+    "paper": "CS-QCFS, the paper's schedule",
 }
 SEVERAL = ("turns", "mixed")  # networks that were trained at several L
 ACCURACIES = ("ANN", *(f"T = {T}" for T in beyond.SHOWN))  # columns of `accuracies`
@@ -55,7 +56,8 @@ def trained_at(network: str, L: int) -> str:
 
 def named(network: str, L: int) -> str:
     """A network in a sentence or a legend."""
-    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}" + " in turns" * (network in SEVERAL)
+    how = " in turns" if network in SEVERAL else ", the paper's schedule" if network == "paper" else ""
+    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}{how}"
 
 
 def accuracies(records: Sequence[Record]) -> list[str]:
@@ -76,11 +78,13 @@ def frame(page) -> pd.DataFrame:
 
 
 def answers(page) -> dict[str, list[Answer]]:
-    """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once."""
+    """Every network of the page "honest_first_step" with its own biases at T = 1..8, on the clock of all layers at
+    once.
+    """
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
         others = network == "start" and method == "plain" and L != levels(page)[-1]
-        if method == "sure" or network == "other" or others:
+        if method == "sure" or method in beyond.CALIBRATED.values() or network in ("other", "paper") or others:
             continue
         if records := page.results((network, L, method)):
             kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})

@@ -1,0 +1,90 @@
+"""Tables and findings of biases calibrated for T steps, in *The honest first step*: no training, no hidden step.
+
+Each takes the part of the page for one data set.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..experiments.beyond import CALIBRATED
+from ..measures import compare
+from ..runs.records import Record
+from . import first_step, said
+
+COLUMNS = [f"T = {T}" for T in CALIBRATED]
+
+
+def calibrated(page) -> dict[tuple[str, int], dict[int, list[Record]]]:
+    """By network and L, the records of runs of T steps with biases calibrated for T; networks without are absent."""
+    found: dict[tuple[str, int], dict[int, list[Record]]] = {}
+    for network, L, method in page.rows:
+        T = next((T for T, name in CALIBRATED.items() if name == method), None)
+        if T is not None and (records := page.results((network, L, method))):
+            found.setdefault((network, L), {})[T] = records
+    return found
+
+
+def label(network: str, L: int) -> str:
+    return f"{first_step.named(network, L)}, biases for T"
+
+
+def answers(page) -> dict[str, list[first_step.Answer]]:
+    """Each calibrated network as a curve of `first_step.answers`."""
+    return {
+        label(*key): [first_step.Answer(label(*key), T, _mean(found, T), T, records=found) for T, found in runs.items()]
+        for key, runs in calibrated(page).items()
+    }
+
+
+def _mean(records: list[Record], T: int) -> float:
+    return sum(record.metrics["snn"][T - 1] for record in records) / len(records)
+
+
+def _seeds(runs: dict[int, list[Record]]) -> str:
+    seeds = sorted({len(found) for found in runs.values()})
+    return "-".join(map(str, seeds[:1] + seeds[1:][-1:]))
+
+
+def frame(page) -> pd.DataFrame:
+    """Accuracy (%) of the ANN, which biases leave alone, and of a run of T steps with biases for T."""
+    lines = []
+    for key, runs in calibrated(page).items():
+        accuracies = [said.cell(runs[T], T) if T in runs else "" for T in CALIBRATED]
+        lines.append((label(*key), _seeds(runs), said.cell(next(iter(runs.values())), "ann"), *accuracies))
+    return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
+
+
+def gains(page) -> dict[tuple[str, int], dict[int, compare.Difference]]:
+    """What calibrated biases bring each network over its own, in points."""
+    return {
+        key: {
+            T: gap
+            for T, records in runs.items()
+            if (gap := compare.difference(records, page.results((*key, "plain")), T)) is not None
+        }
+        for key, runs in calibrated(page).items()
+        if page.results((*key, "plain"))
+    }
+
+
+def gains_frame(page) -> pd.DataFrame:
+    """`gains` as a table, with half of the 95 % interval; n seeds that both have."""
+    lines = []
+    for key, found in gains(page).items():
+        seeds = sorted({gap.seeds for gap in found.values()})
+        cells = [found[T].short() if T in found else "" for T in CALIBRATED]
+        lines.append((first_step.named(*key), "-".join(map(str, seeds[:1] + seeds[1:][-1:])), *cells))
+    return pd.DataFrame(lines, columns=["Network", "n", *COLUMNS]).set_index("Network")
+
+
+def sentences(page) -> list[str]:
+    """What calibrated biases bring, in words and points."""
+    told = []
+    for key, found in gains(page).items():
+        if found:
+            words = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in found.items())
+            rests = said.rests_on(page.results((*key, "plain")), min(gap.seeds for gap in found.values()))
+            told.append(f"{first_step.named(*key)} {words}, {rests}")
+    lead = "Biases calibrated for T steps, without training and at no change of the ANN, bring in points"
+    return [f"{lead}: {'; '.join(told)}."] if told else []
