@@ -13,7 +13,7 @@ from csqcfs import methods
 from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
 from csqcfs.paper.measures.right import kept, percent
-from csqcfs.paper.pages import first_step, found, page, said, since, softplus
+from csqcfs.paper.pages import biases, first_step, found, page, said, since, softplus
 from csqcfs.paper.plots import beyond as plots
 from csqcfs.paper.runs import records
 
@@ -73,11 +73,14 @@ def measured(home):
     for (_, name, method), run in ((key, run) for key, runs in of_rows for run in runs):
         first = {"cos": 0.86, rows.LAYER_MEAN: 0.5}.get(method, firsts.get(name, 0.49))
         kind = "cos" if method == "cos" else "plain"
-        records.write(run, accuracy(kind, first, theta=1.8 - 1.4 * firsts.get(name, 0.49)), 1.0)
+        T = rows.LONG if method == "long" else rows.T
+        records.write(run, accuracy(kind, first, theta=1.8 - 1.4 * firsts.get(name, 0.49), T=T), 1.0)
     of_rows = page.open("honest_first_step", "quick").rows.items()
     for (_, network, L, method), run in ((key, run) for key, runs in of_rows for run in runs):
         if method == "sure":
             records.write(run, certainty(), 1.0)
+        elif method in rows.CALIBRATED.values():
+            records.write(run, accuracy("plain", 0.4, last=0.4, T=dict(run.options)["T"]), 1.0)
         elif not records.is_done(run):
             of = {"csqcfs": 0.9 - 0.1 * L, "turns": 0.82, "mixed": 0.65}.get(network, 0.3 + 0.05 * L)
             first = {"cos": 0.85, "srp": 0.8}.get(method, of)
@@ -100,7 +103,8 @@ def test_without_records_there_is_nothing(home):
     for profile in ("demo", "quick"):  # without rows, and with rows that have no records
         stages, honest = (page.open(id, profile).part("cifar10") for id in ("softplus", "honest_first_step"))
         assert all(frame(stages).empty for frame in frames[:2])
-        assert all(frame(honest).empty for frame in (*frames[2:], first_step.sure_frame))
+        assert all(frame(honest).empty for frame in (*frames[2:], first_step.sure_frame, biases.frame))
+        assert biases.gains_frame(honest).empty and plots.calibrated(honest) is None
         assert plots.second_stages(stages) is None and plots.methods(empty) is None
         assert plots.first_steps(honest) is None and plots.when_sure(honest) is None
 
@@ -162,7 +166,7 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
     accuracies = best["accuracy (%)"].str.partition(" ")[0].astype(float)
     assert accuracies.is_monotonic_increasing
     frame = first_step.frame(shown)
-    assert len(frame) == 12 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "3"]).all()
+    assert len(frame) == 13 and (frame.loc["CS-QCFS", "n"] == ["3", "1", "1", "3"]).all()
     assert frame.loc[("CS-QCFS", "1"), "T = 1"].startswith("80.00")
     assert frame.loc[("CS-QCFS, in turns", "1, 2, 4"), "n"] == "3"
     gaps = first_step.several_frame(shown)
@@ -189,6 +193,39 @@ def test_hidden_steps_are_counted_on_the_clock(measured):
         "instead of 8 steps (n = 1 seed): QCFS at L = 4 takes 5.06 steps on average (87.07 instead of 88.00 %" in text
     )
     assert len(plots.first_steps(shown).axes) == 2 and len(plots.when_sure(shown).axes) == 1
+
+
+def test_calibrated_biases_are_compared_with_the_networks_own(measured):
+    shown = page.open("honest_first_step", "quick").part("cifar10")
+    for place, record in enumerate(shown.records["csqcfs", 4, rows.CALIBRATED[2]]):
+        record.metrics.update(accuracy("plain", 0.9, last=(0.95, 0.96, 0.97)[place], T=2))
+    frame = biases.frame(shown)
+    assert list(frame.columns) == ["n", "ANN", "T = 1", "T = 2", "T = 4"] and list(frame["n"]) == ["1", "3", "3", "1"]
+    name = "CS-QCFS, L = 4, biases for T"
+    assert frame.loc[name, "T = 1"].startswith("40.00 ± ") and frame.loc[name, "T = 2"].startswith("92.42 ± ")
+    gains = biases.gains_frame(shown)
+    assert list(gains["n"]) == ["1", "3", "3", "1"]
+    assert gains.loc["CS-QCFS, L = 4", "T = 1"].startswith("-13.00 ± ")
+    (told,) = biases.sentences(shown)
+    assert "CS-QCFS, L = 4 -13.00 ± " in told and " at T = 2 (ahead), " in told and "n = 3 seeds, 400 images" in told
+    assert "the paper's schedule -" in told
+    # only the T that they are calibrated for is an answer, and takes no hidden step
+    curve = first_step.answers(shown)[name]
+    assert [(one.T, one.clock) for one in curve] == [(1, 1), (2, 2), (4, 4)] and curve[1].accuracy == pytest.approx(
+        92.42, abs=0.01
+    )
+    assert first_step.best(shown, 2)[2].name == name
+    assert not any("the paper's schedule" in one for one in first_step.answers(shown))
+    assert len(plots.calibrated(shown).axes) == 1
+
+
+def test_the_long_run_is_of_one_seed(measured):
+    shown = page.open("softplus", "quick").part("cifar10")
+    frame = softplus.long_frame(shown)
+    assert list(frame.index) == list(softplus.STAGES.values()) and "T = 32" in frame.columns
+    assert frame.loc["C-QCFS", "T = 1"].startswith("60.00 ± ") and frame.loc["C-QCFS", "T = 32"].startswith("88.00 ± ")
+    assert frame.loc["C-QCFS", "T = 32, minus CS-QCFS"].startswith("+0.00 ± ")
+    assert not frame.loc["CS-QCFS, as printed", "T = 32, minus CS-QCFS"]
 
 
 def test_a_rival_may_be_ahead_on_the_seeds_that_both_have(measured):

@@ -10,7 +10,8 @@ import pandas as pd
 from ..experiments.beyond import CALIBRATED
 from ..measures import compare
 from ..runs.records import Record
-from . import first_step, said
+from . import said
+from .few import BIASED, named
 
 COLUMNS = [f"T = {T}" for T in CALIBRATED]
 
@@ -25,22 +26,6 @@ def calibrated(page) -> dict[tuple[str, int], dict[int, list[Record]]]:
     return found
 
 
-def label(network: str, L: int) -> str:
-    return f"{first_step.named(network, L)}, biases for T"
-
-
-def answers(page) -> dict[str, list[first_step.Answer]]:
-    """Each calibrated network as a curve of `first_step.answers`."""
-    return {
-        label(*key): [first_step.Answer(label(*key), T, _mean(found, T), T, records=found) for T, found in runs.items()]
-        for key, runs in calibrated(page).items()
-    }
-
-
-def _mean(records: list[Record], T: int) -> float:
-    return sum(record.metrics["snn"][T - 1] for record in records) / len(records)
-
-
 def _seeds(runs: dict[int, list[Record]]) -> str:
     seeds = sorted({len(found) for found in runs.values()})
     return "-".join(map(str, seeds[:1] + seeds[1:][-1:]))
@@ -51,7 +36,7 @@ def frame(page) -> pd.DataFrame:
     lines = []
     for key, runs in calibrated(page).items():
         accuracies = [said.cell(runs[T], T) if T in runs else "" for T in CALIBRATED]
-        lines.append((label(*key), _seeds(runs), said.cell(next(iter(runs.values())), "ann"), *accuracies))
+        lines.append((named(*key) + BIASED, _seeds(runs), said.cell(next(iter(runs.values())), "ann"), *accuracies))
     return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 
@@ -74,7 +59,7 @@ def gains_frame(page) -> pd.DataFrame:
     for key, found in gains(page).items():
         seeds = sorted({gap.seeds for gap in found.values()})
         cells = [found[T].short() if T in found else "" for T in CALIBRATED]
-        lines.append((first_step.named(*key), "-".join(map(str, seeds[:1] + seeds[1:][-1:])), *cells))
+        lines.append((named(*key), "-".join(map(str, seeds[:1] + seeds[1:][-1:])), *cells))
     return pd.DataFrame(lines, columns=["Network", "n", *COLUMNS]).set_index("Network")
 
 
@@ -85,6 +70,6 @@ def sentences(page) -> list[str]:
         if found:
             words = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in found.items())
             rests = said.rests_on(page.results((*key, "plain")), min(gap.seeds for gap in found.values()))
-            told.append(f"{first_step.named(*key)} {words}, {rests}")
+            told.append(f"{named(*key)} {words}, {rests}")
     lead = "Biases calibrated for T steps, without training and at no change of the ANN, bring in points"
     return [f"{lead}: {'; '.join(told)}."] if told else []

@@ -16,19 +16,8 @@ from ..experiments import beyond
 from ..measures import compare
 from ..names import NAMES, count
 from ..runs.records import Record
-from . import said
-
-NETWORKS = {
-    "csqcfs": "CS-QCFS",
-    "mixed": "CS-QCFS, mixed",
-    "turns": "CS-QCFS, in turns",
-    "other": "CS-QCFS, other start",
-    "ceqcfs": "CE-QCFS",
-    "start": "QCFS, the start",
-    "paper": "CS-QCFS, the paper's schedule",
-}
-SEVERAL = ("turns", "mixed")  # networks that were trained at several L
-ACCURACIES = ("ANN", *(f"T = {T}" for T in beyond.SHOWN))  # columns of `accuracies`
+from . import biases, said
+from .few import ACCURACIES, BIASED, NETWORKS, SEVERAL, accuracies, levels, named, trained_at
 
 
 class Answer(NamedTuple):
@@ -41,28 +30,6 @@ class Answer(NamedTuple):
     additions: float = 0.0
     bits: float = 0.0
     records: Sequence[Record] = ()
-
-
-def levels(page) -> list[int]:
-    """Quantization steps that networks were trained at; the paper's comes last."""
-    return sorted({L for _, L, _ in page.rows})
-
-
-def trained_at(network: str, L: int) -> str:
-    """Quantization steps of the training."""
-    of = {"turns": beyond.TURNS, "mixed": beyond.MIXTURES.get(L)}.get(network) or (L,)
-    return ", ".join(map(str, of))
-
-
-def named(network: str, L: int) -> str:
-    """A network in a sentence or a legend."""
-    how = " in turns" if network in SEVERAL else ", the paper's schedule" if network == "paper" else ""
-    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}{how}"
-
-
-def accuracies(records: Sequence[Record]) -> list[str]:
-    """Of the network itself and of its SNN at the steps that tables show, in %."""
-    return [said.cell(records, column) for column in ("ann", *beyond.SHOWN)]
 
 
 def frame(page) -> pd.DataFrame:
@@ -78,22 +45,26 @@ def frame(page) -> pd.DataFrame:
 
 
 def answers(page) -> dict[str, list[Answer]]:
-    """Every network of the page "honest_first_step" with its own biases at T = 1..8, on the clock of all layers at
-    once.
+    """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once; with biases
+    calibrated for T at that T alone.
     """
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
         others = network == "start" and method == "plain" and L != levels(page)[-1]
-        if method == "sure" or method in beyond.CALIBRATED.values() or network in ("other", "paper") or others:
+        if method == "sure" or network in ("other", "paper") or others:
             continue
         if records := page.results((network, L, method)):
-            kind = methods.of_record({"method": method, "presteps": records[0].metrics["presteps"]})
+            steps = next((T for T, name in beyond.CALIBRATED.items() if name == method), None)
+            own = method if steps is None else "plain"
+            kind = methods.of_record({"method": own, "presteps": records[0].metrics["presteps"]})
             sites = len(records[0].metrics["thresholds"])
-            name = named(network, L) + ("" if method == "plain" else f", {NAMES[method]}")
+            name = named(network, L) + (BIASED if steps else "" if method == "plain" else f", {NAMES[method]}")
             curve = np.mean([record.metrics["snn"] for record in records], 0)
-            found[name] = [
-                Answer(name, T, float(a), kind.clock(T, sites), records=records) for T, a in enumerate(curve, 1)
-            ]
+            found.setdefault(name, []).extend(
+                Answer(name, T, float(a), kind.clock(T, sites), records=records)
+                for T, a in enumerate(curve, 1)
+                if steps in (None, T)
+            )
     return found
 
 
@@ -228,7 +199,7 @@ def honest_first_step(page) -> list[str]:
 
 
 def sentences(page) -> list[str]:
-    """What one step reaches, what is best within so many steps, and what stopping saves."""
+    """What one step reaches, what is best within so many steps, and what stopping saves and biases bring."""
     found, (*_, full) = [], levels(page)
     if one := page.results(("csqcfs", 1, "plain")):
         gap = said.compared(page, ("csqcfs", 1, "plain"), ("csqcfs", full, "plain"), 1)
@@ -247,4 +218,4 @@ def sentences(page) -> list[str]:
     if told:
         rests = said.rests_on(next(page.results(key) for key in sure(page)))
         found.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} ({rests}): {'; '.join(told)}.")
-    return found
+    return found + biases.sentences(page)

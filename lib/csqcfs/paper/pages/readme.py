@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from ...engine import paths
 from ...engine.files import write_text
 from .. import published
@@ -20,7 +22,7 @@ from ..claims import judge
 from ..experiments import profiles, registry
 from ..experiments.profile import Profile
 from ..names import NAMES, count
-from . import costs, first_step, formats, found, index, page, said, since, softplus, tables, timing
+from . import biases, costs, first_step, formats, found, index, page, said, since, softplus, tables, timing
 
 
 def artefact_map() -> str:
@@ -79,14 +81,17 @@ def few_steps() -> list[str]:
         "costs](notebooks/softplus.ipynb).",
         "L is the number of levels above 0 that the activation was trained with; plain neurons have no hidden steps. "
         "C-QCFS is CS-QCFS without Softplus, CE-QCFS has Exp in its place, CT-QCFS takes the training's step on the "
-        "threshold itself.",
+        "threshold itself. Biases for T are calibrated on 512 training images for a run of T steps, without training "
+        "(`csqcfs.calibrate_bias`).",
     ]
     for part in honest.parts().values():
-        if not (frame := first_step.trained_frame(part)).empty:
+        frame = pd.concat([first_step.trained_frame(part), biases.frame(part)]).fillna("")
+        if not frame.empty:
             images = count(next(filter(None, map(part.results, part.rows)))[0].metrics["images"], "image")
             parts += [f"{part.seen('network')}, {part.seen('dataset')}, {images}:", formats.to_markdown(frame)]
     told = [
         *said.of_each(honest, first_step.best_sentence),
+        *said.of_each(honest, biases.sentences),
         *said.of_each(honest, first_step.several_verdicts),
         *said.of_each(stages, softplus.seeded_verdicts),
         *since.since_the_paper(page.open("since_the_paper", "quick"))[:1],

@@ -6,6 +6,7 @@ Those of second stages and first steps take the part of the page for one data se
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,11 +16,19 @@ from matplotlib.ticker import LogLocator
 
 from ..experiments import beyond
 from ..names import NAMES
-from ..pages import first_step, said, since, softplus, style
+from ..pages import biases, first_step, said, since, softplus, style
 from . import shared
 
 STEPS = (1, 2, 4, 8)
 LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
+BIASED = {  # colour and marker of networks with calibrated biases
+    **{
+        name: (style.METHODS[key].colour, style.METHODS[key].marker)
+        for name, key in (("start", "qcfs"), ("csqcfs",) * 2)
+    },
+    "mixed": ("#D6278A", "X"),
+    "paper": ("#000000", "v"),
+}
 CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
 FEW = (("#A6D5B0", "o"), ("#5DB277", "s"), ("#23824A", "^"), ("#00441B", "D"))  # by L, darker for larger ones
 
@@ -81,7 +90,7 @@ def first_steps(page) -> Figure | None:
     plain = [curve for curve in curves.values() if curve[0].clock == 1]
     if plain:
         best = [max(one.accuracy for curve in plain for one in curve if one.clock <= T) for T in every]
-        right.plot(every, best, color="black", drawstyle="steps-post", label="best of (a) within so many steps")
+        right.plot(every, best, color="black", drawstyle="steps-post", label="best with no hidden step")
     for name, curve in curves.items():
         method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
         if method is not None:
@@ -139,6 +148,30 @@ def when_sure(page) -> Figure | None:
     ax.plot([], [], color="#666666", marker="o", **CHOSEN, label="margin chosen on validation images")
     ax.plot([], [], color="#666666", linewidth=0.7, marker=".", alpha=0.7, label="all images alike")
     shared.log2_axis(ax, STEPS, "steps, mean over images")
+    ax.set_ylabel("accuracy (%)")
+    ax.grid(axis="y")
+    style.legend(fig)
+    return fig
+
+
+def calibrated(page) -> Figure | None:
+    """Accuracy of runs of T steps with biases calibrated for T (filled), and with the network's own (hollow)."""
+    found = biases.calibrated(page)
+    if not found:
+        return None
+    fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))
+    for factor, (key, runs) in zip(shared.aside(len(found), 1.3), found.items(), strict=True):
+        colour, marker = BIASED[key[0]]
+        name = f"{first_step.named(*key)} (n = {len(next(iter(runs.values())))})"
+        own = page.results((*key, "plain"))
+        before: dict[str, Any] = {"linestyle": ":", "markerfacecolor": "white"}
+        for rows, look in (({T: own for T in runs if own}, before), (runs, {"label": name})):
+            if rows:
+                middle, low, high = np.transpose([shared.interval(records, T) for T, records in rows.items()])
+                look |= {"color": colour, "marker": marker, "elinewidth": 1, "yerr": [middle - low, high - middle]}
+                ax.errorbar(factor * np.array(list(rows)), middle, **look)
+    ax.plot([], [], color="#666666", marker="o", markerfacecolor="white", linestyle=":", label="their own biases")
+    shared.log2_axis(ax, tuple(beyond.CALIBRATED), "time-step T, no hidden steps")
     ax.set_ylabel("accuracy (%)")
     ax.grid(axis="y")
     style.legend(fig)
