@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from csqcfs import ImageSet, calibrate_bias, convert, export, quantize_activations
+from csqcfs import ImageSet, calibrate_bias, convert, export, load, quantize_activations, save
 from csqcfs.conversion.bias import Bias
 from csqcfs.engine.errors import InputError
 from torch import nn
@@ -210,3 +210,43 @@ def test_bad_input_is_refused_in_one_line():
     next(iter(lost.thresholds.values())).fill_(-1)
     with pytest.raises(InputError, match="expected positive"):
         calibrate_bias(lost, images(), 1)
+
+
+class Bare(nn.Sequential):
+    """Layers without biases."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(3, 4, 3, bias=False),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 2, bias=False),
+        )
+
+
+@pytest.mark.parametrize("build", [Residual, Pooled, Bare])
+def test_a_calibrated_snn_comes_back_from_its_file(build, tmp_path):
+    model = quantize_activations(seeded(build), L=4, threshold=0.5, example=images(4)).eval()
+    snn = calibrate_bias(convert(model), images(), 2)
+    path = save(snn, tmp_path / "calibrated.safetensors")
+    again = load(path, network=seeded(build), example=images(4))
+    assert torch.equal(again(images(9, 1), 2), snn(images(9, 1), 2))
+    tensors = {key: value for key, value in snn.graph.state_dict().items()}
+    assert {key: t.shape for key, t in again.graph.state_dict().items()} == {k: t.shape for k, t in tensors.items()}
+
+
+def test_other_tools_take_a_bias_of_its_own_or_refuse_it():
+    snn, x = calibrate_bias(convert(quantized(Pooled, 0.5)), images(), 2), images(5, 3)
+    pytest.importorskip("spikingjelly")
+    network, total = export.to_spikingjelly(snn), 0
+    from spikingjelly.activation_based import functional
+
+    functional.reset_net(network)
+    with torch.no_grad():
+        for _ in range(3):
+            total = total + network(x)
+    assert torch.allclose(total / 3, snn(x, 3)[-1])
+    pytest.importorskip("nir")
+    with pytest.raises(InputError, match="Bias"):
+        export.to_nir(snn, x.shape[1:])

@@ -13,7 +13,7 @@ Source: bias calibration of Li et al., "A Free Lunch From ANN", ICML 2021, arXiv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ from ..engine.copies import deepcopy
 from ..engine.errors import InputError
 from ..engine.examples import like
 from ..engine.folding import RowsLinear
-from ..engine.simulation import SUMS
+from ..engine.simulation import IF, SUMS
 from ..methods import Graded
 from ..methods.base import Neurons, check_steps
 from ..neurons import along_channels
@@ -34,6 +34,7 @@ from .calibration import few
 from .snn import SNN
 from .spiking import check_threshold
 
+BEHIND = "_bias"  # ends the name of a `Bias`, after that of its neurons
 LINEAR = (nn.Linear, RowsLinear)
 WITH_BIAS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *LINEAR)
 
@@ -94,12 +95,7 @@ def calibrate_bias(snn: SNN, images: Tensor | tuple[Tensor, ...] | ImageSet | It
     for node in [node for node in graph.graph.nodes if node.name in found]:
         b, dim = found[node.name]
         if not _added(node.args[0], graph, b, dim):
-            name = f"{node.target}_bias"
-            while layers.has(graph, name):
-                name += "_"
-            graph.add_submodule(name, Bias(b))
-            with graph.graph.inserting_before(node):
-                node.args = (graph.graph.call_module(name, (node.args[0],)),)
+            _put_before(node, graph, b)
     sources = graph.graph.output_node().all_input_nodes
     if len(sources) == 1:
         score, theirs = _only(mine), _only(theirs)
@@ -109,9 +105,32 @@ def calibrate_bias(snn: SNN, images: Tensor | tuple[Tensor, ...] | ImageSet | It
     return new
 
 
+def with_biases(graph: fx.GraphModule, tensors: Mapping[str, Tensor]) -> None:
+    """Give the ``graph`` of an SNN zeros for each bias that ``tensors``, of a calibrated one, have and it has not."""
+    neurons = {f"{n.target}{BEHIND}.b": n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), IF)}
+    for name, tensor in tensors.items():
+        path, _, last = name.rpartition(".")
+        layer = graph.get_submodule(path) if layers.has(graph, path) else None
+        if layer is None and name in neurons and tensor.dim() == 1:
+            _put_before(neurons[name], graph, torch.zeros_like(tensor))
+        elif last == "bias" and type(layer) in WITH_BIAS and layer.bias is None:
+            layer.bias = nn.Parameter(torch.zeros_like(tensor), requires_grad=layer.weight.requires_grad)
+    graph.recompile()
+
+
 def channel_means(out: Tensor) -> Tensor:
     """[C], the mean of [T, N, C, ...] over time, images and places."""
     return out.mean([d for d in range(out.dim()) if d != 2], dtype=torch.promote_types(out.dtype, torch.float32))
+
+
+def _put_before(node: fx.Node, graph: fx.GraphModule, b: Tensor) -> None:
+    """A `Bias` of ``b`` before the neurons at ``node``."""
+    name = f"{node.target}{BEHIND}"
+    while layers.has(graph, name):
+        name += BEHIND
+    graph.add_submodule(name, Bias(b))
+    with graph.graph.inserting_before(node):
+        node.args = (graph.graph.call_module(name, (node.args[0],)),)
 
 
 def _only(scores: Any) -> Tensor:

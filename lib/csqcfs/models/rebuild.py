@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .. import models
 from ..activations import CQCFS, ThresholdActivation
 from ..conversion import quantize
+from ..conversion.bias import with_biases
 from ..conversion.snn import SNN, convert
 from ..engine.checkpoint import fill, require_alike
 from ..engine.copies import deepcopy
@@ -68,6 +69,7 @@ def rebuild(
         kind, L = "cqcfs" if found.dim() else "qcfs", header["levels"].get(name, 1)
         network.set_submodule(name, _activation(kind, found, L).to(site.raw.device))
     snn = convert(network, of_record(header), example=example)
+    with_biases(snn.graph, tensors)
     try:
         fill(snn.graph, tensors, what)
     except InputError as error:
