@@ -245,6 +245,13 @@ REFUSED = {
         lambda m, x: m.end(first(m, x)).argmax(1),
         lambda m, x: m.end(first(m, x)[:, :, :, :8] * torch.sigmoid(m.p * first(m, x))),
     ],
+    r"expected only operations between ReLUs that are linear": [  # spikes are exactly 0 most of the time
+        lambda m, x: (lambda h: m.head(h.sum((2, 3)) / (h != 0).sum((2, 3)).clamp(min=1)))(first(m, x)),
+        lambda m, x: (lambda h: m.end(h.masked_fill(h == 0, 0.5)))(first(m, x)),
+        lambda m, x: (lambda h: m.end(torch.where(h == 0, m.p, h)))(first(m, x)),
+        lambda m, x: m.head(torch.count_nonzero(first(m, x), (2, 3)).to(x.dtype)),
+        lambda m, x: m.end(first(m, x).sign() ** 2),
+    ],
     r"looks at other images of the batch": [lambda m, x: m.end(first(m, x)).softmax(0)],
     r"the batch is not in dimension 0": [
         lambda m, x: m.head(torch.relu(m.a(x).transpose(0, 1)).transpose(0, 1).mean((2, 3)))

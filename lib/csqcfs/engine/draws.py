@@ -28,16 +28,24 @@ class Draw:
     noise: dict[str, Tensor] = field(default_factory=dict)
 
     def spikes(self, name: str, x: Tensor) -> Tensor:
-        """Outputs [steps, images ...] for the input ``x`` of a layer: v and a disturbance of mean zero."""
+        """Outputs [steps, images ...] for the input ``x`` of a layer: v and a disturbance of mean zero.
+
+        For a random half of the entries it is Gaussian, which no ReLU commutes with. The others are steps v at one step
+        and exactly 0 at the rest, as spikes are: a network may ask whether a value is 0.
+        """
         if name not in self.values:
             shape = (self.steps, *x.shape[1:])
-            noise = torch.randn(shape, generator=self.generator, dtype=torch.float64) * self.size
-            self.noise[name] = (noise - noise.mean(0)).to(x.device)
-            value = torch.randn(shape[1:], generator=self.generator, dtype=torch.float64) * self.size
+            value, noise = self._normal(shape[1:]), self._normal(shape)
+            spike = torch.where(noise == noise.amax(0), value * (self.steps - 1), -value)
+            spiking = torch.rand(shape[1:], generator=self.generator, device="cpu") < 0.5
+            self.noise[name] = torch.where(spiking, spike, noise - noise.mean(0)).to(x.device)
             self.values[name] = value.to(x.device)
         value = self.values[name].expand(x.shape[0], *self.values[name].shape)
         out = (value + self.noise[name] if self.disturbed else value).flatten(0, 1)
         return in_order((out,))[0].unflatten(0, (self.steps, -1))
+
+    def _normal(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu") * self.size
 
 
 class Together(Simulation):
