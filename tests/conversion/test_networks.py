@@ -279,6 +279,37 @@ def test_refused(named, wiring):
     assert_refused(lambda: quantize_activations(Net(wiring), example=images()), named)
 
 
+def masked(scores: Tensor, fill: float) -> Tensor:
+    return scores.masked_fill(torch.arange(scores.shape[1]) == 1, fill)
+
+
+def scaled_in_place(h: Tensor) -> Tensor:
+    h[:, :2].mul_(5.0)
+    return h
+
+
+FILLS = [0.0, -1e4, -1e9, torch.finfo(torch.float32).min, -torch.inf]
+BLINDED = {
+    r"^LayerNorm at o\.1 of Written has no counterpart": lambda m, x: m.o[1](m.o[0](torch.relu(m.a(x)))),
+    r"changes values that others share": lambda m, x: scaled_in_place(m.o[0](torch.relu(m.a(x)))),
+    r"second time.*randomness": lambda m, x: F.dropout(m.o[0](torch.relu(m.a(x))), 0.5, training=True),
+}
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("named", BLINDED)
+def test_a_mask_of_large_numbers_hides_nothing(named, fill):
+    def network(written):
+        return Written(lambda m, x: masked(written(m, x), fill), nn.Sequential(nn.Linear(8, 4), nn.LayerNorm(4)))
+
+    x = torch.randn(3, 6)
+    assert_refused(lambda: quantize_activations(network(BLINDED[named]), example=x), named)
+    ann = quantize_activations(network(lambda m, x: m.o[0](torch.relu(m.a(x)))), threshold=0.5, example=x)
+    legal = [0, 2, 3]
+    found, expected = convert(ann)(x, STEPS)[..., legal], over_time(ann, x.double(), STEPS)[..., legal]
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -855,9 +886,9 @@ UNSEEN = {
 class Written(nn.Module):
     """Two layers and a forward of its own."""
 
-    def __init__(self, written):
+    def __init__(self, written, last=None):
         super().__init__()
-        self.a, self.o, self.written = nn.Linear(6, 8), nn.Linear(8, 3), written
+        self.a, self.o, self.written = nn.Linear(6, 8), last or nn.Linear(8, 3), written
 
     def forward(self, x):
         return self.written(self, x)

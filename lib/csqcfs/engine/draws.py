@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from .errors import InputError
 from .simulation import IF, Simulation, in_order
 
-RELATIVE = 1e-9  # of the largest number at a site
+RELATIVE = 1e-9  # of the largest number that moves at a site
 ABSOLUTE = 1e-11  # of the draw's size
 
 
@@ -124,6 +124,7 @@ def same(over_time: Any, alone: Any, draw: Draw, i: int) -> bool:
     if not wanted.numel():
         return True
     mean, lost = mine.mean(0), ~wanted.isfinite()  # broken weights are not the probe's to find
-    largest = max(float(x.nan_to_num(0, 0, 0).abs().max()) for x in (mine, wanted))
+    moving = ~(mine == wanted).all(0)  # a mask's constant -1e9 says nothing of the rounding beside it
+    largest = max(float((x.nan_to_num(0, 0, 0).abs() * moving).max()) for x in (mine, wanted))
     near = (mean - wanted).abs() <= RELATIVE * largest + ABSOLUTE * draw.size
-    return bool((near | (lost & ~mean.isfinite())).all())
+    return bool((near | ~moving | (lost & ~mean.isfinite())).all())
