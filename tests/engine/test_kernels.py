@@ -126,6 +126,17 @@ def test_bfloat16_gives_the_levels_of_float32(per_channel):
     assert torch.equal(qcfs(z, theta, 4), qcfs(z.float(), theta, 4).bfloat16())
 
 
+@pytest.mark.parametrize("window", kernels.WINDOWS)
+def test_a_pre_activation_without_bound_gives_the_gradients_beyond_the_window(window):
+    """0 for the threshold below, the whole gradient above; 0 times infinity would be NaN."""
+    far = [torch.inf, torch.finfo(torch.float32).max, 1e30]
+    for sign, expected in ((1.0, 1.0), (-1.0, 0.0)):
+        z = torch.tensor([far]).mul(sign).requires_grad_()
+        theta = torch.tensor([0.5, 1.0, 2.0], requires_grad=True)
+        qcfs(z, theta, 4, window).sum().backward()
+        assert z.grad.tolist() == [[0.0] * 3] and theta.grad.tolist() == [expected] * 3
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("layout", FORMATS)
 def test_backward_keeps_the_input_and_the_threshold_only(layout, per_channel):

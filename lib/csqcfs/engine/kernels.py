@@ -82,7 +82,7 @@ def slopes(grad: Tensor, z: Tensor, step: Tensor, L: int, window: str) -> tuple[
     Inside the window (f - z) / theta = (floor(u) - u + 1/2) / L, so u alone is enough.
     """
     lo, hi = WINDOWS[window][0], L + WINDOWS[window][1]
-    u = torch.div(z, step).add_(0.5)
+    u = torch.div(z, step).add_(0.5).clamp_(lo - 1, hi + 1)  # finite, since 0 times infinity is NaN
     grad = grad.to(u.dtype)
     above = torch.where(u >= hi, grad, 0)
     grad_z = torch.where(u > lo, grad - above, 0)
