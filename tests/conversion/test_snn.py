@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import csqcfs
 import pytest
@@ -268,6 +269,32 @@ def test_a_threshold_that_is_not_finite_is_refused():
         next(iter(quantize.sites(model).values())).raw[1] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         convert(model, allow_nonpositive=True)
+
+
+def small(**settings) -> csqcfs.SNN:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    return convert(to_channelwise(quantize_activations(net, 4, 0.5, torch.randn(3, 6))), **settings)
+
+
+@pytest.mark.parametrize(("bad", "said"), [(torch.nan, "finite"), (torch.inf, "finite"), (0.0, "positive"), (-1.0, "positive")])
+def test_a_threshold_written_since_is_refused_as_at_first(bad, said):
+    x, state = torch.randn(3, 6), small().state_dict()
+    state["graph.1.threshold"][2] = bad
+    loaded, inplace, replaced = small(), small(), small()
+    loaded.load_state_dict(state)
+    inplace.thresholds["1"][2] = bad
+    replaced.graph.get_submodule("1").threshold = state["graph.1.threshold"]
+    for changed in (loaded, inplace, replaced):
+        for again in (changed, copy.deepcopy(changed), pickle.loads(pickle.dumps(changed))):
+            with pytest.raises(InputError, match=f"^threshold .*of 1.*{said}") as refusal:
+                again(x, 2)
+            assert "\n" not in str(refusal.value)
+    if torch.tensor(bad).isfinite():  # where that was allowed it stays so, in copies too
+        allowing = small(allow_nonpositive=True)
+        allowing.load_state_dict(state)
+        for again in (allowing, copy.deepcopy(allowing), pickle.loads(pickle.dumps(allowing))):
+            assert bool(again(x, 2).isfinite().all())
 
 
 def test_a_network_without_quantized_activation():

@@ -25,7 +25,7 @@ from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
-from .spiking import check_threshold, unfolded
+from .spiking import check_neurons, check_threshold, unfolded
 
 Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
@@ -66,8 +66,9 @@ def convert(
     found = quantize.sites(graph)
     if not found:
         raise InputError(f"{name} has no quantized activation; call quantize_activations first")
+    allow_nonpositive = allow_nonpositive and method.any_threshold
     for site, module in found.items():
-        check_threshold(site, module.threshold.detach(), allow_nonpositive and method.any_threshold)
+        check_threshold(site, module.threshold.detach(), allow_nonpositive)
     lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
     if lost is not None:
         raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
@@ -77,7 +78,7 @@ def convert(
         check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
     fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
-    snn = SNN(folded(neurons), method, end, fronts, name)
+    snn = SNN(folded(neurons), method, end, fronts, name, allow_nonpositive)
     snn.graph.meta[UNSEEN] = unseen if inputs is None else None
     carry(model, snn)
     return snn
@@ -99,9 +100,10 @@ class SNN(nn.Module):
         end: fx.GraphModule | None = None,
         fronts: dict[Kind, dict[str, str]] | None = None,
         name: str = "the network",
+        allow_nonpositive: bool = False,
     ):
         super().__init__()
-        self.graph, self.method, self.end = graph, method, end
+        self.graph, self.method, self.end, self._allow_nonpositive = graph, method, end, allow_nonpositive
         self._fronts, self._name = fronts or {}, name  # by kind of inputs, as far as measured
         self._largest: dict[Kind, int] = {}
         self.eval()
@@ -142,7 +144,8 @@ class SNN(nn.Module):
 
         Raises:
             InputError: T below 1; an input that the network does not take, or that is not finite; for inputs of
-                another kind than the example, an operation that IF neurons cannot express at their sizes.
+                another kind than the example, an operation that IF neurons cannot express at their sizes; thresholds
+                written since that `convert` would refuse.
         """
         check_steps("T", T)
         if self.method.anytime:
@@ -171,6 +174,7 @@ class SNN(nn.Module):
     def _prepared(self, x: Tensor | tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Kind]:
         """Inputs in the order in which they are simulated, and their kind, whose simulation is measured by now."""
         inputs = checked_inputs(self.graph, x)
+        check_neurons(self.graph, self._allow_nonpositive)
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)

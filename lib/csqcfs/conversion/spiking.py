@@ -132,6 +132,18 @@ def note_shapes(graph: fx.GraphModule, example: tuple[Tensor, ...]) -> None:
         ) from error
 
 
+def neurons_of(graph: fx.GraphModule) -> dict[str, IF]:
+    """Layers of neurons by site, in the order in which they run."""
+    called = {node.target: layers.module_at(node, graph) for node in graph.graph.nodes}
+    return {name: module for name, module in called.items() if isinstance(module, IF)}
+
+
+def check_neurons(graph: fx.GraphModule, allow_nonpositive: bool) -> None:
+    """Raise InputError as `check_threshold`."""
+    for name, neurons in neurons_of(graph).items():
+        check_threshold(name, neurons.threshold, allow_nonpositive)
+
+
 def check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
     """Raise InputError for thresholds that are not finite or, unless they are allowed, not positive."""
     if not bool(theta.isfinite().all()):
