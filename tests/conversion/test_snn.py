@@ -327,6 +327,11 @@ def test_statistics_over_time_are_never_taken():
     before = spiking(x, 4)
     assert spiking.train() is spiking and spiking.training
     assert torch.equal(spiking(x, 4), before) and torch.equal(spiking.eval()(x, 4), before)
+    for part in (spiking.graph, spiking.graph.get_submodule("2")):
+        state = copy.deepcopy(spiking.state_dict())
+        part.train()
+        assert torch.equal(spiking(x, 4), before)
+        assert all(torch.equal(value, state[key]) for key, value in spiking.state_dict().items())
 
 
 @pytest.mark.parametrize("end", [torch.sigmoid, nn.Sigmoid(), lambda score: score.softmax(-1)])

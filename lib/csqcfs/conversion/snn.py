@@ -175,6 +175,7 @@ class SNN(nn.Module):
         """Inputs in the order in which they are simulated, and their kind, whose simulation is measured by now."""
         inputs = checked_inputs(self.graph, x)
         check_neurons(self.graph, self._allow_nonpositive)
+        self.train(self.training)  # evaluation, whatever a part of it was told
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
