@@ -364,6 +364,25 @@ def test_what_an_observer_raises_is_its_own():
         snn(x, 2, observe)
 
 
+def test_thresholds_come_in_the_order_in_which_they_run_and_are_no_dict():
+    class Otherwise(nn.Module):
+        """Its activations stand in another order than they run."""
+
+        def __init__(self):
+            super().__init__()
+            self.late, self.early = nn.ReLU(), nn.ReLU()
+            self.a, self.b, self.o = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.o(self.late(self.b(self.early(self.a(x)))))
+
+    ann = quantize_activations(Otherwise(), 4, 0.5, torch.randn(3, 6))
+    spiking = convert(ann)
+    assert list(spiking.thresholds) == list(quantize.sites(ann)) == ["early", "late"]
+    with pytest.raises(TypeError):  # it would change nothing
+        spiking.thresholds["early"] = torch.tensor(1.0)
+
+
 class Sum(nn.Module):
     """A network of two inputs."""
 

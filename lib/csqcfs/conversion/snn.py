@@ -8,6 +8,8 @@ mean output over steps 1..t, so one run to T gives every shorter one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,11 +23,11 @@ from ..engine.copies import carry, opened
 from ..engine.errors import InputError, reason
 from ..engine.examples import check_together, checked_example, checked_inputs, like
 from ..engine.folding import folded
-from ..engine.simulation import IF, Fire, Observer, Simulation, in_order
+from ..engine.simulation import Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
-from .spiking import check_neurons, check_threshold, unfolded
+from .spiking import check_neurons, check_threshold, neurons_of, unfolded
 
 Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
@@ -121,9 +123,9 @@ class SNN(nn.Module):
         return self.method.presteps
 
     @property
-    def thresholds(self) -> dict[str, Tensor]:
-        """Thresholds by site, in the order in which they run."""
-        return {name: module.threshold for name, module in self.graph.named_modules() if isinstance(module, IF)}
+    def thresholds(self) -> Mapping[str, Tensor]:
+        """Thresholds by site, in the order in which they run; to change one, write into its tensor."""
+        return MappingProxyType({name: neurons.threshold for name, neurons in neurons_of(self.graph).items()})
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         """As `forward`; inputs one by one, as the network itself takes them, would be taken for T."""
