@@ -181,7 +181,7 @@ def test_labels_of_points_overlap_nothing(points):
 @settings(max_examples=12, deadline=None)
 @given(st.floats(0, 99.8), st.floats(0.1, 60))
 def test_ticks_of_an_error_axis_are_apart(low, reach):
-    from csqcfs.paper.plots.costs import error_scale
+    from csqcfs.paper.plots.shared import error_scale
 
     high = min(low + reach, 99.95)
     fig, ax = plt.subplots()

@@ -224,9 +224,9 @@ def darker(colour: str) -> tuple[float, float, float]:
 
 
 class ErrorTicks(Locator):
-    """Ticks of a scale on which accuracies near 100 % are far apart: round ones, none closer than two lines of text."""
+    """Ticks of a scale on which accuracies near 100 % are far apart: round ones, best first, two lines apart."""
 
-    ROUND = (0, 50, 90, 99, 99.9, 80, 95, 70, 60, 40, 20, 98, 97, 85, 99.5, 75, 93, 96, 88, 30, 10)  # best first
+    ROUND = (0, 50, 90, 99, 99.9, 80, 95, 70, 60, 40, 20, 98, 97, 85, 99.5, 75, 93, 96, 88, 30, 10, 86, 92)
 
     def __call__(self) -> list[float]:
         return self.tick_values(*self.axis.get_view_interval())

@@ -39,7 +39,7 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     ax.axvline(46, color="#bbbbbb", linewidth=0.6)
     ax.set_xticks([*steps, ANN], [*map(str, steps), "ANN"])
     ax.grid(axis="y")
-    return ax
+    return shared.error_scale(ax)
 
 
 def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure | None:
@@ -55,6 +55,6 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
     for ax, (network, rows) in zip(axes, found.items(), strict=True):
         over_time(ax, rows)
         ax.set_title(shared.title(page, network, [dataset]))
-    style.label_left(axes, "accuracy (%)")
+    style.label_left(axes, shared.ERROR_SCALE)
     style.legend(fig)
     return fig

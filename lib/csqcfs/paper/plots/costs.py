@@ -61,23 +61,8 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list
         ax.minorticks_off()
         ax.set_xlabel(label)
     ax.grid(axis="y")
-    error_scale(ax)
+    shared.error_scale(ax)
     return best
-
-
-def error_scale(ax: Axes) -> Axes:
-    """Accuracies on a logarithmic scale of the error, on which the last percent is as long as the first ten."""
-    ax.set_yscale(
-        "function",
-        functions=(
-            lambda accuracy: -np.log10(np.clip(100 - accuracy, 0.02, None)),
-            lambda place: 100 - 10 ** -np.asarray(place),
-        ),
-    )
-    ax.yaxis.set_major_locator(style.ErrorTicks())
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.minorticks_off()
-    return ax
 
 
 def pareto(page) -> Figure | None:
@@ -92,7 +77,7 @@ def pareto(page) -> Figure | None:
     for row, name in zip(axes, names):
         lines = [line for method in costs.METHODS if (line := costs.points(page, name, method))]
         fronts += [(ax, axis, against(ax, lines, axis)) for ax, axis in zip(row, AXES)]
-        row[0].set_ylabel("accuracy (%),\nlogarithmic in the error")
+        row[0].set_ylabel(shared.ERROR_SCALE)
         row[0].set_title(shared.title(page, name), loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")

@@ -13,6 +13,7 @@ from ..pages import style
 from ..runs.records import Record
 
 Place = tuple[str, str]  # data set, network
+ERROR_SCALE = "accuracy (%),\nlogarithmic in the error"  # label of an axis of `error_scale`
 
 
 def interval(records: Sequence[Record], column: compare.Column) -> tuple[float, float, float]:
@@ -81,4 +82,19 @@ def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel(label)
+    return ax
+
+
+def error_scale(ax: Axes) -> Axes:
+    """Accuracies on a logarithmic scale of the error, on which the last percent is as long as the first ten."""
+    ax.set_yscale(
+        "function",
+        functions=(
+            lambda accuracy: -np.log10(np.clip(100 - accuracy, 0.02, None)),
+            lambda place: 100 - 10 ** -np.asarray(place),
+        ),
+    )
+    ax.yaxis.set_major_locator(style.ErrorTicks())
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     return ax
