@@ -39,6 +39,11 @@ def _look(name: str) -> tuple[style.Method, str]:
     return style.METHODS[key], line
 
 
+def _with_seeds(label: str, seeds: int) -> str:
+    """A label of a legend, with what its interval rests on."""
+    return f"{label} (n = {seeds})"
+
+
 def second_stages(page) -> Figure | None:
     """(a) each second stage minus CS-QCFS as printed over time, plain; (b) what differences between channels bring."""
     found = {name: records for name in softplus.STAGES if (records := page.results((name, "plain")))}
@@ -52,7 +57,8 @@ def second_stages(page) -> Figure | None:
             continue
         ends = np.transpose([gap.interval() for gap in gaps])
         points = np.array([gap.points for gap in gaps])
-        drawn = {"marker": look.marker, "linestyle": "none", "elinewidth": 1, "label": softplus.STAGES[name]}
+        drawn = {"marker": look.marker, "linestyle": "none", "elinewidth": 1}
+        drawn["label"] = _with_seeds(softplus.STAGES[name], gaps[0].seeds)
         drawn["markerfacecolor"] = look.colour if line == "-" else "white"
         left.errorbar(factor * np.array(STEPS), points, yerr=abs(ends - points), color=look.colour, **drawn)
     right.axhline(0, color="grey", linewidth=0.8)
@@ -61,7 +67,7 @@ def second_stages(page) -> Figure | None:
         low, high = gaps[1].interval()
         bars = [[gaps[1].points - low], [high - gaps[1].points]]
         mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
-        mark |= {"linestyle": "none", "label": softplus.STAGES[name]}
+        mark |= {"linestyle": "none", "label": _with_seeds(softplus.STAGES[name], gaps[1].seeds)}
         right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, elinewidth=1, **mark)
     shared.log2_axis(left, STEPS, "time-step T")
     left.set_ylabel("minus CS-QCFS, plain (points)")
@@ -84,7 +90,8 @@ def first_steps(page) -> Figure | None:
     every = range(1, beyond.T + 1)
     for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(looks), 1.1), looks.items(), strict=True):
         if records := page.results((network, L, "plain")):
-            look = {"marker": marker, "linestyle": ":" if network == "start" else "-", "label": _few(network, L)}
+            look = {"marker": marker, "linestyle": ":" if network == "start" else "-"}
+            look["label"] = _with_seeds(_few(network, L), len(records))
             shared.band(left, factor * np.array(every), [(records, T) for T in every], colour, **look)
     curves = first_step.answers(page)
     plain = [curve for curve in curves.values() if curve[0].clock == 1]
@@ -96,9 +103,9 @@ def first_steps(page) -> Figure | None:
         if method is not None:
             look = style.METHODS[{"CS-": "ours", "CE-": "ceqcfs"}.get(name[:3], method)]
             x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
-            right.plot(x, y, color=look.colour, marker=look.marker, label=f"{name}, hidden steps counted")
+            right.plot(x, y, color=look.colour, marker=look.marker, label=_with_seeds(name, len(curve[0].records)))
     shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
-    shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock")
+    shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock, hidden ones counted")
     left.set_ylabel("accuracy (%)")
     style.letters((left, right), ("trained for few steps", "what an answer takes"))
     for ax in (left, right):
