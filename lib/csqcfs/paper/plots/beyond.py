@@ -82,11 +82,14 @@ def second_stages(page) -> Figure | None:
 
 
 def first_steps(page) -> Figure | None:
-    """(a) plain accuracy over T of networks trained at each L; (b) the best of them on one clock, with hidden steps."""
+    """(a) plain accuracy over T of networks trained at each L; (b) the best of them on one clock, with hidden steps.
+
+    Of COS, T = 1 and the last alone, beside each other: on one clock they are as good as at one place.
+    """
     looks = _few_looks(first_step.levels(page))
     if not any(page.results((*key, "plain")) for key in looks):
         return None
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2), sharey=True)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
     every = range(1, beyond.T + 1)
     for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(looks), 1.1), looks.items(), strict=True):
         if records := page.results((network, L, "plain")):
@@ -96,19 +99,26 @@ def first_steps(page) -> Figure | None:
     curves = first_step.answers(page)
     plain = [curve for curve in curves.values() if curve[0].clock == 1]
     if plain:
-        best = [max(one.accuracy for curve in plain for one in curve if one.clock <= T) for T in every]
-        right.plot(every, best, color="black", drawstyle="steps-post", label="best with no hidden step")
+        within = [[one for curve in plain for one in curve if one.clock <= T] for T in every]
+        best = [(one.records, one.T) for one in (max(some, key=lambda one: one.accuracy) for some in within)]
+        shared.band(right, every, best, "black", drawstyle="steps-post", label="best with no hidden step")
+    cos = [name for name in curves if NAMES["cos"] in name]
+    beside = dict(zip(cos, shared.aside(len(cos), 1.6), strict=True))
     for name, curve in curves.items():
-        method = next((key for key in ("cos", "srp") if NAMES[key] in name), None)
-        if method is not None:
-            look = style.METHODS[{"CS-": "ours", "CE-": "ceqcfs"}.get(name[:3], method)]
-            x, y = [answer.clock for answer in curve], [answer.accuracy for answer in curve]
-            right.plot(x, y, color=look.colour, marker=look.marker, label=_with_seeds(name, len(curve[0].records)))
+        if name in cos or NAMES["srp"] in name:
+            look = style.METHODS[{"CS-": "ours", "CE-": "ceqcfs"}.get(name[:3], "cos" if name in cos else "srp")]
+            shown = [curve[0], curve[-1]] if name in cos else curve
+            x, rows = [beside.get(name, 1) * one.clock for one in shown], [(one.records, one.T) for one in shown]
+            drawn = {"marker": look.marker, "label": _with_seeds(name, len(curve[0].records))}
+            hollow = look is style.METHODS["ceqcfs"]  # whose full mark is that of plain neurons in (a)
+            drawn["markerfacecolor"] = "white" if hollow else look.colour
+            shared.bars(right, x, rows, look.colour, **drawn)
     shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
-    shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), "steps on one clock, hidden ones counted")
-    left.set_ylabel("accuracy (%)")
+    clock = "steps on one clock, hidden ones counted\n(COS: T = 1 and the last, side by side)"
+    shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), clock)
     style.letters((left, right), ("trained for few steps", "what an answer takes"))
     for ax in (left, right):
+        ax.set_ylabel("accuracy (%)")
         ax.grid(axis="y")
     style.legend(fig)
     return fig

@@ -32,18 +32,26 @@ def band(
     """Mean accuracies at ``x``, one of ``rows`` (records and which accuracy) each, with their intervals as a band."""
     mean, low, high = np.transpose([interval(*row) for row in rows])
     ax.plot(x, mean, color=colour, **look)
-    ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+    step = "post" if look.get("drawstyle") == "steps-post" else None
+    ax.fill_between(x, low, high, step=step, color=colour, alpha=0.16, linewidth=0)
+
+
+def bars(
+    ax: Axes, x: Sequence[float], rows: Sequence[tuple[Sequence[Record], compare.Column]], colour: str, **look
+) -> None:
+    """The same with an interval as a bar for each."""
+    mean, low, high = np.transpose([interval(*row) for row in rows])
+    ax.errorbar(x, mean, yerr=(mean - low, high - mean), color=colour, elinewidth=1, **look)
+
+
+def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column, colour: str, **look) -> None:
+    """One accuracy with its interval as a bar."""
+    bars(ax, [x], [(records, column)], colour, linestyle="none", **look)
 
 
 def aside(count: int, width: float = 1.2) -> np.ndarray:
     """Factors around 1, ``width`` apart in all, by which marks stand beside each other that would hide each other."""
     return width ** np.linspace(-0.5, 0.5, count) if count > 1 else np.ones(1)
-
-
-def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column, colour: str, **look) -> None:
-    """One accuracy with its interval as a bar."""
-    mean, low, high = interval(records, column)
-    ax.errorbar(x, mean, yerr=[[mean - low], [high - mean]], color=colour, linestyle="none", elinewidth=1, **look)
 
 
 def line(look: style.Method) -> dict[str, str]:
