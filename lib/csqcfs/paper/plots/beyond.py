@@ -30,7 +30,8 @@ BIASED = {  # colour and marker of networks with calibrated biases
     "paper": ("#000000", "v"),
 }
 CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
-FEW = (("#A6D5B0", "o"), ("#5DB277", "s"), ("#23824A", "^"), ("#00441B", "D"))  # by L, darker for larger ones
+OWN = style.METHODS["csqcfs"]
+FEW = (("#4D3500", "o"), ("#8A5F00", "s"), ("#B87F00", "p"), (OWN.colour, OWN.marker))  # by L, the paper's last
 
 
 def _look(name: str) -> tuple[style.Method, str]:
@@ -89,7 +90,7 @@ def first_steps(page) -> Figure | None:
     looks = _few_looks(first_step.levels(page))
     if not any(page.results((*key, "plain")) for key in looks):
         return None
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.5))
     every = range(1, beyond.T + 1)
     for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(looks), 1.1), looks.items(), strict=True):
         if records := page.results((network, L, "plain")):
@@ -133,7 +134,7 @@ def _few_looks(levels: Sequence[int]) -> dict[tuple[str, int], tuple[str, str | 
     return {
         **{("csqcfs", L): look for L, look in zip(levels, FEW, strict=True)},
         ("turns", 1): ("#D6278A", "*"),
-        ("mixed", full): ("#E69F00", "X"),
+        ("mixed", full): ("#2BC4C4", "X"),
         ("ceqcfs", full): (exponential.colour, exponential.marker),
         ("start", full): (qcfs.colour, None),
     }
