@@ -205,28 +205,32 @@ COSTS = {
 
 
 def methods(page) -> Figure | None:
-    """Accuracy of every method on one network against its clock, its additions and the bits of its spikes."""
+    """Accuracy of every method on one network against its clock, its additions and the bits of its spikes.
+
+    Marks stand a little beside each other, since some methods are one at T = 1.
+    """
     found = since.answers(page)
     if not found:
         return None
     lost = [method for method, curve in found.items() if max(answer.accuracy for answer in curve) < LOST]
     fig, axes = plt.subplots(1, 3, figsize=(style.PAGE, 3.2), sharey=True)
     for ax, (label, cost) in zip(axes, COSTS.items(), strict=True):
-        for method, curve in found.items():
-            if method in lost:
-                continue
-            look = style.METHODS["qcfs" if method == "plain" else method]
-            name = "plain (QCFS)" if method == "plain" else look.label
-            shown = [answer for answer in curve if answer.T in STEPS]
-            x, y = [cost(answer) for answer in shown], [answer.accuracy for answer in shown]
-            ax.plot(x, y, color=look.colour, marker=look.marker, label=name)
+        drawn = [method for method in found if method not in lost]
+        for method, factor in zip(drawn, shared.aside(len(drawn), 1.5), strict=True):
+            plain, records = method == "plain", page.results(("start", method, "snn"))
+            look = style.METHODS["qcfs" if plain else method]
+            x = [factor * cost(answer) for answer in found[method] if answer.T in STEPS]
+            mark = {"marker": look.marker, "markerfacecolor": "white" if plain else look.colour}
+            mark["label"] = "plain (QCFS)" if plain else look.label
+            shared.bars(ax, x, [(records, T) for T in STEPS], look.colour, **mark)
         _log_axis(ax, label)
+    handles, _ = axes[0].get_legend_handles_labels()
     if lost:
         names = " and ".join(style.METHODS[method].label for method in lost)
-        axes[0].plot([], [], linestyle="none", label=f"not drawn, below {LOST} %: {names}")
+        handles.append(plt.Line2D([], [], linestyle="none", label=f"not drawn, below {LOST} %: {names}"))
     axes[0].set_ylabel("accuracy (%)")
     style.letters(axes, ("time", "arithmetic", "communication"))
-    style.legend(fig)
+    style.legend(fig, handles)
     return fig
 
 
