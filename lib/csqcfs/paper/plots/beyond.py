@@ -21,15 +21,7 @@ from . import shared
 
 STEPS = (1, 2, 4, 8)
 LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
-BIASED = {  # colour and marker of networks with calibrated biases
-    **{
-        name: (style.METHODS[key].colour, style.METHODS[key].marker)
-        for name, key in (("start", "qcfs"), ("csqcfs",) * 2)
-    },
-    "mixed": ("#D6278A", "X"),
-    "paper": ("#000000", "v"),
-}
-CHOSEN = {"markersize": 7, "markeredgecolor": "black", "linestyle": "none"}
+CHOSEN = {"markersize": 5, "markeredgecolor": "black", "linestyle": "none"}
 OWN = style.METHODS["csqcfs"]
 FEW = (("#4D3500", "o"), ("#8A5F00", "s"), ("#B87F00", "p"), (OWN.colour, OWN.marker))  # by L, the paper's last
 
@@ -159,10 +151,13 @@ def when_sure(page) -> Figure | None:
             steps = range(1, beyond.T + 1)
             accuracies = [shared.interval(curve, T)[0] for T in steps]
             ax.plot(steps, accuracies, color=look.colour, linewidth=0.7, marker=".", linestyle=line, alpha=0.7)
-        ax.plot(one["test"]["steps"], one["test"]["accuracy"], color=look.colour, linestyle=line, label=name)
+        mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
+        every = len(one["test"]["steps"]) // 6
+        drawn = {"color": look.colour, "linestyle": line, "markevery": every, "label": name}
+        ax.plot(one["test"]["steps"], one["test"]["accuracy"], **drawn, **mark)
         place = one["chosen"]
         chosen = one["test"]["steps"][place], one["test"]["accuracy"][place]
-        ax.plot(*chosen, color=look.colour, marker=look.marker, **CHOSEN)
+        ax.plot(*chosen, color=look.colour, **mark, **CHOSEN)
     ax.plot([], [], color="#666666", marker="o", **CHOSEN, label="margin chosen on validation images")
     ax.plot([], [], color="#666666", linewidth=0.7, marker=".", alpha=0.7, label="all images alike")
     shared.log2_axis(ax, STEPS, "steps, mean over images")
