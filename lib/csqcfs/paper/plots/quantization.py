@@ -26,6 +26,8 @@ def over_L(ax: Axes, curves: Mapping[str, Mapping[int | None, Sequence[Record]]]
     """
     steps = sorted({L for found in curves.values() for L in found if L is not None})
     side_by_side = [method for method in curves if method != "relu"]
+    reach = (2 * max(steps) / min(steps)) ** 0.04  # so that none hides another, however long the axis
+    shifts = dict(zip(side_by_side, shared.aside(len(side_by_side), reach), strict=True))
     for method, found in curves.items():
         look = style.METHODS[method]
         for number, (L, records) in enumerate(found.items()):
@@ -33,9 +35,8 @@ def over_L(ax: Axes, curves: Mapping[str, Mapping[int | None, Sequence[Record]]]
                 ends = [min(steps) / 1.2, max(steps) * 1.2]
                 shared.band(ax, ends, 2 * [(records, "ann")], look.colour, label=look.label, linestyle="--")
             else:
-                shift = 1.05 ** (2 * side_by_side.index(method) - len(side_by_side) + 1)  # so that none hides another
                 label = "_" if number else look.label
-                shared.point(ax, L * shift, records, "ann", look.colour, marker=look.marker, label=label)
+                shared.point(ax, L * shifts[method], records, "ann", look.colour, marker=look.marker, label=label)
     ax.set_xlim(min(steps) / 1.4, max(steps) * 1.4)
     ax.grid(axis="y")
     return shared.log2_axis(ax, steps, "quantization step L")
@@ -81,12 +82,15 @@ def spiking(page) -> dict[tuple[str, str], dict[int, list[Record]]]:
 
 
 def _figure(page, found: Mapping[shared.Place, Mapping], draw: Callable[[Axes, Mapping], Axes]) -> Figure | None:
-    """A panel for each network and data set with records, all with one range."""
+    """A panel for each network and data set with records; those of one data set have one range."""
     named = shared.titles(page, {place: [key for key in page.rows if key[:2] == place] for place in found})
     if not named:
         return None
-    fig, axes = style.panels(len(named))
+    fig, axes = style.panels(len(named), share=False)
+    first: dict[str, Axes] = {}
     for ax, (place, name) in zip(axes, named.items(), strict=True):
+        if (leader := first.setdefault(names.dataset(place[0], page.profile), ax)) is not ax:
+            ax.sharey(leader)
         draw(ax, found[place]).set_title(name)
     style.label_left(axes, "accuracy (%)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
