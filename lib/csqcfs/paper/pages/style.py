@@ -203,7 +203,7 @@ def label_points(ax: Axes, points: Sequence[tuple[float, float, str, str]], reac
                 textcoords="offset points",
                 ha={-1: "right", 0: "center", 1: "left"}[across],
                 va={-1: "top", 0: "center", 1: "bottom"}[up],
-                fontsize=FONT - 2,
+                fontsize=FONT - 1,
                 color=darker(colour),
                 path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where it crosses a line
             )

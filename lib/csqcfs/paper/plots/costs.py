@@ -204,11 +204,12 @@ def speed(page) -> Figure | None:
             xycoords=("axes fraction", "data"),
             annotation_clip=False,
         )
+    ax.annotate("measured (target)", (1.01, -1), va="center", xycoords=("axes fraction", "data"), annotation_clip=False)
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_yticks(
         range(len(lines)),
         [", ".join(filter(None, (report.name(line, part) for part in ("what", "size")))) for line in lines],
-        fontsize=style.FONT - 2,
+        fontsize=style.FONT - 1,
     )
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.set_xscale("log")
