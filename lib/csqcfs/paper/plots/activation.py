@@ -15,7 +15,9 @@ from ..claims.reference import LEVELS, softplus
 from ..pages import style
 
 SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
-FLOORING, CLIPPING = style.METHODS["cos"].colour, style.METHODS["srp"].colour
+# Greys, since neither error is a method's; the hatch tells them apart without colour.
+FLOORING = {"facecolor": "#cccccc", "linewidth": 0}
+CLIPPING = {"facecolor": "none", "edgecolor": "#aaaaaa", "hatch": "////", "linewidth": 0}
 QUIET = "#666666"
 WINDOWS = dict(
     zip(kernels.WINDOWS, [style.METHODS[name].colour for name in ("csqcfs", "qcfs", "srp", "cos")], strict=True)
@@ -38,8 +40,8 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
     z = inputs(-0.4, 2.0)
     relu, output = response.relu(z), response.neuron(z, 1.0, T, start)
     clipped = np.clip(z, 0, 1)
-    ax.fill_between(z, output, clipped, where=z <= 1, color=FLOORING, alpha=0.35, linewidth=0, label="flooring error")
-    ax.fill_between(z, 1, relu, where=z >= 1, color=CLIPPING, alpha=0.35, linewidth=0, label="clipping error")
+    ax.fill_between(z, output, clipped, where=z <= 1, **FLOORING, label="flooring error")
+    ax.fill_between(z, 1, relu, where=z >= 1, **CLIPPING, label="clipping error")
     ax.plot(z, relu, color=style.METHODS["relu"].colour, label="ReLU")
     ax.plot(z, output, color=SNN, label=rf"IF, $\phi(T)$, T = {T}")
     ax.set_xlabel(r"input $z$ (thresholds)")
@@ -49,8 +51,8 @@ def errors_filled(ax: Axes, T: int, start: float) -> Axes:
 def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
     """Eq. 10 itself, phi(T) - ReLU(z), for a few T; flooring up to the threshold, clipping beyond."""
     z = inputs(-0.4, 2.0)
-    ax.axvspan(0, 1, color=FLOORING, alpha=0.12, linewidth=0)
-    ax.axvspan(1, 2, color=CLIPPING, alpha=0.12, linewidth=0)
+    ax.axvspan(0, 1, **FLOORING, alpha=0.4)
+    ax.axvspan(1, 2, **CLIPPING, alpha=0.4)
     shades = plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(timesteps)))
     for T, shade in zip(timesteps, shades, strict=True):
         ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"T = {T}")
