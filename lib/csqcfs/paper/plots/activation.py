@@ -19,9 +19,7 @@ SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
 FLOORING = {"facecolor": "#cccccc", "linewidth": 0}
 CLIPPING = {"facecolor": "none", "edgecolor": "#aaaaaa", "hatch": "////", "linewidth": 0}
 QUIET = "#666666"
-WINDOWS = dict(
-    zip(kernels.WINDOWS, [style.METHODS[name].colour for name in ("csqcfs", "qcfs", "srp", "cos")], strict=True)
-)
+WINDOWS = dict(zip(kernels.WINDOWS, plt.get_cmap("cividis")(np.linspace(0.85, 0.0, len(kernels.WINDOWS))), strict=True))
 
 
 def inputs(low: float, high: float, count: int = 2001) -> np.ndarray:
@@ -127,8 +125,8 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     for (top, bottom), raw in zip(axes.T, lambdas, strict=True):
         z, theta = gradient_check.inputs(raw), softplus(raw)
         found = {
-            "finite differences": gradient_check.finite_differences(z, raw),
             "csqcfs (autograd)": gradient_check.autograd(z, raw),
+            "finite differences": gradient_check.finite_differences(z, raw),
             "as printed": corrections.gradients_printed(z, raw),
         }
         for name, look in zip(found, looks, strict=True):
