@@ -25,7 +25,7 @@ from ..published import TIMESTEPS
 from . import style
 
 FEW = 10  # images of one run: small enough that no kernel is compiled, which would take longer than the page
-OTHERS = (("#999999", "s"), ("#444444", "^"), ("#CC79A7", "v"))  # colours and markers of what is no method of the paper
+OTHERS = (("#999999", "s"), ("#444444", "^"), ("#5900B2", "p"))  # colours and markers of what is no method of the paper
 CALIBRATION = 256  # images that SpikingJelly looks at
 
 
