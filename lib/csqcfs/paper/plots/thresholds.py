@@ -17,7 +17,8 @@ from ..pages import style
 from . import shared
 
 ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
-EFFECT = {"ANN": ("s", None), "T = 32": ("o", 32), "T = 8": ("v", 8)}  # marker and time-step
+EFFECT = {"ANN": ("s", None), "T = 8": ("v", 8), "T = 32": ("o", 32)}  # marker and time-step, the last on top
+CROSSING = {"marker": "X", "markersize": 6, "markeredgecolor": "white", "linestyle": "none"}
 
 
 def layer_traces(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -47,7 +48,7 @@ def trace(ax: Axes, histories: Mapping[str, Sequence[Mapping[str, Any]]], initia
         ax.plot(epochs, layers, color=look.colour, linewidth=0.4, alpha=0.35)
         ax.plot(epochs, layers.min(1), color=look.colour, linewidth=1.6, label=look.label)
         if (epoch := crossing(history)) is not None:
-            ax.plot(epoch, layers[epoch].min(), "X", color=look.colour, markersize=6, markeredgecolor="white")
+            ax.plot(epoch, layers[epoch].min(), color=look.colour, **CROSSING)
     ax.set_yscale("symlog", linthresh=1, linscale=2)  # a threshold may run away, and what happens near 0 decides
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -115,7 +116,7 @@ def figure6(page) -> Figure | None:
         )
     style.label_left(axes, "threshold θ\n(logarithmic beyond ±1)")
     ticks(axes[0])
-    crossed = plt.Line2D([], [], color="#666666", marker="X", linestyle="", label="first epoch with θ ≤ 0")
+    crossed = plt.Line2D([], [], color="#666666", **CROSSING, label="first epoch with θ ≤ 0")
     thin = plt.Line2D([], [], color="#666666", linewidth=0.6, alpha=0.6, label="smallest of each layer")
     style.legend(fig, [*_colours(ENDS.values()), thin, crossed])
     return fig
@@ -178,8 +179,8 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
     ax.set_yticks(
         range(len(lines)),
         [
-            f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, L = {line['L']}, "
-            f"{line['initial']:g} → {number(line['last'])}"
+            f"({line['panel']}) {_name(line['network'])}, {_name(line['dataset'])}, {_name(line['method'])}, "
+            f"L = {line['L']}, {line['initial']:g} → {number(line['last'])}"
             for line in lines
         ],
     )
@@ -188,7 +189,7 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
         label.set_fontweight("bold" if line["last"] <= 0 else "normal")
     ax.set_xlim(-3, 103)
     ax.set_xlabel("accuracy (%)")
-    ax.set_title("smallest threshold, initial → trained (bold: not positive)", loc="left", fontsize=style.FONT)
+    ax.set_title("smallest θ, initial → trained (bold: not positive)", loc="left", fontsize=style.FONT)
     ax.grid(axis="x")
     return ax
 
@@ -203,8 +204,10 @@ def effect_figure(page) -> Figure | None:
     guess = max(chance(line["dataset"]) for line in lines)
     ax.axvline(guess, color="#999999", linewidth=0.8, linestyle=":", zorder=0, label=f"guessing, {guess:g} %")
     keys = [
-        plt.Line2D([], [], color="#666666", linestyle="", marker=marker, label=name, markersize=4.5)
-        for name, (marker, _) in EFFECT.items()
+        plt.Line2D(
+            [], [], color="#666666", linestyle="", marker=marker, label=f"SNN, {name}" if T else name, markersize=4.5
+        )
+        for name, (marker, T) in EFFECT.items()
     ]
     for key, (_, T) in zip(keys, EFFECT.values()):
         key.set_markerfacecolor("#666666" if T == 32 else "white")
