@@ -41,11 +41,13 @@ def sawtooth(spikes: np.ndarray, potential: np.ndarray, theta: float, start: flo
     return time, np.append(start, np.column_stack([potential + theta * spikes, potential]).ravel())
 
 
-def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tuple[Figure, list[Axes]]:
+def _grid(
+    neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int], sharey: str | bool
+) -> tuple[Figure, list[Axes]]:
     """One panel for each neuron, in the order of ``neurons``; a column for each layer."""
     columns = len(depths)
     fig, axes = plt.subplots(
-        -(-len(neurons) // columns), columns, figsize=(style.PAGE, 4.0), sharex=True, sharey="col", squeeze=False
+        -(-len(neurons) // columns), columns, figsize=(style.PAGE, 4.0), sharex=True, sharey=sharey, squeeze=False
     )
     panels = list(axes.T.flatten())[: len(neurons)]
     rank = ("median", "90th percentile")  # the two of each layer, see `measure_spikes`
@@ -61,19 +63,17 @@ def _grid(neurons: Sequence[Mapping[str, Any]], depths: Mapping[str, int]) -> tu
 
 
 def membranes(found: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Membrane potential, threshold and spikes of single neurons, in units of the threshold."""
+    """Membrane potential, threshold and spikes of single neurons, in units of the threshold; each has its range."""
     if not found:
         return None
-    neurons, depths = found[0]["neurons"], found[0]["sites"]
-    fig, panels = _grid(neurons, depths)
-    for ax, neuron in zip(panels, neurons):
+    fig, panels = _grid(found[0]["neurons"], found[0]["sites"], sharey=False)
+    for ax, neuron in zip(panels, found[0]["neurons"]):
         spikes, potential = train(neuron["spikes"]), np.array(neuron["potential"]) / neuron["threshold"]
         time, level = sawtooth(spikes, potential, 1.0, 0.5)
         ax.plot(time, level, color=LINE, linewidth=1, label="membrane potential")
         ax.axhline(1, color=TARGET, linestyle="--", linewidth=0.8, label="threshold")
         fired, top = np.flatnonzero(spikes) + 1, ax.get_xaxis_transform()
         ax.plot(fired, np.full(len(fired), 0.96), "|", transform=top, color=TARGET, markersize=7, label="spike")
-    for ax in panels[:: len(panels) // len(depths)]:  # one of each column, which share their limits
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.15 * (high - low))  # room for the spikes
     fig.supylabel("membrane potential v / θ", fontsize=style.FONT)
@@ -111,9 +111,8 @@ def means(found: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Mean output over steps 1..t, the level f(z), and clip(z, 0, theta), in units of the threshold."""
     if not found:
         return None
-    neurons, depths = found[0]["neurons"], found[0]["sites"]
-    fig, panels = _grid(neurons, depths)
-    for ax, neuron in zip(panels, neurons):
+    fig, panels = _grid(found[0]["neurons"], found[0]["sites"], sharey="col")
+    for ax, neuron in zip(panels, found[0]["neurons"]):
         ax.plot(
             np.arange(1, found[0]["T"] + 1),
             running_mean(neuron),
@@ -123,8 +122,8 @@ def means(found: Sequence[Mapping[str, Any]]) -> Figure | None:
             label="SNN: mean output over steps 1..t",
         )
         level, clipped = neuron["target"] / neuron["threshold"], np.clip(neuron["z"] / neuron["threshold"], 0, 1)
-        ax.axhline(level, color=TARGET, linestyle="--", linewidth=0.8, label="ANN: f(z)")
-        ax.axhline(clipped, color="#777777", linestyle=":", linewidth=1.2, label="z, clipped to [0, θ]")
+        ax.axhline(level, color=TARGET, linestyle="--", linewidth=0.8, label="ANN: f(z) / θ")
+        ax.axhline(clipped, color="#777777", linestyle=":", linewidth=1.2, label="z / θ, clipped to [0, 1]")
         ax.axvline(found[0]["L"], color="#cccccc", linewidth=0.8, zorder=0, label="T = L")
         ax.set_ylim(-0.05, 1.08)
     fig.supylabel("output / θ", fontsize=style.FONT)
