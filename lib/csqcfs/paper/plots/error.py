@@ -20,7 +20,7 @@ from . import shared
 
 ENDS = ("qcfs", "csqcfs")
 SHOWN = (1, 4, 32)  # time-steps
-STEPS = (1, 2, 4, 8, 32)  # of `by_time`
+STEPS = {1: "o", 2: "s", 4: "^", 8: "D", 32: "."}  # of `by_time`, with their markers
 COLUMNS = {"flooring": "flooring", "propagated": "propagated", "unevenness": "unevenness", "total": "SNN − ANN"}
 
 LOOKS = {  # colour and marker of each part
@@ -63,10 +63,10 @@ def by_time(page, network: str, end: str = "csqcfs") -> Figure | None:
     fig, axes = style.panels(len(conversion_error.PARTS), 2.8)
     shades = plt.get_cmap("viridis_r")(np.linspace(0.2, 1, len(STEPS)))
     for ax, part in zip(axes, conversion_error.PARTS):
-        for T, shade in zip(STEPS, shades):
+        for (T, marker), shade in zip(STEPS.items(), shades, strict=True):
             error = 100 * np.asarray(found["rms"][str(T)][part])
             if error.any():  # else it is zero by definition
-                ax.plot(layers, error, color=shade, label=f"T = {T}", linewidth=1.4)
+                ax.plot(layers, error, color=shade, marker=marker, markersize=3, label=f"T = {T}", linewidth=1)
         ax.set_xlabel("layer")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.grid(axis="y")
@@ -158,7 +158,7 @@ def _grid(title: str, x: Sequence[float], errors: Mapping[int, Errors]) -> tuple
             ax.grid(axis="y")
     style.letters(axes[0], [f"{title}, T = {T}" for T in errors])
     axes[0, 0].set_ylabel("QCFS:\nRMS error (% of θ)")
-    axes[1, 0].set_ylabel("CS-QCFS − QCFS:\nRMS error (% of θ)")
+    axes[1, 0].set_ylabel("CS-QCFS − QCFS: difference\nof RMS errors (points, % of θ)")
     drawn = {line.get_label(): line for ax in axes[0] for line in ax.get_lines()}
     style.legend(fig, [drawn[label] for label in COLUMNS.values() if label in drawn])
     return fig, list(axes.flat)
