@@ -75,7 +75,7 @@ def ridges(ax: Axes, site: Site, bins: tuple[float, float, int]) -> Axes:
     names = [f"{channel} ({100 * abs(share):.0f} %)" for channel, share in zip(order, outside, strict=True)]
     ax.set_yticks(np.arange(len(order)) + 0.3, names)
     ax.set_ylabel("channel, by its mean\n(share beyond the axis)")
-    ax.set_xlim(low, high)
+    ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel("pre-activation / threshold of the layer")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)

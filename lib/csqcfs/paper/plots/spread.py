@@ -91,7 +91,7 @@ def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> 
             **style.METHODS[method].kwargs(),
         )
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(numticks=6))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
