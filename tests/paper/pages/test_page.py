@@ -52,6 +52,7 @@ def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
     assert f"A caption ({shown.source})" in display.data
     assert below.data == f"*Another ({shown.source})*"
+    assert shown.figure(plt.figure(), "A third", source="one seed").data == "*A third (one seed)*"
     assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()
     assert not plt.fignum_exists(fig.number)
 
@@ -89,7 +90,12 @@ def test_captions_name_profile_networks_data_and_seeds(folders):
     for key, count in ((("resnet20", "qcfs"), 1), (("resnet20", "cos"), 3)):
         for run in shown.rows[key][:count]:
             records.write(run, METRICS, 1.5)
-    assert page.open("table1", "quick", seeds=3).source == "profile quick, ResNet-20, CIFAR-10, n = 1-3 seeds"
+    shown = page.open("table1", "quick", seeds=3)
+    assert shown.source == "profile quick, ResNet-20, CIFAR-10, n = 1-3 seeds, 10 images"
+    records.write(shown.rows["resnet20", "ours"][0], METRICS | {"images": 5000}, 1.5)
+    shown = page.open("table1", "quick", seeds=3)
+    assert shown.source.endswith("n = 1-3 seeds, 10-5,000 images")
+    assert shown.source_of([("resnet20", "qcfs")]).endswith("n = 1 seed, 10 images")
     assert page.open("figure1").source == "computed from the equations, no data"
     assert "handwritten digits" in page.open("your_network").source
     assert page.open("softplus", "demo").source == "profile demo, not run"

@@ -29,7 +29,7 @@ SHORT = ("softplus", "honest_first_step", "since_the_paper")
 def drawn(path, profile: str, monkeypatch) -> dict:
     """{caption: figure} of a notebook in a profile."""
     found = {}
-    monkeypatch.setattr(page.Page, "figure", lambda self, fig, caption, name=None: found.update({caption: fig}))
+    monkeypatch.setattr(page.Page, "figure", lambda self, fig, caption, name=None, **_: found.update({caption: fig}))
     monkeypatch.setattr(page.Page, "table", lambda *_, **__: None)
     monkeypatch.setattr(page.Page, "found", lambda self: None)
     monkeypatch.setattr("csqcfs.paper.pages.playground.show_sliders", lambda: None)

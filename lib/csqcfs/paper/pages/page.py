@@ -11,7 +11,7 @@ page.provenance()                       # profile, records and command, and wher
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -66,26 +66,29 @@ class Page:
         found = [record.metrics for group in self.records.values() for record in group]
         return list(dict.fromkeys(metrics["refused"] for metrics in found if "refused" in metrics))
 
-    def seen(self, part: str) -> str:
-        """Names of each "network" or "dataset" behind the page's records, or behind its runs where it has no record."""
-        keys = [key for key in self.rows if self.results(key)] or list(self.rows)
-        runs = [run for key in keys for run in self.rows[key]]
+    def seen(self, part: str, keys: Collection[tuple] = ()) -> str:
+        """Names of each "network" or "dataset" behind the records of rows, by default all; without any, their runs'."""
+        keys = keys or self.rows
+        runs = [run for key in [key for key in keys if self.results(key)] or keys for run in self.rows[key]]
         used = (dict(run.options).get(part) if run.training is None else getattr(run.training, part) for run in runs)
         return " and ".join(NAMES.get(name, name) for name in dict.fromkeys(used) if name)
 
     @property
     def source(self) -> str:
-        """What captions name: profile, networks, data and number of seeds, or what a page without runs rests on."""
-        if not self.rows and self.artefact.basis:
-            return self.artefact.basis
-        found = [results for key in self.rows if (results := self.results(key))]
-        seeds = sorted({len(results) for results in found})
+        """What captions name, see `source_of`, or what a page without runs rests on."""
+        return self.artefact.basis if not self.rows and self.artefact.basis else self.source_of(self.rows)
+
+    def source_of(self, keys: Collection[tuple]) -> str:
+        """Profile, networks, data, and numbers of seeds and of images behind some rows, for what shows them alone."""
+        found = [results for key in keys if (results := self.results(key))]
         what = "seed" if any(results[0].settings["training"] for results in found) else "measurement"
-        counts = f"n = {f'{seeds[0]}-' * (len(seeds) > 1)}{count(seeds[-1], what)}" if seeds else "not run"
-        places = [self.seen("network"), self.seen("dataset")]
+        seeds = _range((len(results) for results in found), what)
+        images = _range((record.metrics.get("images", 0) for results in found for record in results), "image")
+        places = [self.seen("network", keys), self.seen("dataset", keys)]
         if what == "measurement":
             places += sorted({results[0].provenance["hardware"] for results in found})
-        return ", ".join(filter(None, (f"profile {self.profile.name}", *places, counts)))
+        counts = f"n = {seeds}" if seeds else "not run"
+        return ", ".join(filter(None, (f"profile {self.profile.name}", *places, counts, images)))
 
     @property
     def folder(self):
@@ -142,14 +145,18 @@ class Page:
         text = verdicts.folding(frame, fold, digits) if fold else verdicts.shown(frame, digits)
         return Markdown(f"**{markdown(caption)}**\n\n{text}")
 
-    def figure(self, fig: Figure | None, caption: str, name: str | None = None):
-        """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it above its caption."""
+    def figure(self, fig: Figure | None, caption: str, name: str | None = None, *, source: str = ""):
+        """Write ``fig`` as PNG and SVG under ``name`` (the artefact's id) and show it above its caption.
+
+        Args:
+            source: what a figure rests on that does not show all records of the page, see `source_of`.
+        """
         from IPython.display import Image, Markdown, display
 
         name = name or self.artefact.id
         if fig is None:
             return self._nothing(caption, name, ("png", "svg"), self.profile)
-        caption = f"{caption} ({self.source})"
+        caption = f"{caption} ({source or self.source})"
         meta = {"artefact": self.artefact.id, "profile": self.profile.name, "command": self.command}
         files = style.save(fig, self.folder, name, {"caption": caption, **meta})
         width = int(fig.get_figwidth() * 100)
@@ -180,6 +187,12 @@ class Page:
         around = {"previous": registry.ARTEFACTS[place - 1 : place], "next": registry.ARTEFACTS[place + 1 : place + 2]}
         before, after = ([f"{word}: [{one.title}]({one.id}.ipynb)" for one in found] for word, found in around.items())
         return " · ".join([*before, "[index](index.ipynb)", *after])
+
+
+def _range(numbers: Iterable[int], noun: str) -> str:
+    """ "1-3 seeds", "5,000 images"; empty without a number."""
+    found = sorted({number for number in numbers if number})
+    return f"{found[0]:,}-" * (len(found) > 1) + count(found[-1], noun) if found else ""
 
 
 def open(id: str, profile: str = "quick", seeds: int | None = None) -> Page:
