@@ -38,9 +38,7 @@ honest.found()
 # %%
 ten = honest.part("cifar10")
 fig = plots.first_steps(ten)
-caption = (
-    "Networks trained for few steps, and answers by the steps they take; bands: 95 % intervals, with n = 1 over images"
-)
+caption = "Networks trained for few steps, and answers by the steps they take; bands and bars: 95 % intervals, with n = 1 over images"
 ten.figure(fig, caption)
 
 # %% tags=["nbval-check-output"]
@@ -110,7 +108,7 @@ ten.table(
 # %%
 fig = plots.when_sure(ten)
 caption = "Stopping when sure (lines over all margins, the chosen one marked) and all images alike (thin, with dots); seed 0 alone"
-ten.figure(fig, caption, "honest_first_step-sure")
+ten.figure(fig, caption, "honest_first_step-sure", source=ten.source_of(first_step.sure(ten)))
 
 # %% tags=["nbval-check-output"]
 ten.table(first_step.sure_frame(ten), "What stopping saves, seed 0 alone", "honest_first_step-sure")
@@ -124,7 +122,10 @@ ten.table(first_step.sure_frame(ten), "What stopping saves, seed 0 alone", "hone
 # %%
 hundred = honest.part("cifar100")
 fig = plots.first_steps(hundred)
-caption = "Networks trained for few steps on CIFAR-100, and answers by the steps they take; bands: 95 % intervals"
+caption = (
+    "Networks trained for few steps on CIFAR-100, and answers by the steps they take; bands and bars: 95 % intervals, with "
+    "n = 1 over images"
+)
 hundred.figure(fig, caption, "honest_first_step-cifar100")
 
 # %% tags=["nbval-check-output"]

@@ -277,7 +277,9 @@ def small(**settings) -> csqcfs.SNN:
     return convert(to_channelwise(quantize_activations(net, 4, 0.5, torch.randn(3, 6))), **settings)
 
 
-@pytest.mark.parametrize(("bad", "said"), [(torch.nan, "finite"), (torch.inf, "finite"), (0.0, "positive"), (-1.0, "positive")])
+@pytest.mark.parametrize(
+    ("bad", "said"), [(torch.nan, "finite"), (torch.inf, "finite"), (0.0, "positive"), (-1.0, "positive")]
+)
 def test_a_threshold_written_since_is_refused_as_at_first(bad, said):
     x, state = torch.randn(3, 6), small().state_dict()
     state["graph.1.threshold"][2] = bad

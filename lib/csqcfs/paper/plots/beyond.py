@@ -6,7 +6,6 @@ Those of second stages and first steps take the part of the page for one data se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -173,16 +172,14 @@ def calibrated(page) -> Figure | None:
     if not found:
         return None
     fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))
+    looks = _few_looks(first_step.levels(page))
     for factor, (key, runs) in zip(shared.aside(len(found), 1.3), found.items(), strict=True):
-        colour, marker = BIASED[key[0]]
-        name = f"{first_step.named(*key)} (n = {len(next(iter(runs.values())))})"
-        own = page.results((*key, "plain"))
-        before: dict[str, Any] = {"linestyle": ":", "markerfacecolor": "white"}
-        for rows, look in (({T: own for T in runs if own}, before), (runs, {"label": name})):
-            if rows:
-                middle, low, high = np.transpose([shared.interval(records, T) for T, records in rows.items()])
-                look |= {"color": colour, "marker": marker, "elinewidth": 1, "yerr": [middle - low, high - middle]}
-                ax.errorbar(factor * np.array(list(rows)), middle, **look)
+        colour, marker = looks.get(key, ("black", "v"))
+        name = _with_seeds(first_step.named(*key), len(next(iter(runs.values()))))
+        x, look = factor * np.array(list(runs)), {"marker": marker or style.METHODS["qcfs"].marker}
+        if own := page.results((*key, "plain")):
+            shared.bars(ax, x, [(own, T) for T in runs], colour, linestyle=":", markerfacecolor="white", **look)
+        shared.bars(ax, x, [(records, T) for T, records in runs.items()], colour, linestyle="-", label=name, **look)
     ax.plot([], [], color="#666666", marker="o", markerfacecolor="white", linestyle=":", label="their own biases")
     shared.log2_axis(ax, tuple(beyond.CALIBRATED), "time-step T, no hidden steps")
     ax.set_ylabel("accuracy (%)")
