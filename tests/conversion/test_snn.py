@@ -385,6 +385,23 @@ def test_thresholds_come_in_the_order_in_which_they_run_and_are_no_dict():
         spiking.thresholds["early"] = torch.tensor(1.0)
 
 
+@pytest.mark.parametrize("method", ["plain", "parallel"])
+def test_a_compiler_leaves_an_snn_as_it_is(method):
+    """Also as a part of what is compiled."""
+
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.snn = small(method=method)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.snn(2 * x, 4)[-1].softmax(-1)
+
+    whole, x = Last(), torch.randn(3, 6)
+    for network, arguments in ((whole.snn, (x, 4)), (whole, (x,))):
+        assert torch.equal(torch.compile(network, backend="eager")(*arguments), network(*arguments))
+
+
 class Sum(nn.Module):
     """A network of two inputs."""
 

@@ -149,6 +149,8 @@ class SNN(nn.Module):
                 another kind than the example, an operation that IF neurons cannot express at their sizes; thresholds
                 written since that `convert` would refuse.
         """
+        if torch.compiler.is_dynamo_compiling():  # not a decorator, whose import of torch._dynamo takes seconds
+            return torch.compiler.disable(SNN.forward)(self, x, T, observer)
         check_steps("T", T)
         if self.method.anytime:
             return self.run(x, T, observer)
