@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from csqcfs import ImageSet, calibrate, quantize_activations
+from csqcfs import QCFS, ImageSet, calibrate, quantize_activations
 from csqcfs.conversion import calibration, quantize
 from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
 from csqcfs.engine.errors import InputError
@@ -330,6 +330,44 @@ def test_images_that_are_none(given, message):
     with pytest.raises(InputError, match=message) as caught:
         calibrate(quantize_activations(network(), 4, 4.0, images()), given)
     assert "\n" not in str(caught.value)
+
+
+class Twice(nn.Module):
+    """One activation at two calls, which "max" would place by the second alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.act = nn.Linear(4, 4), nn.Linear(4, 4), QCFS(4, 1.0, channels=4)
+
+    def forward(self, x):
+        return self.act(0.01 * self.b(self.act(self.a(x))))
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_activation_at_two_calls_is_named(traced):
+    x = torch.randn(64, 4)
+    model = quantize.trace(Twice(), x) if traced else Twice()
+    with pytest.raises(InputError, match="^act is called twice: expected one call.*quantize_activations") as caught:
+        calibrate(model, x, rule="max")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_is_repeated_in_another_memory_order_calls_nothing_twice():
+    class Viewed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.act, self.o = nn.Conv2d(3, 4, 1), QCFS(4, 1.0, channels=4), nn.Linear(64, 2)
+
+        def forward(self, x):
+            return self.o(self.act(self.a(x)).view(len(x), -1))
+
+    x = torch.randn(8, 3, 4, 4)
+    found = [
+        calibrate(Viewed(), x.contiguous(memory_format=order)).act.threshold.item()
+        for order in (torch.channels_last, torch.contiguous_format)
+        if torch.manual_seed(0)
+    ]
+    assert found[0] == pytest.approx(found[1])
 
 
 @pytest.mark.parametrize("rule", ["mean", "0%", "101%", "nan%", "%", "99.9", 99.9, None])

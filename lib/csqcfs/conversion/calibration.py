@@ -76,7 +76,7 @@ def calibrate(
 
     Raises:
         InputError: no quantized activation; unknown channels; an unknown rule; images that are not such, or that
-            the network does not take; a site that no image activates, by name.
+            the network does not take; a site that no image activates, or that is called twice, by name.
     """
     place, whole = _rule(rule)
     found = sites(model)
@@ -87,9 +87,19 @@ def calibrate(
     else:
         model = duplicate(model)
     inputs = few(images, model)
-    generator = torch.Generator().manual_seed(0)
+    generator, placed = torch.Generator().manual_seed(0), set()
+
+    def run(*given: Tensor) -> None:
+        placed.clear()  # a run may be the second one, see `laid_out`
+        model.eval()(*given)
 
     def set_threshold(name: str, site: ThresholdActivation, z: Tensor) -> None:
+        if site in placed:
+            raise InputError(
+                f"{name} is called twice: expected one call, since each needs a threshold of its own; give each call "
+                "an activation of its own, as quantize_activations does for ReLUs"
+            )
+        placed.add(site)
         z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z  # squares and quantiles of them overflow
         layer = z.flatten() if whole else _sample(z.flatten(), SAMPLE, generator)
         try:
@@ -111,7 +121,7 @@ def calibrate(
     try:
         with modes_kept(model), torch.no_grad():
             given = [as_model(model, x) if x.is_floating_point() else x.to(device_of(model)) for x in inputs]
-            laid_out(model.eval())(given[0]) if len(given) == 1 else model.eval()(*given)
+            laid_out(run)(given[0]) if len(given) == 1 else run(*given)
     except InputError:
         raise
     except Exception as error:
