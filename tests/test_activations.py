@@ -309,6 +309,17 @@ def test_repr_says_kind_steps_and_threshold(kind):
     assert text.startswith(kind.__name__) and "L=8" in text and "2.5" in text
 
 
+@pytest.mark.parametrize("kind", FAMILY)
+def test_on_the_device_meta(kind):
+    """Built without memory, to be filled by a state; as for any module."""
+    with torch.device("meta"):
+        built = make(kind)
+    assert built.raw.is_meta and "threshold=meta" in repr(built) and "threshold=meta" in repr(make(kind).to("meta"))
+    state = make(kind, threshold=1.5).state_dict()
+    built.load_state_dict(state, assign=True)
+    assert torch.equal(built.raw, state["raw"])
+
+
 # refusals
 
 

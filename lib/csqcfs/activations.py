@@ -99,7 +99,7 @@ class ThresholdActivation(nn.Module):
             raise InputError(
                 f"threshold = {shown(threshold)}: expected a finite value above 0; the paper starts at 4"
             ) from error
-        if not bool(((theta > 0) & torch.isfinite(theta)).all()):
+        if not theta.is_meta and not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan
             raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
         shape = () if channels is None or not per_channel else (channels,)
@@ -131,7 +131,10 @@ class ThresholdActivation(nn.Module):
 
     def extra_repr(self) -> str:
         theta = self.threshold.detach()
-        spread = f"{theta.min():.4g}..{theta.max():.4g}" if self.per_channel else f"{theta:.4g}"
+        if theta.is_meta:
+            spread = "meta"
+        else:
+            spread = f"{theta.min():.4g}..{theta.max():.4g}" if self.per_channel else f"{theta:.4g}"
         return f"L={self.L}, threshold={spread}, channels={self.channels}"
 
 

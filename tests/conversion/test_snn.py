@@ -299,6 +299,17 @@ def test_a_threshold_written_since_is_refused_as_at_first(bad, said):
             assert bool(again(x, 2).isfinite().all())
 
 
+def test_a_network_on_the_device_meta_is_one_line():
+    model = quantize_activations(nn.Sequential(nn.Linear(6, 8), nn.ReLU()), 4, 0.5, torch.randn(3, 6))
+    assert "meta" in repr(small().to("meta"))
+    for part, said in (("0", "0.weight of Sequential"), ("", "threshold of 1")):
+        absent = copy.deepcopy(model)
+        absent.get_submodule(part).to("meta")
+        with pytest.raises(InputError, match=f"^{said} is on the device meta and has no value yet: .*load") as refusal:
+            convert(absent)
+        assert "\n" not in str(refusal.value)
+
+
 def test_a_network_without_quantized_activation():
     with pytest.raises(InputError, match="call quantize_activations first"):
         convert(build("resnet20", width=0.5))

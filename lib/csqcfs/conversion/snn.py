@@ -27,7 +27,7 @@ from ..engine.simulation import Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
-from .spiking import check_neurons, check_threshold, neurons_of, unfolded
+from .spiking import check_neurons, check_threshold, check_weights, neurons_of, unfolded
 
 Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
@@ -71,9 +71,7 @@ def convert(
     allow_nonpositive = allow_nonpositive and method.any_threshold
     for site, module in found.items():
         check_threshold(site, module.threshold.detach(), allow_nonpositive)
-    lost = next((key for key, t in graph.state_dict().items() if not bool(t.isfinite().all())), None)
-    if lost is not None:
-        raise InputError(f"{lost} of {name} is not finite: expected finite weights; train again at a lower rate")
+    check_weights(name, graph)
     inputs, unseen = inputs or graph.meta.get("example"), graph.meta.get(UNSEEN)
     if inputs is not None:
         inputs = like(graph, inputs)

@@ -138,6 +138,15 @@ def neurons_of(graph: fx.GraphModule) -> dict[str, IF]:
     return {name: module for name, module in called.items() if isinstance(module, IF)}
 
 
+def check_weights(name: str, graph: fx.GraphModule) -> None:
+    """Raise InputError for a weight of the network ``name`` that is not there or not finite."""
+    for key, weight in graph.state_dict().items():
+        if weight.is_meta:
+            raise InputError(f"{key} of {name} is on the device meta and has no value yet: expected one; load it first")
+        if not bool(weight.isfinite().all()):
+            raise InputError(f"{key} of {name} is not finite: expected finite weights; train again at a lower rate")
+
+
 def check_neurons(graph: fx.GraphModule, allow_nonpositive: bool) -> None:
     """Raise InputError as `check_threshold`."""
     for name, neurons in neurons_of(graph).items():
@@ -146,6 +155,8 @@ def check_neurons(graph: fx.GraphModule, allow_nonpositive: bool) -> None:
 
 def check_threshold(name: str, theta: Tensor, allow_nonpositive: bool) -> None:
     """Raise InputError for thresholds that are not finite or, unless they are allowed, not positive."""
+    if theta.is_meta:
+        raise InputError(f"threshold of {name} is on the device meta and has no value yet: expected one; load it first")
     if not bool(theta.isfinite().all()):
         raise InputError(f"threshold of {name} is not finite: expected finite values; train again at a lower rate")
     if allow_nonpositive or bool((theta > 0).all()):

@@ -33,8 +33,9 @@ class IF(nn.Module):
         self.register_buffer("threshold", threshold.detach().clone())
 
     def extra_repr(self) -> str:
-        low, high = self.threshold.min().item(), self.threshold.max().item()
-        return f"thresholds={self.threshold.numel()}, {low:.4g}..{high:.4g}"
+        theta = self.threshold
+        spread = "meta" if theta.is_meta else f"{theta.min().item():.4g}..{theta.max().item():.4g}"
+        return f"thresholds={theta.numel()}, {spread}"
 
 
 class Simulation(Batched):
