@@ -129,6 +129,14 @@ def test_start_and_added_input(layout):
     assert torch.equal(out, expected) and torch.equal(end, potential)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_constant_input_and_an_added_one(layout):
+    x, more = train_of(layout, 1), train_of(layout, 5, seed=1)
+    constant = x.expand(5, *x.shape[1:])
+    for one, two in ((constant, more), (more, constant)):
+        assert torch.equal(integrate_and_fire(one, DYADIC, plus=two)[0], loop(x + more, DYADIC)[0])
+
+
 def test_a_strided_input():
     x = train_of("convolution", 8)[..., ::2]
     assert torch.equal(integrate_and_fire(x, DYADIC)[0], loop(x, DYADIC)[0])

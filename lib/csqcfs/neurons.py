@@ -61,12 +61,13 @@ def current(x: Tensor, plus: Tensor | None, t: int) -> Tensor:
 class Layout:
     """The memory order of ``x`` [T, N, C, ...], in which neurons are written as one axis.
 
-    One axis serves every rank, both memory formats and both kinds of threshold, so that they share a kernel.
+    One axis serves every rank, both memory formats and both kinds of threshold, so that they share a kernel. An input
+    that is an expanded view of one step is constant, unless ``plus`` is added to it.
     """
 
-    def __init__(self, x: Tensor):
+    def __init__(self, x: Tensor, plus: Tensor | None = None):
         self.shape = x.shape[1:]
-        self.constant = len(x) > 1 and x.stride(0) == 0
+        self.constant = len(x) > 1 and x.stride(0) == 0 and plus is None
         self.channels_last = x.dim() > 3 and self._steps(x).movedim(1, -1).is_contiguous()
 
     def _steps(self, x: Tensor) -> Tensor:
@@ -116,7 +117,7 @@ def over_time(
     block: Block, x: Tensor, theta: Tensor, states: tuple[Tensor, ...], plus: Tensor | None, work: int | None
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Outputs [T, N, C, ...] and last states [N, C, ...] of neurons whose recursion is ``block``, see `if_block`."""
-    T, layout = len(x), Layout(x)
+    T, layout = len(x), Layout(x, plus)
     level, inputs = layout.per_neuron(theta), layout.train(x)
     flat = tuple(layout.flat(state) for state in states)
     more = None if plus is None else layout.train(plus)

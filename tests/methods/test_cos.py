@@ -63,6 +63,8 @@ def test_further_steps_and_an_added_input(shape):
     whole = cos.offset_start(x + plus, theta, 4)
     assert torch.equal(cos.offset_start(x, theta, 4, plus), whole)
     assert torch.equal(cos.offset_start((x + plus)[:4], theta, 4), whole)
+    constant = x[:1].expand(x.shape)
+    assert torch.equal(cos.offset_start(constant, theta, 4, plus), cos.offset_start(constant + plus, theta, 4))
 
 
 def test_compiled_offset_equals_eager(monkeypatch):

@@ -76,7 +76,7 @@ def offset_start(x: Tensor, theta: Tensor, rho: int, plus: Tensor | None = None,
         theta: threshold, [] or [C].
         plus, work: as in `neurons.integrate_and_fire`.
     """
-    layout = Layout(x)
+    layout = Layout(x, plus)
     more = None if plus is None else layout.train(plus[:rho])
     run = fastest_over_time(shift, x, work)
     return layout.back(run(layout.train(x[:rho]), more, layout.per_neuron(theta), rho))
