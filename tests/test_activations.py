@@ -364,3 +364,18 @@ def test_channel_count_that_does_not_match_is_refused(kind, shape, found):
     with pytest.raises(InputError, match=f"has {found} channels, expected 3 thresholds.*build") as caught:
         kind(3)(torch.zeros(shape))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (3, 3), (1, 8)])
+def test_thresholds_of_several_dimensions_are_refused(shape):
+    with pytest.raises(InputError, match=r"^theta of shape \[\d, \d\]: expected \[\] or \[C\]; use") as caught:
+        qcfs(torch.zeros(2, 8), torch.ones(shape), 4)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_whole_numbers_are_refused(dtype):
+    """A level of 2/3 would be rounded to 0 on its way into their type."""
+    with pytest.raises(InputError, match=f"^input of {dtype}: expected floats.*z.float") as caught:
+        QCFS(3, 2.0)(torch.ones(2, 3, dtype=dtype))
+    assert "\n" not in str(caught.value)

@@ -62,8 +62,12 @@ def qcfs(z: Tensor, theta: Tensor, L: int, window: str = "paper") -> Tensor:
         window: where the input gradient passes, see `kernels.WINDOWS`.
 
     Raises:
-        InputError: ``theta`` has neither no dimension nor one entry for each channel of ``z``.
+        InputError: ``theta`` has neither no dimension nor one entry for each channel of ``z``, or ``z`` whole numbers.
     """
+    if not z.is_floating_point():
+        raise InputError(f"input of {z.dtype}: expected floats, which levels of theta / L are; use z.float()")
+    if theta.dim() > 1:
+        raise InputError(f"theta of shape {list(theta.shape)}: expected [] or [C]; use theta.flatten()")
     if theta.dim() == 1 and (z.dim() < 2 or z.shape[1] != theta.shape[0]):
         found = z.shape[1] if z.dim() > 1 else "none"
         raise InputError(
