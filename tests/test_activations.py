@@ -6,6 +6,7 @@ import copy
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from csqcfs import CQCFS, CSQCFS, QCFS, SQCFS
@@ -318,6 +319,14 @@ def test_on_the_device_meta(kind):
     state = make(kind, threshold=1.5).state_dict()
     built.load_state_dict(state, assign=True)
     assert torch.equal(built.raw, state["raw"])
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    built = CSQCFS(np.int64(3), L=np.int32(4))
+    assert type(built.L) is type(built.channels) is int and (built.L, built.channels, built.raw.shape) == (4, 3, (3,))
+    for wrong in (np.float64(4), np.bool_(True)):
+        with pytest.raises(InputError, match="^L = "):
+            QCFS(wrong)
 
 
 # refusals

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .engine import kernels
-from .engine.errors import InputError, shown
+from .engine.errors import InputError, integer, shown
 
 SMALLEST = 1e-30  # least threshold of a positive activation, still far above the least normal float32
 LARGEST = 80.0  # logarithm of the largest threshold of Exp, still finite in float32; float16 has bounds of its own
@@ -90,11 +90,12 @@ class ThresholdActivation(nn.Module):
 
     def __init__(self, channels: int | None, threshold: float | Tensor, L: int, window: str, per_channel: bool):
         super().__init__()
-        if isinstance(L, bool) or not isinstance(L, int) or L < 1:
+        levels, width = integer(L), integer(channels)
+        if levels is None or levels < 1:
             raise InputError(f"L = {L!r}: expected a whole number of quantization steps, 1 or more; try L=4")
         if window not in kernels.WINDOWS:
             raise InputError(f"window = {window!r}: expected one of {', '.join(kernels.WINDOWS)}")
-        if per_channel and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
+        if per_channel and (width is None or width < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
         try:
             own = threshold.dtype if isinstance(threshold, Tensor) and threshold.is_floating_point() else None
@@ -106,14 +107,14 @@ class ThresholdActivation(nn.Module):
         if not theta.is_meta and not bool(((theta > 0) & torch.isfinite(theta)).all()):
             worst = float(theta.min()) if not theta.isnan().any() else math.nan
             raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
-        shape = () if channels is None or not per_channel else (channels,)
+        shape = () if width is None or not per_channel else (width,)
         if theta.shape not in ((), shape):
             raise InputError(
                 f"threshold of shape {list(theta.shape)}: expected one value or shape {list(shape)}, "
                 "one for each channel"
             )
         theta = theta.expand(shape).clone()
-        self.L, self.window, self.channels = L, window, channels
+        self.L, self.window, self.channels = levels, window, width
         self.raw = nn.Parameter(self.to_raw(theta))
 
     @staticmethod

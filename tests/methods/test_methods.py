@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations
@@ -69,6 +70,13 @@ def test_settings():
         with pytest.raises(InputError, match=said) as refusal:
             convert(model, **given)
         assert "\n" not in str(refusal.value)
+
+
+def test_steps_may_be_numbers_of_numpy():
+    x, model = torch.randn(2, 1, 8, 8), small()
+    for method in ("cos", "parallel"):
+        assert torch.equal(convert(model, method, rho=np.int64(2))(x, np.int64(3)), convert(model, method, rho=2)(x, 3))
+    assert type(COS(np.int64(2)).rho) is int
 
 
 def test_a_record_names_its_method():

@@ -149,7 +149,7 @@ class SNN(nn.Module):
         """
         if torch.compiler.is_dynamo_compiling():  # not a decorator, whose import of torch._dynamo takes seconds
             return torch.compiler.disable(SNN.forward)(self, x, T, observer)
-        check_steps("T", T)
+        T = check_steps("T", T)
         if self.method.anytime:
             return self.run(x, T, observer)
         runs = [self.run(x, t, observer) for t in range(1, T + 1)]

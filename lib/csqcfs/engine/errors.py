@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
+from numbers import Integral
 
 SHOWN = 60  # characters of a value in a message
 
@@ -54,6 +55,11 @@ def unknown(what: str, value: object, known: Iterable[str]) -> InputError:
 def reason(error: Exception) -> str:
     """The first line of what an error says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def integer(value: object) -> int | None:
+    """A whole number, also one of NumPy's, as Python's own; None for anything else, bool included."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
 
 
 def shown(value: object) -> str:

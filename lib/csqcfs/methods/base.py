@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from ..engine.errors import InputError, shown
+from ..engine.errors import InputError, integer, shown
 
 
 class Neurons(Protocol):
@@ -28,14 +28,16 @@ class Neurons(Protocol):
     L: int
 
 
-def check_steps(name: str, value: int) -> None:
-    """Refuse what is no number of time-steps.
+def check_steps(name: str, value: int) -> int:
+    """``value``, a number of time-steps, as Python's own.
 
     Raises:
-        InputError: by ``name``.
+        InputError: it is none, by ``name``.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    steps = integer(value)
+    if steps is None or steps < 1:
         raise InputError(f"{name} = {shown(value)}: expected a whole number of time-steps, 1 or more")
+    return steps
 
 
 # (call site, input [T, N, C, ...], what is added to it or None, neurons) -> output [T, N, C, ...]
@@ -68,7 +70,7 @@ class Method(ABC):
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            check_steps(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, check_steps(field.name, getattr(self, field.name)))  # it is frozen
 
     @abstractmethod
     def neurons(self, work: int) -> tuple[Fire | None, Fire]:

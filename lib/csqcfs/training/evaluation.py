@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from .. import data
 from ..data.images import ImageSet
-from ..engine.errors import InputError, shown
+from ..engine.errors import InputError
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, full_float32, modes_kept, require_network
+from ..methods.base import check_steps
 from .inputs import check_width, one_tensor, taking
 
 
@@ -46,8 +47,7 @@ def correct(model: nn.Module, images: ImageSet, batch_size: int = 500) -> Tensor
 
 def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int = 50) -> Tensor:
     """Which images `evaluate_snn` counts as right at each t = 1..T, bool [T, N]; it raises the same."""
-    if isinstance(T, bool) or not isinstance(T, int) or T < 1:
-        raise InputError(f"T = {shown(T)}: expected a whole number of time-steps, 1 or more")
+    T = check_steps("T", T)
     require_network(snn)
     try:
         inspect.signature(snn.forward).bind(None, T)
