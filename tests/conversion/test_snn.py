@@ -413,6 +413,17 @@ def test_a_compiler_leaves_an_snn_as_it_is(method):
         assert torch.equal(torch.compile(network, backend="eager")(*arguments), network(*arguments))
 
 
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_hook_on_neurons_names_the_observer(register):
+    spiking, x = small(), torch.randn(3, 6)
+    hook = getattr(spiking.graph.get_submodule("1"), register)(lambda *_: pytest.fail("it runs"))
+    with pytest.raises(InputError, match=r"^1 \(IF\) has a hook and is .* observer=.*remove the hook") as refusal:
+        spiking(x, 2)
+    assert "\n" not in str(refusal.value)
+    hook.remove()
+    spiking(x, 2)
+
+
 class Sum(nn.Module):
     """A network of two inputs."""
 

@@ -87,6 +87,9 @@ def convert(
 class SNN(nn.Module):
     """A network of IF neurons; ``snn(x, T)`` gives the scores at every step.
 
+    To see or count spikes pass an ``observer``: a hook on neurons is refused, and one on another layer also sees the
+    inputs with which the network is measured.
+
     Attributes:
         graph: the traced network, with `IF` at every site and ordinary linear layers between.
         method: what its neurons do, see `methods`.
@@ -145,7 +148,7 @@ class SNN(nn.Module):
         Raises:
             InputError: T below 1; an input that the network does not take, or that is not finite; for inputs of
                 another kind than the example, an operation that IF neurons cannot express at their sizes; thresholds
-                written since that `convert` would refuse.
+                written since that `convert` would refuse; a hook on neurons.
         """
         if torch.compiler.is_dynamo_compiling():  # not a decorator, whose import of torch._dynamo takes seconds
             return torch.compiler.disable(SNN.forward)(self, x, T, observer)

@@ -148,8 +148,9 @@ def check_weights(name: str, graph: fx.GraphModule) -> None:
 
 
 def check_neurons(graph: fx.GraphModule, allow_nonpositive: bool) -> None:
-    """Raise InputError as `check_threshold`."""
+    """Raise InputError as `check_threshold`, and for a hook on neurons, which are no module that is called."""
     for name, neurons in neurons_of(graph).items():
+        refuse_hooks(name, neurons, "run over all steps at once, where observer=... of the call sees it")
         check_threshold(name, neurons.threshold, allow_nonpositive)
 
 
