@@ -98,8 +98,11 @@ class ThresholdActivation(nn.Module):
         if per_channel and (width is None or width < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
         try:
-            own = threshold.dtype if isinstance(threshold, Tensor) and threshold.is_floating_point() else None
-            theta = torch.as_tensor(threshold, dtype=own or torch.get_default_dtype()).detach()
+            if isinstance(threshold, Tensor):  # where it lies; `as_tensor` goes to the default device
+                own = threshold.dtype if threshold.is_floating_point() else torch.get_default_dtype()
+                theta = threshold.detach().to(own)
+            else:
+                theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype())
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"threshold = {shown(threshold)}: expected a finite value above 0; the paper starts at 4"

@@ -424,6 +424,25 @@ def test_a_hook_on_neurons_names_the_observer(register):
     spiking(x, 2)
 
 
+def test_another_default_device_changes_nothing():
+    """Meta stands for a GPU: nothing that is made on it could be read."""
+
+    def scores() -> Tensor:
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()).eval()
+        net.append(nn.Linear(36, 5))
+        net.load_state_dict(state, assign=True)
+        ann = quantize_activations(net, 4, 1.0, x)
+        placed = csqcfs.calibrate(ann, x, per_channel=True)
+        return convert(to_channelwise(placed))(x, 3)
+
+    x = torch.rand(8, 3, 8, 8)
+    state = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), *[nn.Identity()] * 3, nn.Linear(36, 5)).state_dict()
+    expected = scores()
+    with torch.device("meta"):
+        found = scores()
+    assert torch.equal(found, expected)
+
+
 class Sum(nn.Module):
     """A network of two inputs."""
 

@@ -198,7 +198,7 @@ def _sample(z: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """``count`` entries at random: an even stride would divide the width of the maps and see their border alone."""
     if len(z) <= count:
         return z
-    return z[torch.randint(len(z), (count,), generator=generator).to(z.device)]
+    return z[torch.randint(len(z), (count,), generator=generator, device="cpu").to(z.device)]
 
 
 def few(images: Any, model: nn.Module) -> tuple[Tensor, ...]:

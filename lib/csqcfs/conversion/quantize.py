@@ -21,7 +21,7 @@ from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.examples import checked_example
 from ..engine.folding import refuse_hooks
-from ..engine.modules import require_network
+from ..engine.modules import device_of, require_network
 from ..engine.simulation import IF
 from .spiking import unfolded
 
@@ -107,7 +107,8 @@ def quantize_activations(
             node.target, node.args, node.kwargs = copying(node.target, node.args, node.kwargs)
         if node in bounds:
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
-            new[node] = QCFS(L, theta, window=window, channels=_channels(node))
+            with device_of(graph):  # not the default one
+                new[node] = QCFS(L, theta, window=window, channels=_channels(node))
         elif node in images and layers.is_max_pool(node, graph):
             new[node] = layers.average_pool(node, graph)
     names = layers.names_for([n for n in new if n in bounds], graph, "act")

@@ -86,13 +86,13 @@ def images_like(example: tuple[Tensor, ...], number: int, seed: int = 0) -> tupl
     inputs = []
     for x in example:
         x = x.cpu()
-        batch = x[torch.arange(number) % len(x)]
+        batch = x[torch.arange(number, device="cpu") % len(x)]
         if x.is_floating_point():
-            noise = torch.randn(batch.shape, generator=generator) * max(float(x.float().std(correction=0)), 0.1)
-            batch = batch + noise.to(x.dtype)
+            noise = torch.randn(batch.shape, generator=generator, device="cpu")
+            batch = batch + (noise * max(float(x.float().std(correction=0)), 0.1)).to(x.dtype)
         elif not x.is_complex() and x.numel():
             low, high = int(x.min()), int(x.max())
-            batch = torch.randint(low, high + 1, batch.shape, generator=generator).to(x.dtype)
+            batch = torch.randint(low, high + 1, batch.shape, generator=generator, device="cpu").to(x.dtype)
         inputs.append(batch)
     return tuple(x.to(e.device) for x, e in zip(inputs, example))
 

@@ -157,7 +157,7 @@ def average_pool(node: fx.Node, model: fx.GraphModule) -> nn.Module:
                 "the input; give it a fixed kernel size"
             )
         module = kind(**arguments)
-    dilation = torch.atleast_1d(torch.tensor(getattr(module, "dilation", 1)))
+    dilation = torch.atleast_1d(torch.tensor(getattr(module, "dilation", 1), device="cpu"))
     if module.return_indices or bool((dilation != 1).any()):
         raise InputError(
             f"{module} at {place(node) or 'forward'} is dilated or returns indices, which average "
