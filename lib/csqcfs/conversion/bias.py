@@ -30,7 +30,7 @@ from ..engine.simulation import IF, SUMS
 from ..methods import Graded
 from ..methods.base import Neurons, check_steps
 from ..neurons import along_channels
-from .calibration import few
+from .images import few
 from .snn import SNN
 from .spiking import check_threshold
 
