@@ -207,7 +207,9 @@ def test_calibrated_biases_are_compared_with_the_networks_own(measured):
     assert list(gains["n"]) == ["1", "3", "3", "1"]
     assert gains.loc["CS-QCFS, L = 4", "T = 1"].startswith("-13.00 ± ")
     (told,) = biases.sentences(shown)
-    assert "CS-QCFS, L = 4 -13.00 ± " in told and " at T = 2 (ahead), " in told and "n = 3 seeds, 400 images" in told
+    assert "; CS-QCFS, L = 4 -13.00 ± " in told and "behind at T = 1, T = 4, ahead at T = 2; n = 3 seeds); " in told
+    assert "QCFS, L = 4 -10.00 ± " in told and "(behind; n = 1 seed); CS-QCFS, L = 4 " in told
+    assert gains.loc["CS-QCFS, L = 4", "ANN"] == "+0.00 ± 0.69"
     assert "the paper's schedule -" in told
     # only the T that they are calibrated for is an answer, and takes no hidden step
     curve = first_step.answers(shown)[name]

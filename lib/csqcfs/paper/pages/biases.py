@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..experiments.beyond import CALIBRATED
 from ..measures import compare
+from ..names import count
 from ..runs.records import Record
 from . import said
 from .few import BIASED, named
@@ -40,17 +41,18 @@ def frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 
-def gains(page) -> dict[tuple[str, int], dict[int, compare.Difference]]:
-    """What calibrated biases bring each network over its own, in points."""
-    return {
-        key: {
-            T: gap
-            for T, records in runs.items()
-            if (gap := compare.difference(records, page.results((*key, "plain")), T)) is not None
-        }
-        for key, runs in calibrated(page).items()
-        if page.results((*key, "plain"))
-    }
+def gains(page) -> dict[tuple[str, int], dict[compare.Column, compare.Difference]]:
+    """What calibrated biases bring each network over its own, in points, at "ann" and at each T.
+
+    The ANN's is 0 but where the network was trained once more for this, by a processor that rounds otherwise.
+    """
+    found: dict[tuple[str, int], dict[compare.Column, compare.Difference]] = {}
+    for key, runs in calibrated(page).items():
+        if own := page.results((*key, "plain")):
+            pairs: list[tuple[compare.Column, list[Record]]] = [("ann", next(iter(runs.values()))), *runs.items()]
+            gaps = {column: compare.difference(records, own, column) for column, records in pairs}
+            found[key] = {column: gap for column, gap in gaps.items() if gap is not None}
+    return found
 
 
 def gains_frame(page) -> pd.DataFrame:
@@ -58,18 +60,23 @@ def gains_frame(page) -> pd.DataFrame:
     lines = []
     for key, found in gains(page).items():
         seeds = sorted({gap.seeds for gap in found.values()})
-        cells = [found[T].short() if T in found else "" for T in CALIBRATED]
+        cells = [found[column].short() if column in found else "" for column in ("ann", *CALIBRATED)]
         lines.append((named(*key), "-".join(map(str, seeds[:1] + seeds[1:][-1:])), *cells))
-    return pd.DataFrame(lines, columns=["Network", "n", *COLUMNS]).set_index("Network")
+    return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 
 def sentences(page) -> list[str]:
     """What calibrated biases bring, in words and points."""
     told = []
     for key, found in gains(page).items():
-        if found:
-            words = ", ".join(f"{gap.short()} at T = {T} ({said.verdict(gap)})" for T, gap in found.items())
-            rests = said.rests_on(page.results((*key, "plain")), min(gap.seeds for gap in found.values()))
-            told.append(f"{named(*key)} {words}, {rests}")
-    lead = "Biases calibrated for T steps, without training and at no change of the ANN, bring in points"
+        gaps = {f"T = {T}": gap for T, gap in found.items() if T != "ann"}
+        words = said.by_verdict(gaps)
+        where = (
+            next(iter(words)) if len(words) == 1 else ", ".join(f"{w} at {', '.join(at)}" for w, at in words.items())
+        )
+        if gaps:
+            points = ", ".join(f"{gap.short()} at {at}" for at, gap in gaps.items())
+            seeds = count(min(gap.seeds for gap in gaps.values()), "seed")
+            told.append(f"{named(*key)} {points} ({where}; n = {seeds})")
+    lead = "Biases calibrated for T steps, without training and with the ANN as it is, bring in points"
     return [f"{lead}: {'; '.join(told)}."] if told else []
