@@ -54,8 +54,8 @@ def calibrate_bias(snn: SNN, images: Tensor | tuple[Tensor, ...] | ImageSet | It
     """A copy of ``snn`` for runs of ``T`` steps, with biases that give each channel the mean activation of the ANN.
 
     The biases become those of the convolutions and linear layers before the neurons, or of a `Bias` where there is
-    none; the scores' own mean is corrected, too, where a layer makes them. Other T than the one calibrated for run, and
-    are mostly less accurate.
+    none; the scores' own mean is corrected, too, where a layer makes them. A run of another T is no error;
+    on a ResNet-20 biases for 4 steps brought T = 1 less than those for 1 step do.
 
     Args:
         images: as in `calibration.calibrate`, without labels: training images, never those of a test. They are
