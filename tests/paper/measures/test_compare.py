@@ -39,6 +39,18 @@ def pair(gain: float, loss: float, seed: int = 0, count: int = N) -> tuple[np.nd
     return (u < gain) | (u > 0.5), ((u >= gain) & (u < gain + loss)) | (u > 0.5)
 
 
+def error_of_mean(x: np.ndarray) -> float:
+    """Of a gain per image, in points, with one more image won and one more lost."""
+    n = len(x) + 2
+    return 100 * math.sqrt(((x @ x + 2) / n - (x.sum() / n) ** 2) / n)
+
+
+def error_of_shares(*weighted: tuple[float, float]) -> float:
+    """Of shares in % on images of their own, each with its weight, in points."""
+    shares = [(weight, (percent / 100 * N + 1) / (N + 2)) for weight, percent in weighted]
+    return 100 * math.sqrt(sum(weight**2 * p * (1 - p) / (N + 2) for weight, p in shares))
+
+
 def test_one_seed_is_bonett_and_price():
     first, second = pair(0.06, 0.03)
     found = difference([record(first)], [record(second)], "ann")
@@ -74,9 +86,20 @@ def test_pairing_narrows_and_bits_missing_are_said():
     unpaired = difference([record(first, bits=False)], [record(second)], "ann")
     assert unpaired.points == paired.points and not unpaired.paired
     assert unpaired.images_error > 2 * paired.images_error
-    shares = [(100 * 0 + percent(x) / 100 * N + 1) / (N + 2) for x in (first, second)]
-    assert unpaired.images_error == pytest.approx(100 * math.sqrt(sum(p * (1 - p) / (N + 2) for p in shares)))
+    assert unpaired.images_error == pytest.approx(error_of_shares(*((1, percent(x)) for x in (first, second))))
     assert "unpaired" in str(unpaired) and "unpaired" not in str(paired)
+
+
+def test_unpaired_weights_count_in_squares():
+    first, second = draws(0.9, 1), draws(0.6, 2)
+    found = contrast((1.0, [record(first, bits=False)], "ann"), (-0.5, [record(second)], "ann"))
+    assert found.images_error == pytest.approx(error_of_shares((1, percent(first)), (0.5, percent(second))))
+
+
+def test_an_unpaired_share_is_the_mean_over_the_seeds():
+    networks = [record(draws(share, s), seed=s, bits=False) for s, share in enumerate((0.95, 0.6))]
+    mean = np.mean([one.metrics["ann"] for one in networks])
+    assert contrast((1.0, networks, "ann")).images_error == pytest.approx(error_of_shares((1, mean)))
 
 
 def test_other_images_are_not_paired():
@@ -86,6 +109,14 @@ def test_other_images_are_not_paired():
     other = record(second)
     other.settings["training"]["dataset"] = "cifar100"
     assert not difference([record(first)], [other], "ann").paired
+
+
+def test_other_images_under_the_same_name_are_not_paired():
+    one, other = (record(right) for right in pair(0.02, 0.02))
+    one.settings["training"]["data"] = other.settings["training"]["data"] = "aaaa"
+    assert difference([one], [other], "ann").paired
+    other.settings["training"]["data"] = "bbbb"
+    assert not difference([one], [other], "ann").paired
 
 
 def test_a_record_that_does_not_say_how_many_images_decides_nothing():
@@ -112,8 +143,10 @@ def test_several_seeds_add_their_own_error():
     each = [100 * np.mean(a.astype(int) - b) for a, b in gains]
     assert found.points == pytest.approx(np.mean(each))
     assert found.seeds_error == pytest.approx(stats.sem(each))
-    low, high = stats.t.interval(0.95, 2, np.mean(each), stats.sem(each))
-    assert found.interval()[0] < low and found.interval()[1] > high
+    images = error_of_mean(np.mean([a.astype(int) - b for a, b in gains], axis=0))
+    assert found.images_error == pytest.approx(images)
+    low, high = found.interval()
+    assert (high - low) / 2 == pytest.approx(math.hypot(1.959964 * images, 4.302653 * stats.sem(each)), rel=1e-6)
 
 
 def test_coverage_over_test_sets_and_seeds():
@@ -146,6 +179,19 @@ def test_contrasts_of_time_steps_and_an_offset():
     assert between is not None and not between.paired
     assert difference([one], [record(ann)], 1) is None  # the second has no SNN
     assert all(compare.accuracy(one, T) == one.metrics["snn"][T - 1] for T in TIMESTEPS)
+
+
+def test_the_error_of_a_mean_over_time_is_that_of_each_images_mean():
+    snn = np.stack([draws(0.5, T) for T in range(1, 33)])
+    found = contrast((1.0, [record(draws(0.9, 0), snn)], (1, 2, 4)))
+    assert found.images_error == pytest.approx(error_of_mean(snn[[0, 1, 3]].mean(0)))
+
+
+def test_numbers_of_several_seeds_have_the_interval_of_student():
+    values = [1.0, 2.0, 4.0]
+    expected = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert compare.over_seeds(values).interval() == pytest.approx(expected)
+    assert compare.over_seeds([1.0]).interval() == (1.0, 1.0)
 
 
 def test_numbers_without_errors_are_exact_and_looking_often_widens():
