@@ -304,6 +304,21 @@ def test_images_come_in_the_type_of_the_network(dtype):
     assert {site.raw.dtype for site in found.values()} == {dtype}
 
 
+def test_a_set_in_the_order_of_its_classes_gives_images_of_all():
+    labels = (torch.arange(4 * calibration.IMAGES) >= 2 * calibration.IMAGES).long()
+    pixels = torch.where(labels == 0, 10, 250).byte().view(-1, 1, 1, 1)
+    known = ImageSet(pixels, labels, ("dark", "bright"), (0.0,), (1.0,))
+    taken = calibration._images(known)
+    assert len(taken) == calibration.IMAGES and 0.4 < float((taken > 0.5).float().mean()) < 0.6
+    model = calibrate(quantize_activations(nn.Sequential(nn.ReLU()), 4, 1.0, taken), known, rule="max")
+    assert quantize.sites(model)["0"].threshold.item() == pytest.approx(250 / 255)
+
+
+def test_of_a_loader_the_first_images_are_taken():
+    taken = calibration._images([torch.full((200, 1, 1, 1), float(n)) for n in range(9)])
+    assert torch.equal(taken.flatten(), torch.arange(9.0).repeat_interleave(200)[: calibration.IMAGES])
+
+
 def test_a_loader_is_read_no_further_than_needed():
     def endless():
         while True:

@@ -267,6 +267,53 @@ def test_nir_takes_a_norm_without_weights_and_inputs_by_name(nir, tmp_path):
     assert torch.allclose(back(x, 4), snn(x, 4), atol=1e-5)
 
 
+class Around(nn.Module):
+    """``middle`` between two convolutions with neurons."""
+
+    def __init__(self, middle: nn.Module, size: int = 8):
+        super().__init__()
+        self.a, self.middle, self.b, self.head = nn.Conv2d(3, 4, 3, padding=1), middle, nn.Conv2d(4, 4, 1), None
+        with torch.no_grad():
+            self.head = nn.Linear(self.front(torch.zeros(1, 3, size, size)).size(1), 3)
+
+    def front(self, x):
+        return F.relu(self.b(self.middle(F.relu(self.a(x))))).flatten(1)
+
+    def forward(self, x):
+        return self.head(self.front(x))
+
+
+def spiking_around(middle: nn.Module, size: int = 8) -> tuple:
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, size, size)
+    return csqcfs.convert(csqcfs.quantize_activations(Around(middle, size).eval(), 4, 0.5, x).double()), x.double()
+
+
+class Doubled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        h = self.conv(x)
+        return F.relu(h + h)
+
+
+def test_nir_has_a_layer_that_is_added_to_itself(nir, tmp_path):
+    snn, x = spiking_around(Doubled())
+    _, back = there_and_back(nir, snn, x.shape[1:], tmp_path)
+    torch.testing.assert_close(back(x, T), snn(x, T), rtol=1e-9, atol=1e-9)
+
+
+def test_nir_has_the_eps_of_a_norm_of_its_own(nir):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.BatchNorm2d(3, eps=0.5), nn.Flatten(), nn.Linear(192, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, torch.randn(4, 3, 8, 8)))
+    nodes = csqcfs.export.to_nir(snn, (3, 8, 8)).nodes.values()
+    (norm,) = (node for node in nodes if isinstance(node, nir.Conv2d))
+    assert norm.weight.diagonal()[0, 0].tolist() == pytest.approx([1.5**-0.5] * 3)
+
+
 def test_nir_has_the_weights_that_a_pruned_layer_runs_with(nir, tmp_path):
     def net(seed):
         torch.manual_seed(seed)
@@ -287,6 +334,8 @@ def test_nir_has_the_weights_that_a_pruned_layer_runs_with(nir, tmp_path):
         (lambda g, ifs: g.nodes["net_0"].weight.fill(float("nan")), "values that are not finite"),
         (lambda g, ifs: ifs.v_reset.fill(-1), "are other neurons"),
         (lambda g, ifs: ifs.metadata.update(v0="0"), "are other neurons"),
+        (lambda g, ifs: ifs.v_threshold.fill(2), "has thresholds other than 1"),
+        (lambda g, ifs: ifs.r.fill(2), "has thresholds other than 1"),
         (lambda g, ifs: g.edges.append(g.edges[0]), "has edges twice"),
         (lambda g, ifs: g.edges.append(("nowhere", "net_2")), "has an edge of 'nowhere', which is no node"),
         (lambda g, ifs: (g.nodes.clear(), g.edges.clear()), "no one input and output"),
@@ -325,6 +374,23 @@ def test_what_nir_cannot_say_is_one_line(nir, tmp_path):
     foreign = nir.NIRGraph.from_list(nir.Affine(torch.ones(2, 2).numpy(), torch.ones(2).numpy()))
     with pytest.raises(InputError, match="does not state soft reset"):
         csqcfs.export.from_nir(foreign)
+
+
+@pytest.mark.parametrize(
+    ("middle", "size", "words"),
+    [
+        (nn.AvgPool2d(3, 2, 1, count_include_pad=False), 8, "AvgPool2d"),
+        (nn.AvgPool2d(2, ceil_mode=True), 7, "AvgPool2d"),
+        (nn.AvgPool2d(2, divisor_override=3), 8, "AvgPool2d"),
+        (nn.AdaptiveAvgPool2d(3), 8, "AdaptiveAvgPool2d"),
+        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), 8, "padding_mode 'reflect'"),
+    ],
+    ids=["padding not counted", "ceil mode", "divisor", "uneven", "reflect"],
+)
+def test_settings_that_nir_has_no_word_for_are_refused(nir, middle, size, words):
+    snn, _ = spiking_around(middle, size)
+    with pytest.raises(InputError, match=f"^{words} at middle"):
+        csqcfs.export.to_nir(snn, (3, size, size))
 
 
 def test_without_nir_the_remedy_is_named(monkeypatch):

@@ -481,6 +481,14 @@ def test_switch_keeps_function_settings_and_weights(activation, back):
     assert_unchanged(model, before)
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_frozen_threshold_stays_frozen(activation):
+    model = small()
+    for site in sites(model).values():
+        site.raw.requires_grad_(False)
+    assert not any(site.raw.requires_grad for site in sites(switch(model, activation)).values())
+
+
 @pytest.mark.parametrize("bad", [0.0, -0.25, math.nan])
 @pytest.mark.parametrize("softplus", [True, False])
 def test_a_threshold_that_is_not_positive_is_named(bad, softplus):

@@ -11,6 +11,7 @@ import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
 from csqcfs.conversion import quantize, snn
 from csqcfs.engine import kernels
+from csqcfs.engine.errors import NonpositiveThreshold
 from csqcfs.engine.simulation import IF
 from csqcfs.methods import METHODS
 from csqcfs.models import build
@@ -249,12 +250,15 @@ def test_a_nonpositive_threshold_is_refused_by_channel():
     convert(model, allow_nonpositive=True)
 
 
-def test_a_nonpositive_threshold_is_refused_by_layer():
+@pytest.mark.parametrize("bad", [-0.25, 0.0])
+def test_a_nonpositive_threshold_is_refused_by_layer(bad):
     model = thresholded(build("resnet20", width=0.5), False)
     name = list(quantize.sites(model))[2]
     with torch.no_grad():
-        quantize.sites(model)[name].raw.fill_(-0.25)
-    with pytest.raises(InputError, match=f"-0.25 of {name}:") as refusal:
+        quantize.sites(model)[name].raw.fill_(bad)
+    with pytest.raises(
+        NonpositiveThreshold, match=f"^threshold {bad:.4g} of {name}: expected positive ones"
+    ) as refusal:
         convert(model)
     assert "\n" not in str(refusal.value) and "allow_nonpositive" in str(refusal.value)
     assert bool(convert(model, allow_nonpositive=True)(images("resnet20"), 3).isfinite().all())

@@ -95,8 +95,9 @@ def test_warp_fills_from_outside_and_serves_other_sizes():
     assert torch.equal(A.warp(x, "Rotate", -20.0, COLOUR)[1], apply_reference(x[1], "Rotate", -20.0))
 
 
-def test_autoaugment_equals_a_loop_over_images():
-    x = torch.randint(0, 256, (150, 3, 16, 16), dtype=torch.uint8, generator=seeded(1))
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (8, 32)])
+def test_autoaugment_equals_a_loop_over_images(height, width):
+    x = torch.randint(0, 256, (150, 3, height, width), dtype=torch.uint8, generator=seeded(1))
     before = x.clone()
     ours = A.autoaugment(x, seeded(5), COLOUR)
     generator = seeded(5)
@@ -107,7 +108,7 @@ def test_autoaugment_equals_a_loop_over_images():
     for index, image in enumerate(x):
         for step, (name, probability, level) in enumerate(A.POLICY[drawn[index]]):
             if chance[index][step] < probability:
-                strength = A.magnitude(name, level, 16, 16)
+                strength = A.magnitude(name, level, height, width)
                 if name in A.SIGNED and negative[index][step]:
                     strength = -strength
                 image = apply_reference(image, name, strength)
@@ -177,6 +178,15 @@ def test_every_part_can_be_turned_off(images):
     assert torch.equal(Augment(**off)(images, seeded(), FILL), images)
     for part, value in dict(crop=4, flip=True, autoaugment=True, cutout=16).items():
         assert not torch.equal(Augment(**{**off, part: value})(images, seeded(1), FILL), images), part
+
+
+def test_parts_come_in_the_order_of_crop_flip_autoaugment_cutout():
+    x = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=seeded())
+    found = Augment(crop=2, flip=True, autoaugment=True, cutout=6)(x, seeded(1), FILL)
+    generator = seeded(1)
+    wanted = A.random_flip(A.random_crop(x, 2, generator), generator)
+    wanted = A.cutout(A.autoaugment(wanted, generator, COLOUR), 6, generator, COLOUR)
+    assert torch.equal(found, wanted)
 
 
 def test_grey_images_without_autoaugment():

@@ -57,6 +57,23 @@ def test_any_epoch_can_be_made_again_on_its_own():
     assert first[0].dtype == torch.float32 and first[0].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_which_images_an_epoch_leaves_out_changes():
+    images, seen = numbered(10), []
+    for epoch in range(20):
+        shown = torch.cat([x for x, _ in data.train_batches(images, 4, None, 0, epoch)])
+        seen.append(set(shown[:, 0, 0, 0].round().int().tolist()))
+    assert all(len(one) == 8 for one in seen) and set.union(*seen) == set(range(10))
+
+
+def test_holes_are_filled_with_the_mean_colour():
+    white, mean = torch.full((8, 3, 8, 8), 200, dtype=torch.uint8), (0.5, 0.25, 0.75)
+    images = ImageSet(white, torch.zeros(8, dtype=torch.int64), ("a",), mean, (1.0,) * 3)
+    hole = Augment(crop=0, flip=False, autoaugment=False, cutout=4)
+    ((x, _),) = data.train_batches(images, 8, hole, 0, 0)
+    pixels = (255 * (x + torch.tensor(mean).view(3, 1, 1))).round().int().permute(0, 2, 3, 1).reshape(-1, 3)
+    assert set(map(tuple, pixels.tolist())) == {(200, 200, 200), (128, 64, 191)}
+
+
 def test_chunks_end_with_a_batch(monkeypatch):
     monkeypatch.setattr(importlib.import_module("csqcfs.data.batches"), "CHUNK", 10)  # two batches of 4 at once
     sizes = []

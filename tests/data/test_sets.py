@@ -155,6 +155,14 @@ def test_held_out_images_follow_the_seed():
     assert not torch.equal(first, second)
 
 
+def test_held_out_are_the_middle_ones_of_the_shuffled_classes():
+    """All records rest on it."""
+    held = data.hold_out(numbered(12, classes=3), 3, 0)[1].images[:, 0, 0, 0].tolist()
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0)).tolist()
+    by_class = [n for label in range(3) for n in order if n % 3 == label]
+    assert held == sorted(by_class[place] for place in (2, 6, 10))
+
+
 @pytest.mark.parametrize("val", [-1, 8, 9, 7])
 def test_too_many_held_out_images(val):
     with pytest.raises(InputError, match=f"val = {val}"):
@@ -162,8 +170,13 @@ def test_too_many_held_out_images(val):
 
 
 def test_load_holds_out():
-    train, val, test = data.load("digits", val=100, seed=1)
-    assert (len(train), len(val), len(test)) == (1337, 100, 360)
+    whole, _, unchanged = data.load("digits")
+    for seed in (1, 2):
+        train, val, test = data.load("digits", val=100, seed=seed)
+        wanted = data.hold_out(whole, 100, seed)
+        assert torch.equal(train.images, wanted[0].images) and torch.equal(val.images, wanted[1].images)
+        assert torch.equal(test.images, unchanged.images)
+        assert (len(train), len(val), len(test)) == (1337, 100, 360)
 
 
 # identity

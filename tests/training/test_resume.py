@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from csqcfs.activations import QCFS
+from csqcfs.data.images import ImageSet
 from csqcfs.training import resume
 from torch import nn
 
@@ -35,6 +38,23 @@ def test_another_print_of_a_layer_is_the_same_network(monkeypatch):
 def test_other_settings_are_another_network():
     assert len({digest(), digest(eps=1e-3), digest(L=2), digest(factor=3), digest(stride=2)}) == 5
     assert digest() == digest()
+
+
+def test_another_window_type_or_set_of_trained_weights_is_another_network():
+    def net(window: str = "paper") -> nn.Sequential:
+        return nn.Sequential(nn.Linear(3, 4), QCFS(4, window=window))
+
+    frozen = net()
+    frozen[0].bias.requires_grad_(False)
+    networks = (net(), net("clamp_floor"), net().double(), frozen)
+    assert len({resume._network_digest(one) for one in networks}) == 4
+
+
+def test_other_pixels_labels_means_and_deviations_are_other_images():
+    pixels = torch.arange(12, dtype=torch.uint8).view(-1, 1, 1, 1)
+    one = ImageSet(pixels, torch.arange(12) % 3, ("a", "b", "c"), (0.5,), (0.25,))
+    changes = ({"images": pixels.flip(0)}, {"labels": one.labels.flip(0)}, {"mean": (0.4,)}, {"std": (0.4,)})
+    assert len({resume._images_digest(images) for images in (one, *(replace(one, **it) for it in changes))}) == 5
 
 
 def test_weights_do_not_matter():

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 from csqcfs.conversion import quantize
+from csqcfs.data import epoch_generator
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
 from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
 from csqcfs.engine.errors import Busy, InputError
 from csqcfs.engine.files import lock
+from csqcfs.training import epoch as one_epoch
 from csqcfs.training import evaluation, inputs, precision, resume, train
 from csqcfs.training.precision import REPAID, REPAID_ON_A_GPU, in_use, resolve_precision, worth_compiling
 from csqcfs.training.recipe import Recipe, learning_rate
@@ -391,6 +393,24 @@ def test_epochs_draw_different_dropout_masks():
     assert not torch.equal(first, second)
 
 
+def test_dropout_is_drawn_by_seed_and_epoch_and_apart_from_the_batches():
+    draws = set()
+    with torch.random.fork_rng([]):
+        for seed, at in itertools.product((0, 1), repeat=2):
+            one_epoch.seed_dropout(seed, at, torch.device("cpu"))
+            draws.add(tuple(torch.rand(4).tolist()))
+            draws.add(tuple(torch.rand(4, generator=epoch_generator(seed, at)).tolist()))
+    assert len(draws) == 8
+
+
+def test_the_history_does_not_depend_on_how_often_the_loss_is_read(monkeypatch):
+    histories = []
+    for every in (20, 3, 1):
+        monkeypatch.setattr(one_epoch, "READ_EVERY", every)
+        histories.append(without_seconds(fit(network(), image_set(), epochs=2, **QUIET)))
+    assert histories[0] == histories[1] == histories[2]
+
+
 def test_ctrl_c_leaves_the_last_epoch(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     one = network()
@@ -465,6 +485,19 @@ def test_deadline_stops_after_an_epoch_and_the_next_call_finishes(tmp_path, monk
     assert len(fit(model, image_set(), epochs=5, checkpoint=path, **QUIET)) == 5
     fit(whole, image_set(), epochs=5, **QUIET)
     assert_same_weights(model, whole)
+
+
+def test_the_last_epoch_says_how_long_the_next_takes(tmp_path, monkeypatch):
+    path, setup = tmp_path / "run", {**QUIET, "epochs": 3}
+    with monkeypatch.context() as patch:
+        interrupt(patch, at_step=2 * 4 + 1)
+        with pytest.raises(Interrupted):
+            fit(network(), image_set(), checkpoint=path, **setup)
+    tensors, metadata = load_state(path)
+    metadata["history"][0]["seconds"], metadata["history"][1]["seconds"] = 0.01, 1e6
+    save_state(path, tensors, metadata)
+    with pytest.raises(OutOfTime, match=r"^2 of 3 epochs done, 1 left at about 1e\+06 s each"):
+        fit(network(), image_set(), checkpoint=path, deadline=time.monotonic() + 1000, **setup)
 
 
 def test_deadline_already_past_trains_nothing():
