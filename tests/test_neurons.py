@@ -121,9 +121,10 @@ def test_constant_input_is_not_written_out(layout):
     assert torch.equal(out, expected) and torch.equal(v, potential)
 
 
+@pytest.mark.parametrize("T", [5, 70])  # within one block and beyond
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_start_and_added_input(layout):
-    x, more, v = train_of(layout, 5), train_of(layout, 5, seed=1), train_of(layout, 1, seed=2)[0]
+def test_start_and_added_input(layout, T):
+    x, more, v = train_of(layout, T), train_of(layout, T, seed=1), train_of(layout, 1, seed=2)[0]
     expected, potential = loop(x + more, DYADIC, v)
     out, end = integrate_and_fire(x, DYADIC, v.contiguous(), more)
     assert torch.equal(out, expected) and torch.equal(end, potential)

@@ -45,6 +45,12 @@ def test_more_doubt_takes_more_steps():
             certainty.steps_until_sure(scores, wrong)
 
 
+def test_the_answer_is_the_one_of_the_step_where_it_stops():
+    scores = torch.tensor([[[9.0, 0.0], [0.1, 0.0]], [[0.0, 9.0], [0.0, 9.0]]])  # two steps, two images
+    steps, right = certainty.answered(scores, torch.tensor([0, 0]), 0.5)
+    assert steps.tolist() == [1, 2] and right.tolist() == [True, False]
+
+
 def test_a_record_of_digits():
     torch.manual_seed(0)
     splits = data.load("digits", val=40)

@@ -82,3 +82,19 @@ def test_record_agrees_with_one_batch_and_does_not_depend_on_pieces(trained, mon
     snn.convert(trained.model)(x, 4, lambda site, module, x, out, phase: seen.update({site: out}))
     error = (seen[name].mean(0) - seen["ann"]) / site.threshold.detach().reshape(-1, 1, 1)
     assert wanted["rms"]["4"]["total"][-1] == pytest.approx(float(error.square().mean().sqrt()), rel=1e-2)
+
+
+def test_the_networks_own_error_is_in_units_of_the_threshold(trained):
+    metrics = kinds.KINDS["conversion_error"](trained, images=30)
+    test, seen = kinds.sample(trained.splits.test, 30), {}
+    site = list(quantize.sites(trained.model).values())[-1]
+    handle = site.register_forward_hook(lambda module, args, out: seen.update(z=args[0], out=out))
+    with torch.no_grad():
+        trained.model(test.normalise(test.images))
+    handle.remove()
+    z, out = (seen[key] / site.threshold.detach().reshape(-1, 1, 1) for key in ("z", "out"))
+    parts = {"clipping": z.clamp(0, 1) - z.relu(), "quantization": out - z.clamp(0, 1), "activation": out}
+    for part, value in parts.items():
+        rms, bias = metrics["rms_own"][part][-1], metrics["bias_own"][part][-1]
+        assert rms == pytest.approx(float(value.square().mean().sqrt()), rel=1e-3, abs=1e-6)
+        assert bias == pytest.approx(float(value.mean()), rel=1e-3, abs=1e-5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from csqcfs import data
 from csqcfs.conversion import quantize
+from csqcfs.conversion.calibration import calibrate
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles, trainings
@@ -53,6 +54,13 @@ def test_accuracy_under_the_layers_mean_thresholds(trained):
     assert any(min(values) < max(values) for values in own.values())
     for name, values in metrics["thresholds"].items():
         assert values == pytest.approx([sum(own[name]) / len(own[name])] * len(values))
+
+
+def test_a_rule_places_a_threshold_per_channel_from_training_images(trained):
+    found = kinds.accuracy(trained, "plain", images=20, T=1, rule="99.9%")["thresholds"]
+    placed = calibrate(trained.model, trained.splits.train, per_channel=True, rule="99.9%")
+    wanted = {name: pytest.approx(site.threshold.tolist()) for name, site in quantize.sites(placed).items()}
+    assert found == wanted
 
 
 def test_training_has_the_history_of_all_stages(trained):

@@ -61,6 +61,19 @@ def test_trains_are_those_of_the_simulation_and_targets_those_of_the_network(tra
         assert neuron["target"] == pytest.approx(theta * level / 4, abs=1e-4)
 
 
+def test_answer_and_label_are_those_of_the_first_image(trained, metrics):
+    test = trained.splits.test
+    with torch.no_grad():
+        scores = trained.model(test.normalise(test.images[:1]))
+    assert metrics["ann"] == int(scores.argmax()) and metrics["label"] == int(test.labels[0])
+
+
+def test_the_raster_is_of_the_middle_site_in_the_order_of_the_networks_levels(metrics):
+    assert metrics["sites"][metrics["raster"]["site"]] == 10
+    rates = [neuron["rate"] for neuron in metrics["raster"]["neurons"]]
+    assert rates == sorted(rates) and set(rates) <= {0.25, 0.5, 0.75, 1.0}  # L = 4
+
+
 def test_neurons_are_chosen_among_the_active_ones():
     rates = torch.tensor([[0.0, 0.5], [0.25, 1.0]])
     assert spikes.active(rates).tolist() == [2, 1, 3]

@@ -30,6 +30,12 @@ def accuracy(training, method: str = "plain") -> Run:
     return Run.of("accuracy", training, method=method)
 
 
+def reference(folder, run: Run, seconds: float, metrics: dict | None = None, hardware: str = "a slow one") -> None:
+    origin = {"seconds": seconds, "hardware": hardware, "devices": ["a GPU", "cpu"]}
+    content = {"settings": run.settings(), "metrics": metrics or {}, "provenance": origin}
+    files.write_text(folder / "reference" / f"{run.name}.json", json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1.5 h"), (200000, "2.3 days")],
@@ -84,14 +90,37 @@ def test_reference_records_stand_in_before_anything_was_timed(monkeypatch, tmp_p
     """With the name of their machine; what this one has timed counts before them."""
     monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "reference")
     trained, measured = Run.of("training", QCFS), accuracy(QCFS)
-    for run, metrics, seconds in ((trained, {"history": [{"seconds": 4.0}] * 3}, 50.0), (measured, {}, 8.0)):
-        content = {"settings": run.settings(), "metrics": metrics}
-        origin = {"seconds": seconds, "hardware": "a slow one", "devices": ["a GPU", "cpu"]}
-        if run is trained:
-            origin |= {"hardware": "a fast machine"}
-        files.write_text(tmp_path / "reference" / f"{run.name}.json", json.dumps(content | {"provenance": origin}))
+    reference(tmp_path, trained, 50.0, {"history": [{"seconds": 4.0}] * 3}, hardware="a fast machine")
+    reference(tmp_path, measured, 8.0)
     found = estimate.remaining([[measured]], [trained, measured], 1, "demo")
     assert found == (12 * 4.0 + 8.0, (), "a GPU and a fast machine")
     assert str(found) == "about 56 s at the speed of a GPU and a fast machine"
     checkpoint(QCFS, 1.0)
     assert estimate.remaining([[measured]], [trained, measured], 1, "demo").speed == ""
+
+
+def with_seed(seed: int):
+    return dataclasses.replace(QCFS, seed=seed)
+
+
+def test_a_measurement_takes_the_shortest_time_it_took():
+    """The first one of a network may have trained it."""
+    for seed in (0, 1, 2):
+        checkpoint(with_seed(seed), *[3.0] * 12)
+    runs = [accuracy(with_seed(seed)) for seed in (0, 1, 2)]
+    for run, seconds in zip(runs, (10.0, 50.0)):
+        records.write(run, {}, seconds)
+    assert estimate.remaining([[runs[2]]], runs).seconds == 10.0
+
+
+def test_what_was_timed_here_counts_before_what_was_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "reference")
+    checkpoint(QCFS, *[3.0] * 12)
+    here, new, trained, vgg = accuracy(QCFS), accuracy(with_seed(1)), Run.of("training", QCFS), Run.of("training", VGG)
+    records.write(here, {}, 10.0)
+    reference(tmp_path, accuracy(with_seed(2)), 77.0)
+    reference(tmp_path, trained, 1.0, {"history": [{"seconds": 99.0}]})
+    reference(tmp_path, vgg, 1.0, {"history": [{"seconds": 4.0}]})
+    runs = [here, new, accuracy(with_seed(2)), trained, vgg]
+    found = estimate.remaining([[new], [vgg]], runs, 1, "demo")
+    assert found.seconds == 12 * 3.0 + 10.0 + 12 * 4.0 + 1.0  # of the new training, its measurement, and of the VGG's

@@ -65,6 +65,10 @@ def test_one_image_or_a_threshold_is_a_difference(other):
     assert digest("accuracy", METRICS) != digest("accuracy", other)
 
 
+def test_the_fourth_digit_is_a_difference():
+    assert results.different("accuracy", METRICS, changed(ann=97.53)) == {"ann": (97.5, 97.53)}
+
+
 def test_numbers_are_named_from_one_and_a_refusal_is_a_result():
     assert results.different("accuracy", METRICS, changed(snn=[11.0, 50.0, 97.5])) == {"snn.1": (10.0, 11.0)}
     refused = {"refused": "threshold -2.5 at act: expected a positive one"}
