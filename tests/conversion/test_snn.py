@@ -15,6 +15,7 @@ from csqcfs.engine.errors import NonpositiveThreshold
 from csqcfs.engine.simulation import IF
 from csqcfs.methods import METHODS
 from csqcfs.models import build
+from csqcfs.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 
@@ -71,7 +72,7 @@ def thresholded(network: nn.Module, per_channel: bool, size: int = 8, seed: int 
 NETWORKS = {
     "resnet20": lambda: build("resnet20", width=0.5),
     "vgg16": lambda: build("vgg16", width=0.125),
-    "resnet50": lambda: build("resnet50", width=0.0625),
+    "bottlenecks": lambda: ResNet(Bottleneck, (4, 8), (2, 1), 10, 3),  # a block of each kind
     "views": Views,
     "reshapes": Reshapes,
 }
@@ -178,9 +179,10 @@ def test_pieces_do_not_matter(monkeypatch, name, method):
 def test_compiled_equals_eager(monkeypatch, method):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")
-    network = convert(thresholded(build("resnet20", width=0.5), True), method)
+    network = convert(thresholded(ResNet(BasicBlock, (8,), (1,), 10, 3), True), method)
     x = images("resnet20")
     eager = network(x, 4)
+    assert bool((eager[0] != eager[-1]).any())
     monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
     monkeypatch.setattr(kernels, "COMPILE_AFTER", 0)
     torch.testing.assert_close(network(x, 4), eager, rtol=1e-4, atol=1e-5)
@@ -208,11 +210,22 @@ def test_torchvision_networks(name):
     network = getattr(models, name)(num_classes=10)
     if name == "vgg11_bn":
         network.classifier = torch.nn.Linear(512 * 7 * 7, 10)  # theirs has 120 million weights: a gigabyte in float64
-    ann = to_channelwise(quantize_activations(network, 4, 4.0, torch.randn(2, 3, 32, 32))).eval()
     x = torch.randn(2, 3, 32, 32)
-    for method in METHODS:
-        scores = convert(ann, method)(x, 2)
-        assert scores.shape == (2, 2, 10) and bool(scores.isfinite().all())
+    ann = csqcfs.calibrate(quantize_activations(network.eval(), 4, 4.0, x), x, per_channel=True)
+    network = convert(ann)
+    scores, expected = network(x, 3), step_by_step(network, x, 3, Stateful)
+    assert scores.shape == (3, 2, 10) and bool((scores[0] != scores[-1]).any())
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-3 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_block_of_torchvision_by_every_method(method):
+    """Its one ReLU is used twice."""
+    resnet = pytest.importorskip("torchvision.models.resnet")
+    network = nn.Sequential(resnet.BasicBlock(3, 3), nn.Flatten(), nn.Linear(192, 10))
+    network, x = convert(thresholded(network, True), method), images("resnet20")
+    scores = network(x, 4)
+    assert len(network.thresholds) == 2 and scores.shape == (4, 3, 10) and bool(scores.isfinite().all())
 
 
 def test_scores_approach_those_of_the_network():

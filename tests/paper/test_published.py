@@ -113,7 +113,7 @@ def test_settings_of_section_5_1(network, rate, steps, threshold):
 
 
 def test_no_column_for_other_time_steps():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="x not in tuple"):
         published.TABLE1["vgg16", "ours"].at(3)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shutil
 import time
 from pathlib import Path
 
@@ -234,11 +235,11 @@ def test_every_L_shares_the_relu_network(steps):
         assert len(steps) == (1 + number) * STEPS
 
 
-def test_a_finished_training_is_only_loaded(steps):
-    first, history, _ = run(CHAIN)
-    del steps[:]
-    second, again, _ = run(CHAIN, deadline=time.monotonic() - 1)
-    assert not steps and again == history
+def test_a_finished_training_is_only_loaded(finished, steps):
+    training, first, history = finished
+    second, again, _ = run(training, deadline=time.monotonic() - 1)
+    assert not steps and again == history and len(history) == 2
+    assert_same_weights(first, second)
     assert_same_weights(first, second)
 
 
@@ -335,6 +336,23 @@ def test_the_callers_random_state_is_left_alone():
 # refusals
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """A training of two stages, its network and history, and the home with its checkpoints."""
+    training, home = ending(RELU, "qcfs"), tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        small.__wrapped__(home, patch)
+        model, history, _ = run(training)
+    return (training, model, history), home / "home"
+
+
+@pytest.fixture
+def finished(trained_once, tmp_path):
+    """The training, its network and history, with copies of its checkpoints in this test's home."""
+    shutil.copytree(trained_once[1], tmp_path / "home")
+    return trained_once[0]
+
+
 @pytest.mark.parametrize(
     ("training", "named"),
     [
@@ -361,9 +379,8 @@ def test_bad_settings_are_one_line_and_leave_nothing(training, named, steps):
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b"", lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:]])
 @pytest.mark.parametrize("which", [lambda t: t, lambda t: t.parent])
-def test_a_damaged_checkpoint_is_one_line_and_its_removal_the_remedy(damage, which):
-    training = ending(RELU, "qcfs")
-    expected, _, _ = run(training)
+def test_a_damaged_checkpoint_is_one_line_and_its_removal_the_remedy(finished, damage, which):
+    training, expected, _ = finished
     path = trainings.checkpoint_path(which(training))
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(
@@ -376,9 +393,8 @@ def test_a_damaged_checkpoint_is_one_line_and_its_removal_the_remedy(damage, whi
     assert_same_weights(model, expected)
 
 
-def test_a_checkpoint_of_other_images_is_refused(monkeypatch):
-    training = ending(RELU)
-    run(training)
+def test_a_checkpoint_of_other_images_is_refused(finished, monkeypatch):
+    training = finished[0].parent
     original = data.load
     monkeypatch.setattr(data, "load", lambda *args: original(*args)._replace(train=original(*args).test))
     with pytest.raises(InputError, match="is of another training.*train_set"):
@@ -393,7 +409,8 @@ def test_images_that_changed_since_a_training_was_declared_are_refused(monkeypat
         return splits._replace(train=dataclasses.replace(splits.train, origin="0123456789abcdef"))
 
     monkeypatch.setattr(data, "load", load)
-    with pytest.raises(InputError, match="^digits has other images .0123456789abcdef. than when .*; name their|--data"):
+    said = r"^digits has other images \(0123456789abcdef\) than when .*--data or CSQCFS_DATA$"
+    with pytest.raises(InputError, match=said):
         run(training)
     assert not list(paths.checkpoints().glob("*.safetensors"))
 

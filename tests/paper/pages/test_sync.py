@@ -92,7 +92,9 @@ def test_an_unknown_notebook(folder, capsys):
 
 def test_the_parameters_are_those_of_the_records_on_cifar():
     """The stored outputs come from the reference records of `quick`; run_all.sh passes another profile explicitly."""
-    for path in sorted((paths.REPOSITORY / "notebooks").glob("*.py")):
+    notebooks = sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
+    assert notebooks
+    for path in notebooks:
         assert '# %% tags=["parameters"]\nprofile = "quick"\nseeds = None\n' in path.read_text(encoding="utf-8"), (
             path.name
         )

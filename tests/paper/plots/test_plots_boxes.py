@@ -105,6 +105,7 @@ def test_no_text_overlaps_or_is_cut_off_and_no_panel_is_empty_or_twice(path, mad
 def test_what_two_data_sets_share_is_drawn_once(name, made_up, monkeypatch):
     """In the demo one data set stands in for both of the paper's."""
     found = drawn(paths.notebooks() / f"{name}.py", "demo", monkeypatch)
+    assert found
     for fig in found.values():
         assert faults(fig) == []
         assert not any("CIFAR" in t.get_text() and "settings" not in t.get_text() for t in visible_texts(fig))

@@ -277,7 +277,7 @@ def test_indentation_and_order_do_not_matter():
 
 
 def test_metrics_that_are_no_json_leave_nothing(folders):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="^Object of type object is not JSON serializable"):
         records.write(RUN, {"ann": object()}, 1.0)
     assert not (folders / "home").exists()
 
