@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from csqcfs.paper.names import count, number
+from csqcfs import data
+from csqcfs.paper.experiments import profiles
+from csqcfs.paper.names import count, dataset, images, number, shown_as
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,12 @@ def test_one_of_a_thing_is_singular(many, noun, said):
 )
 def test_numbers_are_as_a_reader_writes_them(value, text):
     assert number(value) == text
+
+
+def test_other_images_are_not_called_by_the_name_of_the_folder_they_lie_in(monkeypatch):
+    assert images("cifar10", data.SETS["cifar10"].digest) == images("cifar10", None) == "CIFAR-10"
+    assert images("/my/folder", "3d731c79aaaabbbb") == "/my/folder"
+    monkeypatch.setattr(data, "identity", lambda name: "3d731c79aaaabbbb" if name == "cifar10" else "")
+    quick, told = profiles.get("quick"), "other images under the name CIFAR-10 (3d731c79…)"
+    assert dataset("cifar10", quick) == shown_as(quick)["cifar10"] == told and dataset("cifar100", quick) == "CIFAR-100"
+    assert dataset("cifar10", profiles.get("demo")) == "handwritten digits"

@@ -57,12 +57,27 @@ def count(many: int, noun: str) -> str:
     return f"{many:,} {noun}{'' if many == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
+def are_others(name: str, digest: str | None) -> bool:
+    """Whether images are not those that the name of their data set stands for."""
+    from .. import data
+
+    return bool(digest) and name in data.SETS and digest != data.SETS[name].digest
+
+
+def images(name: str, digest: str | None) -> str:
+    """A data set, by the digest of its images too: a folder of others may lie where CIFAR is looked for."""
+    called = NAMES.get(name, name)
+    return f"other images under the name {called} ({digest:.8}…)" if are_others(name, digest) else called
+
+
 def dataset(key: str, profile: Profile) -> str:
     """The data that a profile's results for ``key``, such as "cifar10", were measured on."""
+    from .. import data
+
     found = profile.datasets.get(key, key)
-    return NAMES.get(found, found)
+    return images(found, data.identity(found))
 
 
 def shown_as(profile: Profile) -> dict[str, str]:
     """`NAMES` for what was measured in a profile: its own data sets in place of the paper's."""
-    return NAMES | {key: dataset(key, profile) for key in profile.datasets}
+    return NAMES | {key: dataset(key, profile) for key in DATASETS | dict(profile.datasets)}

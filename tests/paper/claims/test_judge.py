@@ -493,3 +493,13 @@ def test_a_noisy_time_is_not_judged():
     assert (
         judged([0.9] * 10 + [1.0] * 11) is OPEN and judged([1.1] * 10 + [1.0] * 11) is OPEN
     )  # reaches out on one side
+
+
+def test_nothing_is_judged_on_other_images_under_the_name_of_cifar():
+    found = table1(ours=96.0, cos=90.0)
+    assert {"held on one seed"} <= set(judge.judge(page_of(found))["Verdict"]) and ledger(found).full
+    for group in found.values():
+        group[0].settings["training"]["data"] = "3d731c79aaaabbbb"
+    frame = judge.judge(page_of(found))
+    assert set(frame["Verdict"]) <= {"not tested", judge.SHOWN} and not ledger(found).full
+    assert ledger(found).size(list(found)).startswith("ResNet-18, other images under the name CIFAR-10 (3d731c79…), n")

@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 import pytest
+from csqcfs import data
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError, NonpositiveThreshold
 from csqcfs.paper.experiments import registry
@@ -99,6 +100,18 @@ def test_captions_name_profile_networks_data_and_seeds(folders):
     assert page.open("figure1").source == "computed from the equations, no data"
     assert "handwritten digits" in page.open("your_network").source
     assert page.open("softplus", "demo").source == "profile demo, not run"
+
+
+def test_other_images_under_the_name_of_cifar_are_told_apart(monkeypatch):
+    """In captions, Found and provenance."""
+    monkeypatch.setattr(data, "identity", lambda name: "3d731c79aaaabbbb")
+    shown = page.open("table1", "quick")
+    records.write(shown.rows["resnet20", "qcfs"][0], METRICS, 1.5)
+    shown = page.open("table1", "quick")
+    assert shown.source.startswith("profile quick, ResNet-20, other images under the name CIFAR-10 (3d731c79…), n = 1")
+    assert records.on_others(shown.results(("resnet20", "qcfs")))
+    for text in (shown.found().data, shown.provenance().data):
+        assert "other images under the name CIFAR-10" in text
 
 
 def test_a_table_that_shows_no_records_says_so(folders):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from csqcfs import data
 from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
@@ -140,5 +141,19 @@ def test_accuracies_beside_the_papers_in_a_profile_like_the_papers():
     frame = tables.accuracy_beside(page, published.TABLE1, LABELS).loc["ResNet-18"].loc["QCFS"]
     assert frame.loc["difference", "T = 2"].startswith("+3.25 ± 1.40")  # 1.96 sqrt(0.95 0.05 / 1000), a little more
     assert frame.loc["difference", "T = 1"] == ""  # a dash in the paper
+    record.settings["training"]["data"] = "3d731c79aaaabbbb"  # of other images
+    run = tables.accuracy_beside(page, published.TABLE1, LABELS, run=True)
+    assert list(run.index.get_level_values("Source")) == ["paper", "ours (paper, n = 1)"]
     rows.clear()
     assert tables.accuracy_beside(page, published.TABLE1, LABELS, run=True).empty
+
+
+def test_no_difference_from_the_paper_on_other_images(monkeypatch):
+    monkeypatch.setattr(data, "identity", lambda name: "3d731c79aaaabbbb")
+    printed = {("cifar10", "vgg16"): {"ANN": 95.0}}
+    ours = {("cifar10", "vgg16"): {"ANN": [90.0]}}
+    frame = tables.beside(
+        printed, ours, labels=("Data", "Architecture"), columns=["ANN"], profile="paper", difference=True
+    )
+    told = ["CIFAR-10", "other images under the name CIFAR-10 (3d731c79…)"]
+    assert list(frame.index.get_level_values("Data")) == told

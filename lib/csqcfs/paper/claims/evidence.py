@@ -15,7 +15,7 @@ from ..measures import compare
 from ..measures.compare import Column, Difference
 from ..measures.right import ANN
 from ..names import count
-from ..runs.records import Record
+from ..runs.records import Record, on_others
 
 Term = tuple[float, tuple, Column]
 
@@ -84,7 +84,14 @@ class Recorded:
     @property
     def full(self) -> bool:
         """Whether the profile trains as the paper does, so that levels and not only orders compare."""
-        return not self.profile.datasets and self.profile.epochs is None
+        return not self.stand_in and self.profile.epochs is None
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether other images are in the place of CIFAR: a data set of the profile, or a folder under that name."""
+        return bool(self.profile.datasets) or on_others(
+            record for group in self.page.records.values() for record in group
+        )
 
     def records(self, id: str, *key: Any) -> list[Record]:
         """Records with a result; a run that a threshold <= 0 stopped has none."""
@@ -140,10 +147,10 @@ class Recorded:
         records = [record for group in groups for record in group]
         if not records:
             return ""
-        named = [
-            ", ".join(names.NAMES.get(name, name) for name in sorted({r.settings["training"][part] for r in records}))
-            for part in ("network", "dataset")
-        ]
+        trained = [record.settings["training"] for record in records]
+        networks = (names.NAMES.get(name, name) for name in sorted({one["network"] for one in trained}))
+        seen = sorted({(one["dataset"], one.get("data")) for one in trained})
+        named = [", ".join(networks), ", ".join(names.images(*one) for one in seen)]
         several = sorted(set(seeds) or {len(group) for group in groups})
         images = sorted({number for record in records if (number := record.metrics.get("images"))})
         parts = [*named, f"n = {'-'.join(map(str, several))}"]

@@ -1,6 +1,6 @@
 """The claims ledger: what the paper says in abstract, text and tables, and whether it held on our records.
 
-Where a data set stands in for CIFAR, as in the demo, the checks run and are shown, but nothing is judged.
+Where other images stand in for CIFAR, as in the demo, the checks run and are shown, but nothing is judged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def judge(page) -> pd.DataFrame:
     ours, lines = Recorded(page), []
     for claim in (claim for claims in PARTS.values() for claim in claims if claim.records):
         verdict, found = claim.records(ours)
-        if page.profile.datasets and verdict is not Verdict.NOT_TESTED:
+        if ours.stand_in and verdict is not Verdict.NOT_TESTED:
             verdict = SHOWN
         lines.append((claim.place, claim.text, VERDICTS[verdict], found))
     index = pd.RangeIndex(1, len(lines) + 1, name="#")

@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 
 from ...engine import paths
 from ..experiments import profiles, registry
+from ..experiments.configs import Run
 from ..experiments.profile import Profile
-from ..names import NAMES, count
+from ..names import NAMES, count, images
 from ..runs import records
 from ..runs.records import Record
 from . import style, tables, verdicts
@@ -70,8 +71,7 @@ class Page:
         """Names of each "network" or "dataset" behind the records of rows, by default all; without any, their runs'."""
         keys = keys or self.rows
         runs = [run for key in [key for key in keys if self.results(key)] or keys for run in self.rows[key]]
-        used = (dict(run.options).get(part) if run.training is None else getattr(run.training, part) for run in runs)
-        return " and ".join(NAMES.get(name, name) for name in dict.fromkeys(used) if name)
+        return " and ".join(dict.fromkeys(name for run in runs if (name := _seen(run, part))))
 
     @property
     def source(self) -> str:
@@ -187,6 +187,14 @@ class Page:
         around = {"previous": registry.ARTEFACTS[place - 1 : place], "next": registry.ARTEFACTS[place + 1 : place + 2]}
         before, after = ([f"{word}: [{one.title}]({one.id}.ipynb)" for one in found] for word, found in around.items())
         return " · ".join([*before, "[index](index.ipynb)", *after])
+
+
+def _seen(run: Run, part: str) -> str:
+    """The name of a run's "network" or "dataset"; empty where it has none."""
+    if run.training is not None and part == "dataset":
+        return images(run.training.dataset, run.training.data)
+    name = dict(run.options).get(part, "") if run.training is None else getattr(run.training, part)
+    return NAMES.get(name, name)
 
 
 def _range(numbers: Iterable[int], noun: str) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .. import names
 from ..measures import compare
 from ..names import NAMES, count
 from ..plots import shared
@@ -85,7 +86,7 @@ def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:
     """Sentences about each data set of a page whose keys begin with it, named where several have records."""
     parts = {dataset: part for dataset, part in shown.parts().items() if any(map(part.results, part.rows))}
     return [
-        (f"{NAMES[dataset]}: " if len(parts) > 1 else "") + sentence
+        (f"{names.dataset(dataset, shown.profile)}: " if len(parts) > 1 else "") + sentence
         for dataset, part in parts.items()
         for sentence in sentences(part)
     ]

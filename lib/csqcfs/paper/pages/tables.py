@@ -16,6 +16,7 @@ from ..measures import compare
 from ..measures.compare import Difference
 from ..measures.right import ANN
 from ..names import NAMES
+from ..runs.records import on_others
 from .formats import to_csv, to_latex, to_markdown, write
 
 __all__ = [
@@ -82,7 +83,8 @@ def beside(
     """
     decimals = dict.fromkeys(columns, digits) if isinstance(digits, int) else digits
     known = profiles.PROFILES.get(profile)
-    measured = names | ({key: called.dataset(key, known) for key in known.datasets} if known else {})
+    seen_as = {key: called.dataset(key, known) for key in called.DATASETS} if known else {}
+    measured = names | {key: name for key, name in seen_as.items() if name != called.DATASETS[key]}
     lines: list[tuple[tuple[str, ...], list[str]]] = []
     keys = [*printed, *(key for key in ours if key not in printed)]
     groups = list(dict.fromkeys(key[:-1] if isinstance(key, tuple) else () for key in keys))
@@ -103,7 +105,7 @@ def beside(
         count = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
         cells = [cell(mine.get(c), decimals[c]) for c in columns]
         lines.append(((*seen, f"ours ({profile}, {count})"), cells))
-        if difference and key in printed:
+        if difference and key in printed and seen == shown:  # no difference between two data sets
             gaps = []
             for c in columns:
                 both = mine.get(c) and theirs.get(c) is not None
@@ -144,7 +146,7 @@ def accuracy_beside(
         labels=labels,
         columns=ACCURACY,
         profile=page.profile.name,
-        difference=page.profile.name == "paper",
+        difference=page.profile.name == "paper" and not on_others(r for key in page.rows for r in page.results(key)),
         minus=minus,
     )
 

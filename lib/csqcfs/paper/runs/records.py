@@ -22,7 +22,7 @@ from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
 from ..experiments.configs import Run, Training, digest_of
-from ..names import count
+from ..names import are_others, count
 from . import results
 
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
@@ -202,6 +202,12 @@ def origin(records: Sequence[Record]) -> str:
         f"torch {several(r.provenance['torch'] for r in records)}; {trained}{count(len(records), 'record')}; "
         f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
+
+
+def on_others(records: Iterable[Record]) -> bool:
+    """Whether some are of other images than those that the name of their data set stands for."""
+    trained = [training for record in records if (training := record.settings["training"])]
+    return any(are_others(training["dataset"], training.get("data")) for training in trained)
 
 
 def devices(provenance: dict[str, Any]) -> list[str]:
