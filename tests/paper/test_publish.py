@@ -107,3 +107,16 @@ def test_the_network_trained_in_turns_is_published_once():
     assert quick["resnet20-cifar10-csqcfs-turns"].levels == (1, 2, 4) and quick.keys() & paper.keys() == set()
     assert quick["resnet20-cifar10-csqcfs"] == profiles.get("quick").training("cifar10", "resnet20", "csqcfs")
     assert all(name.endswith("-paper") and training.levels is None for name, training in paper.items())
+
+
+def test_nothing_of_other_images_is_published_as_cifar(place, tmp_path, monkeypatch, capsys):
+    """Nor does it replace a network that fine-tunings start from."""
+    monkeypatch.setattr(data, "identity", lambda name: "3d731c79aaaabbbb")
+    training = place.training("cifar10", "resnet20", "qcfs")
+    monkeypatch.setattr(trainings, "history", lambda training: pytest.fail("looked at a network"))
+    values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 0, "thresholds": {"act": [1.0]}}
+    records.write(Run.of("accuracy", training, method="plain"), values, 3.0)
+    assert cli.main(["publish", "--profile", "quick"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: other images under the name CIFAR-10 (3d731c79…): expected those that the name st")
+    assert not paths.reference_records("quick").exists() and not (tmp_path / "weights").exists()

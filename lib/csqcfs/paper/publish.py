@@ -16,11 +16,12 @@ from pathlib import Path
 
 from .. import data
 from ..engine.checkpoint import load_metadata
+from ..engine.errors import InputError
 from ..models.zoo import WEIGHTS, save
 from .experiments import beyond, profiles, registry, trainings
 from .experiments.configs import Run, Training
 from .experiments.profile import Profile
-from .names import count
+from .names import are_others, count, images
 from .runs import records
 
 SMALL = "resnet20"  # the network whose weights are small enough for a repository
@@ -85,10 +86,16 @@ def main(options: argparse.Namespace) -> int:
     """Publish what this machine has of a profile; the exit status.
 
     Raises:
-        InputError: a damaged record or checkpoint, or a folder that cannot be written to.
+        InputError: other images in the place of CIFAR, a damaged record or checkpoint, or a folder that cannot be
+            written to.
     """
     profile = profiles.get(options.profile)
     runs = list(dict.fromkeys(run for a in registry.ARTEFACTS for run in a.runs(profile, profile.seeds)))
+    for seen in dict.fromkeys((run.training.dataset, run.training.data) for run in runs if run.training):
+        if are_others(*seen):
+            raise InputError(
+                f"{images(*seen)}: expected those that the name stands for; name their folder by --data or CSQCFS_DATA"
+            )
     copied = records.publish(runs, profile.name)
     print(f"{len(copied)} of {count(len(runs), 'record')}")
     for path in publish_networks(profile, runs):
