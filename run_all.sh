@@ -16,11 +16,11 @@ cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 venv=${CSQCFS_VENV:-.venv}
 
-setup() { # extras of pyproject.toml; installs what is missing, all of it again when the versions change
+setup() { # extras of pyproject.toml; installs what is missing, all of it again when the versions or the place change
     local stamp="$venv/.csqcfs" want have="" extras=""
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         { echo "error: $("$python" --version) found, expected Python 3.11 or later; set PYTHON" >&2; exit 2; }
-    want=$(cat pyproject.toml requirements.lock | cksum | cut -d' ' -f1)
+    want=$({ cat pyproject.toml requirements.lock; pwd -P; } | cksum | cut -d' ' -f1)
     [ -x "$venv/bin/python" ] && [ -r "$stamp" ] && read -r have extras < "$stamp"
     for extra in "$@"; do
         [[ ",$extras," == *",$extra,"* ]] || { extras=${extras:+$extras,}$extra; have=""; }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -175,3 +177,26 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
     done = python("-m", "csqcfs", "run")
     assert done.returncode == 2 and done.stderr.startswith("error: csqcfs run needs the repository")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_copied_or_moved_checkout_is_installed_anew(tmp_path):
+    """An editable install leads to the folder that it was made in, whose code a copy would run."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / ".venv" / "bin").mkdir(parents=True)
+    for name in ("run_all.sh", "pyproject.toml", "requirements.lock"):
+        shutil.copy(paths.REPOSITORY / name, first)
+    python = first / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$2"\n')
+    python.chmod(0o755)
+
+    def called(folder: pathlib.Path) -> list[str]:
+        """The modules that the environment's interpreter was asked for."""
+        environment = {"PYTHON": sys.executable, "PATH": os.environ["PATH"]}
+        done = subprocess.run([folder / "run_all.sh", "readme"], capture_output=True, text=True, env=environment)
+        return done.stdout.split("\n")[:-1]
+
+    assert called(first)[1:] == ["pip", "csqcfs"] and called(first) == ["csqcfs"]
+    shutil.copytree(first, second)
+    assert called(second)[1:] == ["pip", "csqcfs"] and called(second) == called(first) == ["csqcfs"]
+    second.rename(tmp_path / "third")
+    assert called(tmp_path / "third")[1:] == ["pip", "csqcfs"]
