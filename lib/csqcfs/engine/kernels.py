@@ -16,13 +16,10 @@ compiler is at hand and the tensor is large enough to repay it, through torch.co
 
 from __future__ import annotations
 
-import atexit
 import functools
-import getpass
 import inspect
 import os
 import shutil
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +27,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import compile_cache
 from .rows import as_rows, channels_lie_last, from_rows, parts_of
 
 # (lo, hi - L) on u. Eq. 19 passes -theta/2L < z < theta - theta/2L, which is 0 < u < L for either sign of theta.
@@ -130,15 +128,9 @@ def _give_up(reason: str) -> None:
 
 @functools.cache
 def check_cache() -> None:
-    """Give torch.compile, without whose import PyTorch's optimizers do not start, a cache folder that can be made."""
-    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}"
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        _give_up(f"torch.compile has no cache folder ({error})")
-        instead = tempfile.TemporaryDirectory(prefix="csqcfs-", ignore_cleanup_errors=True)
-        atexit.register(instead.cleanup)
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = instead.name
+    """`compile_cache.prepare`, once; without a folder nothing is compiled."""
+    if reason := compile_cache.prepare():
+        _give_up(reason)
 
 
 def guarded(function: Callable, compiled: Callable[[], Callable]) -> Callable:
