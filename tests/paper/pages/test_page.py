@@ -128,11 +128,21 @@ def test_bad_input_is_one_line(monkeypatch, folders):
         page.open("table1", "dmeo")
     with pytest.raises(InputError, match="^artefact 'tabel1': did you mean table1"):
         page.open("tabel1")
+    with pytest.raises(InputError, match=r"^profile \['demo'\]: .*expected one of demo, "):
+        page.open("table1", ["demo"])
     blocked = folders / "a file"
     blocked.write_text("")
     monkeypatch.setenv("CSQCFS_FIGURES", str(blocked))
     with pytest.raises(InputError, match="^cannot write .*choose a writable folder"):
         page.open("table1", "demo").table(pd.DataFrame({"T": [1.0]}), "caption")
+
+
+@pytest.mark.parametrize("seeds", [0, -1, [0, 1], "2", 2.0, True])
+def test_seeds_that_are_no_number_of_them_are_refused_before_a_file_goes(folders, seeds):
+    page.open("table1", "demo").table(pd.DataFrame({"T": [1.0]}), "Numbers")
+    with pytest.raises(InputError, match=r"^seeds = .*: expected a number from 1 on; None takes the profile's own"):
+        page.open("table1", "demo", seeds)
+    assert list((folders / "figures" / "demo").iterdir())
 
 
 def test_a_refused_run_is_a_result_without_numbers(monkeypatch):

@@ -73,6 +73,6 @@ def get(name: str) -> Profile:
     Raises:
         InputError: there is none of that name.
     """
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise unknown("profile", name, PROFILES)
     return PROFILES[name]

@@ -19,6 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ...engine import paths
+from ...engine.errors import InputError
 from ..experiments import profiles, registry
 from ..experiments.configs import Run
 from ..experiments.profile import Profile
@@ -210,8 +211,10 @@ def open(id: str, profile: str = "quick", seeds: int | None = None) -> Page:
         seeds: number of seeds, 0..seeds - 1; None for the profile's own.
 
     Raises:
-        InputError: unknown id or profile, or a damaged record.
+        InputError: unknown id or profile, a number of seeds that is none, or a damaged record.
     """
+    if seeds is not None and (type(seeds) is not int or seeds < 1):
+        raise InputError(f"seeds = {seeds!r}: expected a number from 1 on; None takes the profile's own seeds")
     style.use()
     chosen = profiles.get(profile)
     return Page(registry.get(id), chosen, chosen.seeds if seeds is None else range(seeds))
