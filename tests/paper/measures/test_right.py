@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from csqcfs.engine.errors import InputError
-from csqcfs.paper.measures.right import kept, percent, right
+from csqcfs.paper.measures.right import check, kept, percent, right
 from csqcfs.paper.published import TIMESTEPS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +60,12 @@ def test_damage_is_noticed(change, message):
     metrics["right"] |= change
     with pytest.raises(InputError, match=message):
         right(metrics)
+
+
+@pytest.mark.parametrize("change", [{"ann": float("nan")}, {"snn": [100.0] * 3}, {"snn": [100.0] * 3 + [99.0]}, {}])
+def test_every_column_can_be_checked_at_once(change):
+    metrics = record(np.ones(8, bool), np.ones((4, 8), bool)) | change
+    if not change:
+        return check(metrics)
+    with pytest.raises(InputError, match="delete it and run again$"):
+        check(metrics)

@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 
+import numpy as np
 import pytest
 import torch
 from csqcfs.engine import paths
 from csqcfs.engine.errors import InputError
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.experiments.configs import Run
+from csqcfs.paper.measures.right import kept
 from csqcfs.paper.runs import records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -228,6 +230,38 @@ def test_other_content_is_refused(content):
     path.write_bytes(content)
     with pytest.raises(InputError, match="is truncated or damaged: delete it and run again$"):
         records.find(RUN, "demo")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda c: c.update(metrics=None),
+        lambda c: c.update(provenance={}),
+        lambda c: c.update(provenance=None),
+        lambda c: c["metrics"].update(ann=None),
+        lambda c: c["metrics"].update(ann="93"),
+        lambda c: c["metrics"].update(ann={}),
+        lambda c: c["metrics"].update(ann=float("nan")),
+        lambda c: c["metrics"].update(snn=None),
+        lambda c: c["metrics"].update(snn=[10.0, float("nan"), 97.5]),
+    ],
+)
+def test_contents_that_no_page_could_show_are_refused(edit):
+    path = records.write(RUN, METRICS, 1.0)
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"^record {path} is truncated or damaged: delete it and run again$"):
+        records.find(RUN, "demo")
+
+
+@pytest.mark.parametrize("change", [{"ann": 50.0}, {"snn": [100.0]}, {"snn": [100.0, 99.0]}])
+def test_accuracies_that_disagree_with_the_images_are_noticed_with_the_file(change):
+    metrics = {"images": 8, "ann": 100.0, "snn": [100.0] * 2, "right": kept(np.ones(8, bool), np.ones((2, 8), bool))}
+    assert records.read(records.write(RUN, metrics, 1.0)).metrics == metrics
+    path = records.write(RUN, metrics | change, 1.0)
+    with pytest.raises(InputError, match=f"^{path}: a record with .*delete it and run again$"):
+        records.read(path)
 
 
 @pytest.mark.parametrize(

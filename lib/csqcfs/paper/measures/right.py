@@ -51,19 +51,42 @@ def right(metrics: Mapping[str, Any], column: str | int = ANN) -> np.ndarray | N
     found = metrics.get("right")
     if found is None or str(column) not in found["columns"]:
         return None
-    count, images = len(found["columns"]), metrics["images"]
+    chosen = _bits(metrics)[:, found["columns"].index(str(column))]
+    _compare(metrics, str(column), chosen)
+    return chosen
+
+
+def check(metrics: Mapping[str, Any]) -> None:
+    """Refuse a record as `right` would, whichever column it is asked for.
+
+    Raises:
+        InputError: as `right`.
+    """
+    if metrics.get("right") is not None:
+        for column, chosen in zip(metrics["right"]["columns"], _bits(metrics).T, strict=True):
+            _compare(metrics, column, chosen)
+
+
+def _bits(metrics: Mapping[str, Any]) -> np.ndarray:
+    """All columns, bool [N, columns]."""
+    found, images = metrics["right"], metrics["images"]
     try:
         packed = np.frombuffer(zlib.decompress(base64.b64decode(found["bits"], validate=True)), np.uint8)
-        bits = np.unpackbits(packed.reshape(images, -1), axis=1, count=count)
+        return np.unpackbits(packed.reshape(images, -1), axis=1, count=len(found["columns"])).astype(bool)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise InputError(
             f"a record whose bits of {images} images are damaged ({error}): delete it and run again"
         ) from error
-    chosen = bits[:, found["columns"].index(str(column))].astype(bool)
-    stated = metrics["ann"] if column == ANN else metrics["snn"][int(column) - 1]
-    if abs(percent(chosen) - stated) > 1e-6:
+
+
+def _compare(metrics: Mapping[str, Any], column: str, chosen: np.ndarray) -> None:
+    """Refuse bits of another accuracy than that beside them."""
+    snn = metrics.get("snn", ())
+    if column != ANN and len(snn) < int(column):
+        raise InputError(f"a record with bits for T = {column} and {len(snn)} accuracies: delete it and run again")
+    stated = metrics["ann"] if column == ANN else snn[int(column) - 1]
+    if not abs(percent(chosen) - stated) <= 1e-6:  # nor NaN
         raise InputError(
             f"a record with {percent(chosen):.2f} % of its images right and an accuracy of {stated:.2f} % ({column}): "
             "it was changed by hand; delete it and run again"
         )
-    return chosen

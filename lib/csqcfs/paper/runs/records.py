@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import math
 import os
 import platform
 import subprocess
@@ -22,9 +23,11 @@ from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, write_text
 from ..experiments.configs import Run, Training, digest_of
+from ..measures import right
 from ..names import are_others, count
 from . import results
 
+NEEDED = {"seconds", "hardware", "torch"}  # of the provenance, for what pages say of it
 RUN, REFERENCE = "run on this machine", "reference records of the repository"
 
 
@@ -122,9 +125,11 @@ def read(path: Path, run: Run | None = None) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings, metrics, origin = (content[key] for key in ("settings", "metrics", "provenance"))
+        if not (_whole(metrics) and origin.keys() >= NEEDED):
+            raise ValueError
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"record {path} is truncated or damaged: delete it and run again") from error
     wanted = run.digest if run is not None else path.stem.rpartition("-")[2]
     if digest_of(settings) != wanted:
@@ -132,8 +137,17 @@ def read(path: Path, run: Run | None = None) -> Record:
             f"record {path} has digest {digest_of(settings)}, expected {wanted}: its configuration "
             "was changed by hand; delete it and run again"
         )
+    try:
+        right.check(metrics)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     source = RUN if path.resolve().parent == paths.run_records().resolve() else REFERENCE
     return Record(settings, metrics, origin, source)
+
+
+def _whole(metrics: dict[str, Any]) -> bool:
+    """Whether accuracies, where there are some, are finite; raises what Python does where they are no numbers."""
+    return all(map(math.isfinite, [metrics.get("ann", 0), *metrics.get("snn", ())]))
 
 
 def find(run: Run, profile: str) -> Record | None:
