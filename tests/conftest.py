@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,29 @@ def folder_of_images():
     yield None if named is None else Path(named).expanduser().absolute()
     if named is not None:
         os.environ["CSQCFS_DATA"] = named
+
+
+@pytest.fixture
+def forbidden():
+    """A context in which nobody may look into a folder, not even root."""
+    if not hasattr(os, "seteuid") or sys.version_info >= (3, 14):  # from then on Path says that nothing is there
+        pytest.skip("Path tells no folder without permission from one that is not there")
+
+    @contextlib.contextmanager
+    def within(folder: Path):
+        user = os.geteuid()
+        closed = [place for place in folder.parents if user == 0 and not place.stat().st_mode & 0o001]  # pytest's own
+        modes = {place: place.stat().st_mode for place in [*closed, folder]}
+        try:
+            for place in closed:
+                place.chmod(modes[place] | 0o111)
+            folder.chmod(0)
+            if user == 0:
+                os.seteuid(65534)
+            yield
+        finally:
+            os.seteuid(user)
+            for place, mode in modes.items():
+                place.chmod(mode)
+
+    return within

@@ -313,3 +313,20 @@ def test_digits_without_scikit_learn_are_refused_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(InputError, match=r"^data set 'digits' comes with scikit-learn.*pip install scikit-learn$"):
         data.load("digits")
+
+
+@pytest.mark.parametrize("below", ["", "cifar10", "cifar10/train", "cifar10/train/class003"])
+def test_a_folder_without_permission_is_one_line(tmp_path, forbidden, below):
+    root = tmp_path / "data"
+    write_folders(root / "cifar10", 10)
+    with forbidden(root / below):
+        with pytest.raises(InputError, match=r"^cannot read .* \(Permission denied\); check its permissions$"):
+            data.load("cifar10", root)
+        assert data.identity("cifar10", root) == data.SETS["cifar10"].digest
+
+
+def test_an_archive_without_permission_is_not_called_damaged(tmp_path, forbidden):
+    (tmp_path / "cifar-10-python.tar.gz").write_text("")
+    with forbidden(tmp_path / "cifar-10-python.tar.gz"):
+        with pytest.raises(InputError, match=r"^.*tar.gz is not to be read \(check its permissions\), and cannot be"):
+            data.load("cifar10", tmp_path)

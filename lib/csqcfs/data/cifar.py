@@ -37,8 +37,15 @@ CIFAR = {
 
 
 def place(name: str, root: Path) -> Path | None:
-    """The class folders, root/<name> or ``root`` itself; None where only the archive can give the images."""
-    return next((folder for folder in (root / name, root) if (folder / "train").is_dir()), None)
+    """The class folders, root/<name> or ``root`` itself; None where only the archive can give the images.
+
+    Raises:
+        InputError: a folder that must not be looked into.
+    """
+    try:
+        return next((folder for folder in (root / name, root) if (folder / "train").is_dir()), None)
+    except PermissionError as error:
+        raise InputError(f"cannot read {error.filename} ({error.strerror}); check its permissions") from error
 
 
 def read(name: str, root: Path) -> Content:
@@ -51,7 +58,7 @@ def read(name: str, root: Path) -> Content:
     if folder is None:
         return _official(name, root)
     expected = f"{name} has {known.classes}; name another folder by --data or CSQCFS_DATA"
-    if (found := len(folders.scan(folder / "train"))) != known.classes:
+    if (found := len(folders.scan_splits(folder)["train"])) != known.classes:
         raise InputError(f"{folder / 'train'} has {found} classes, {expected}")
     content = folders.load(folder, name)
     if (shape := list(content.tensors["train_images"].shape[1:])) != [3, 32, 32]:
@@ -86,14 +93,16 @@ def _official(name: str, root: Path) -> Content:
 
 def _fault(archive: Path) -> str | None:
     """What is wrong with an archive that torchvision refused; None where there is none."""
-    if not archive.is_file():
-        return None
     try:
+        if not archive.is_file():
+            return None
         with gzip.open(archive) as unpacked:
             while unpacked.read(1 << 24):
                 pass
     except EOFError:
         return f"truncated ({archive.stat().st_size:,} bytes are there)"
+    except PermissionError:
+        return "not to be read (check its permissions)"
     except (OSError, ValueError, zlib.error):
         return "damaged"
     return "another archive than the official one"

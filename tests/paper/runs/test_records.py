@@ -355,6 +355,16 @@ def test_a_read_only_folder_and_an_unreadable_record_are_one_line():
         path.parent.chmod(0o700)
 
 
+def test_a_folder_without_permission_is_one_line(forbidden, monkeypatch):
+    path = records.write(RUN, METRICS, 1.0)
+    calls = (lambda: records.find(RUN, "demo"), lambda: records.is_done(RUN), lambda: records.reference(RUN, "demo"))
+    monkeypatch.setattr(paths, "reference_records", lambda profile: path.parent)
+    with forbidden(path.parent):
+        for call in calls:
+            with pytest.raises(InputError, match=f"^cannot read {path}: Permission denied; check its permissions$"):
+                call()
+
+
 def test_a_missing_record_is_one_line(tmp_path):
     with pytest.raises(InputError, match="^cannot read .*nothing-0.json: No such file or directory"):
         records.read(tmp_path / "nothing-0.json")

@@ -150,11 +150,23 @@ def _whole(metrics: dict[str, Any]) -> bool:
     return all(map(math.isfinite, [metrics.get("ann", 0), *metrics.get("snn", ())]))
 
 
+def _exists(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        InputError: nobody can tell, in a folder that must not be looked into.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+
+
 def find(run: Run, profile: str) -> Record | None:
     """The record of ``run`` from this machine, else the reference of ``profile``, else None."""
     for folder in (paths.run_records(), paths.reference_records(profile)):
         path = folder / f"{run.name}.json"
-        if path.exists():
+        if _exists(path):
             return read(path, run)
     return None
 
@@ -166,13 +178,13 @@ def here(run: Run) -> Record | None:
         InputError: the record is damaged.
     """
     path = path_of(run)
-    return read(path, run) if path.exists() else None
+    return read(path, run) if _exists(path) else None
 
 
 def reference(run: Run, profile: str) -> Record | None:
     """The record of ``run`` that came with the repository for ``profile``, if there is one."""
     path = paths.reference_records(profile) / f"{run.name}.json"
-    return read(path, run) if path.exists() else None
+    return read(path, run) if _exists(path) else None
 
 
 def is_done(run: Run) -> bool:
