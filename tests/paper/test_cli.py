@@ -124,6 +124,15 @@ def test_a_damaged_record_is_named(calls, capsys):
     assert capsys.readouterr().err == f"error: record {path} is truncated or damaged: delete it and run again\n"
 
 
+def test_a_damaged_record_of_another_artefact_is_named_before_anything_is_computed(calls, capsys):
+    path = records.write(RUNS[0], {}, 1.0)
+    path.write_text(path.read_text()[:40])
+    assert run(["--only", "table1"]) == 2
+    out, err = capsys.readouterr()
+    assert err == f"error: record {path} is truncated or damaged: delete it and run again\n"
+    assert not out and not calls.keys() & {"todo", "rendered"}
+
+
 # what is computed where
 
 

@@ -12,6 +12,7 @@ from ..engine.errors import InputError, Unwritable
 from .cli import DONE, FAILED, OUT_OF_TIME
 from .experiments import profiles, registry
 from .experiments.configs import Run
+from .experiments.profile import Profile
 from .names import count
 from .pages import notebooks
 from .runs import differences, estimate, execution, fanout, processes, records, runner
@@ -21,7 +22,7 @@ def main(options: argparse.Namespace) -> int:
     """Compute, render and report; the exit status.
 
     Raises:
-        InputError: no run can start and no record can be shown, or results cannot be written.
+        InputError: a damaged record, no run can start and no record can be shown, or results cannot be written.
     """
     begin = time.time()
     profile = profiles.get(options.profile)
@@ -30,6 +31,7 @@ def main(options: argparse.Namespace) -> int:
         files.require_writable(folder)
     files.remove_leftovers(paths.written(profile.name))
     seeds = profile.seeds if options.seeds is None else tuple(range(options.seeds))
+    _check_records(profile, seeds)
     runs = list(dict.fromkeys(run for artefact in artefacts for run in artefact.runs(profile, seeds)))
     todo = execution.missing(runs)
     workers = options.workers or (min(2, os.cpu_count() or 1) if profile.name == "demo" else 1)
@@ -81,6 +83,21 @@ def main(options: argparse.Namespace) -> int:
     for reason in failures(outcome):
         print(reason, file=sys.stderr)
     return FAILED if outcome.failed or unmade else OUT_OF_TIME if outcome.left else DONE
+
+
+def _check_records(profile: Profile, seeds: tuple[int, ...]) -> None:
+    """Refuse a damaged record, of whichever artefact, before hours of computing: each page's claims rest on all.
+
+    Raises:
+        InputError: the first one.
+    """
+    for run in dict.fromkeys(
+        run
+        for artefact in registry.ARTEFACTS
+        for each in (seeds, profile.seeds)
+        for run in artefact.runs(profile, each)
+    ):
+        records.find(run, profile.name)
 
 
 def line(page: notebooks.Executed) -> str:
