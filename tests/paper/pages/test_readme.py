@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import re
 
 import csqcfs
@@ -10,6 +11,7 @@ import pytest
 import torch
 from csqcfs import Augment, ImageSet
 from csqcfs.engine import paths
+from csqcfs.paper import cli
 from csqcfs.paper.pages import readme
 
 TEXT = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -20,6 +22,15 @@ def test_generated_sections_are_up_to_date(monkeypatch, tmp_path):
     for name in readme.SECTIONS:
         assert f"<!-- {name} -->" in TEXT, name
     assert readme.rendered(TEXT) == TEXT, "run csqcfs readme"
+
+
+def test_it_does_not_depend_on_the_images_that_lie_here(monkeypatch, tmp_path):
+    for name in ("CSQCFS_HOME", "CSQCFS_DATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(readme, "write_text", lambda path, text: text)
+    monkeypatch.setattr(readme, "rendered", lambda text: seen.append(os.environ.get("CSQCFS_DATA")))
+    seen: list[str | None] = []
+    assert cli.main(["readme"]) == 0 and seen == [None]
 
 
 def test_sections_come_in_the_promised_order():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 
 import nbformat
@@ -88,6 +89,14 @@ def test_a_failing_cell_is_one_line_and_changes_nothing(folder):
 def test_an_unknown_notebook(folder, capsys):
     assert cli.main(["sync", "onee"]) == 2
     assert capsys.readouterr().err == "error: notebook 'onee': did you mean one? expected one of one\n"
+
+
+def test_what_is_stored_does_not_depend_on_the_images_that_lie_here(folder, monkeypatch):
+    for name in ("CSQCFS_HOME", "CSQCFS_DATA", "PYTHONWARNINGS"):
+        monkeypatch.setenv(name, str(folder))
+    seen = []
+    monkeypatch.setattr(sync, "update", lambda path: seen.append(os.environ.get("CSQCFS_DATA")) or path)
+    assert cli.main(["sync", "one"]) == 0 and seen == [None] and os.environ["CSQCFS_DATA"] == str(folder)
 
 
 def test_the_parameters_are_those_of_the_records_on_cifar():

@@ -195,5 +195,6 @@ def main(options: argparse.Namespace) -> int:
     path = paths.REPOSITORY / "README.md"
     with tempfile.TemporaryDirectory() as home:
         os.environ["CSQCFS_HOME"] = str(Path(home))  # reference records only
+        os.environ.pop("CSQCFS_DATA", None)  # with other images there, these were of no run
         write_text(path, rendered(path.read_text(encoding="utf-8")))
     return 0

@@ -110,6 +110,7 @@ def main(options: argparse.Namespace) -> int:
     found = sources(options.notebooks)
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(2) as pool:
         os.environ |= {"CSQCFS_HOME": home, "PYTHONWARNINGS": "ignore"}
+        os.environ.pop("CSQCFS_DATA", None)  # with other images there, reference records were of no run
         for path in pool.map(update, found):
             print(path.name)
     return 0
