@@ -209,6 +209,10 @@ def test_a_threshold_below_zero_survives(tmp_path):
     snn = csqcfs.convert(model, allow_nonpositive=True)
     loaded = csqcfs.load(csqcfs.save(snn, tmp_path / "snn"), network=Own(), example=X)
     assert torch.equal(outputs(loaded), outputs(snn))
+    snn.allow_nonpositive = False
+    with pytest.raises(InputError, match="expected positive ones"):
+        csqcfs.save(snn, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
 
 
 def test_names_of_the_package(saved, monkeypatch, tmp_path):

@@ -94,6 +94,7 @@ class SNN(nn.Module):
         graph: the traced network, with `IF` at every site and ordinary linear layers between.
         method: what its neurons do, see `methods`.
         end: what is applied to the score: a softmax or sigmoid at the network's end, or None.
+        allow_nonpositive: whether thresholds that are not positive are simulated, see `convert`.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class SNN(nn.Module):
         allow_nonpositive: bool = False,
     ):
         super().__init__()
-        self.graph, self.method, self.end, self._allow_nonpositive = graph, method, end, allow_nonpositive
+        self.graph, self.method, self.end, self.allow_nonpositive = graph, method, end, allow_nonpositive
         self._fronts, self._name = fronts or {}, name  # by kind of inputs, as far as measured
         self._largest: dict[Kind, int] = {}
         self.eval()
@@ -179,7 +180,7 @@ class SNN(nn.Module):
     def _prepared(self, x: Tensor | tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Kind]:
         """Inputs in the order in which they are simulated, and their kind, whose simulation is measured by now."""
         inputs = checked_inputs(self.graph, x)
-        check_neurons(self.graph, self._allow_nonpositive)
+        check_neurons(self.graph, self.allow_nonpositive)
         self.train(self.training)  # evaluation, whatever a part of it was told
         kind = _kind(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not

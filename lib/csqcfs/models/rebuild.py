@@ -68,7 +68,8 @@ def rebuild(
             raise InputError(f"{what} has no thresholds that fit {name}: expected the same network")
         kind, L = "cqcfs" if found.dim() else "qcfs", header["levels"].get(name, 1)
         network.set_submodule(name, _activation(kind, found, L).to(site.raw.device))
-    snn = convert(network, of_record(header), example=example)
+    allowed = any(bool((theta <= 0).any()) for theta in thresholds.values())  # as it was, see `zoo.save`
+    snn = convert(network, of_record(header), allow_nonpositive=allowed, example=example)
     with_biases(snn.graph, tensors)
     try:
         fill(snn.graph, tensors, what)

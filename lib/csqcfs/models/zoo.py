@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..conversion import quantize
 from ..conversion.snn import SNN
+from ..conversion.spiking import check_neurons
 from ..data.images import ImageSet
 from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
 from ..engine.constants import constants
@@ -78,7 +79,8 @@ def save(
         info: anything else that is JSON, such as settings and results; comes back in ``meta["zoo"]["info"]``.
 
     Raises:
-        InputError: weights that are not finite, ``info`` that is not JSON, or a file that cannot be written.
+        InputError: weights that are not finite, thresholds that an SNN would refuse, ``info`` that is not JSON, or a
+            file that cannot be written.
     """
     model = opened(model)
     graph = model.graph if isinstance(model, SNN) else model
@@ -97,6 +99,7 @@ def save(
         "info": dict(info or {}),
     }
     if isinstance(model, SNN):
+        check_neurons(graph, model.allow_nonpositive)
         if type(model.method) is not METHODS.get(model.method.name):
             raise InputError(f"method {model.method!r}: expected one of {', '.join(METHODS)}; no other can be loaded")
         levels = {name: module.L for name, module in graph.named_modules() if isinstance(module, IF)}
