@@ -91,6 +91,7 @@ def test_links_of_copies_lead_to_copies_or_else_to_the_originals(place, tmp_path
     text = " ".join(f"[{place}]({link})" for place, link in enumerate(links))
     place(f"from IPython.display import Markdown; Markdown({text!r})")
     (executed,) = notebooks.render_all([ARTEFACT], DEMO, (0,), 1)
+    assert not next(notebooks.render_all([ARTEFACT], DEMO, (0,), 1)).fresh
     folder = tmp_path / "figures" / "demo" / "notebooks"
 
     def shown() -> list[str]:
@@ -122,3 +123,30 @@ def test_a_record_of_a_profile_shown_beside_makes_the_page_stale(monkeypatch, tm
     run = table1.runs(paper, paper.seeds)[0]
     records.write(run, {"images": 8, "ann": 50.0, "snn": [12.5] * 32, "presteps": 0, "thresholds": {}}, 1.0)
     assert notebooks._state(table1, DEMO, DEMO.seeds) != before
+
+
+def test_a_record_that_the_claims_about_a_page_rest_on_makes_it_stale(monkeypatch, tmp_path):
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")
+    figure1, playground, table7 = (registry.get(id) for id in ("figure1", "playground", "table7"))
+    before = [notebooks._state(artefact, DEMO, DEMO.seeds) for artefact in (figure1, playground)]
+    records.write(table7.runs(DEMO, DEMO.seeds)[0], {"refused": "a threshold"}, 1.0)
+    assert notebooks._state(figure1, DEMO, DEMO.seeds) != before[0]
+    assert notebooks._state(playground, DEMO, DEMO.seeds) == before[1]  # beyond the paper
+
+
+def test_the_table_of_speed_that_the_demo_shows_is_that_of_quick():
+    assert registry.get("table6").beside == "quick"
+
+
+@pytest.mark.parametrize("name", ["figure1.md", "notebooks/figure1.ipynb"])
+def test_files_that_are_not_what_was_made_are_made_again(place, tmp_path, kernels, name):
+    folder = tmp_path / "figures" / "demo"
+    place(f"open({str(folder / 'figure1.md')!r}, 'w').write('made')")
+    folder.mkdir(parents=True)
+    (first,) = notebooks.render_all([ARTEFACT], DEMO, (0,), 1)
+    assert first.fresh and not notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
+    before = (folder / name).read_bytes()
+    (folder / name).write_bytes(before[:-3])
+    assert notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
+    assert (folder / "figure1.md").read_text() == "made" and len((folder / name).read_bytes()) > len(before) - 3

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ...engine import paths
 from ...engine.errors import InputError
 from ...engine.files import atomic_write, lock, write_text
-from ..experiments import profiles
+from ..experiments import profiles, registry
 from ..experiments.configs import digest_of
 from ..experiments.profile import Profile
 from ..experiments.registry import Artefact
@@ -24,6 +24,7 @@ from ..runs import records
 from .warm import KERNEL, START, Kernels
 
 PACKAGE = Path(__file__).resolve().parents[2]
+LINK = re.compile(r"(?<=\]\()(?:[^()\s:]*/)?(\w+\.ipynb)(?=[)#])")  # in Markdown, to a notebook
 KINDS = (".png", ".svg", ".md", ".csv", ".tex")
 
 
@@ -58,30 +59,41 @@ def _code_digest() -> str:
 
 
 def _state(artefact: Artefact, profile: Profile, seeds: tuple[int, ...]) -> str:
-    """A digest of everything that decides what the notebook shows."""
-    found = [records.find(run, profile.name) for run in artefact.runs(profile, seeds)]
+    """A digest of everything that decides what the notebook shows: its runs, and those that its claims rest on."""
+    shown = [(run, profile.name) for run in artefact.runs(profile, seeds)]
+    if artefact.place != registry.BEYOND:
+        shown += [(run, profile.name) for run in registry.get("claims").runs(profile, seeds)]
     if artefact.beside:
         other = profiles.get(artefact.beside)
-        found += [records.find(run, other.name) for run in artefact.runs(other, other.seeds)]
+        shown += [(run, other.name) for run in artefact.runs(other, other.seeds)]
+    found = [(run.digest, records.find(run, name)) for run, name in dict.fromkeys(shown)]
     return digest_of(
         {
             "notebook": hashlib.sha256(source(artefact).read_bytes()).hexdigest(),
             "code": _code_digest(),
             "figures": str(paths.figures(profile.name)),
             "seeds": list(seeds),
-            "records": [r and [r.settings, r.metrics, r.source] for r in found],
+            "records": [[digest, r and [r.metrics, r.provenance, r.source]] for digest, r in found],
         }
     )
 
 
 def _made(stamp: Path, state: str) -> list[Path] | None:
-    """The files that the notebook made when things were as they are now; None if one of them is gone."""
+    """The files that the notebook made when things were as they are now; None if one of them is not what it was."""
     try:
         noted = json.loads(stamp.read_text(encoding="utf-8"))
-        made = [Path(name) for name in noted["files"]] if noted["state"] == state else None
-    except (OSError, ValueError, KeyError, TypeError):
+        made = {Path(name): content for name, content in noted["files"].items()} if noted["state"] == state else {}
+        return list(made) if made and all(_content(path) == content for path, content in made.items()) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return made if made is not None and all(path.is_file() for path in made) else None
+
+
+def _content(path: Path) -> str:
+    """A digest of a file; of a notebook without where its links lead, which `relink` changes."""
+    content = path.read_bytes()
+    if path.suffix == ".ipynb":
+        content = LINK.sub(r"\1", content.decode()).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def render(artefact: Artefact, profile: Profile, seeds: tuple[int, ...], kernels: Kernels) -> Executed:
@@ -122,7 +134,7 @@ def _render(
         if path.exists() and path.stat().st_mtime_ns == written:
             path.unlink()
     files = outputs(artefact, profile)
-    write_text(stamp, json.dumps({"state": state, "files": [str(path) for path in [*files, target]]}))
+    write_text(stamp, json.dumps({"state": state, "files": {str(path): _content(path) for path in [*files, target]}}))
     return Executed(artefact, files, time.monotonic() - begin, True)
 
 
@@ -174,11 +186,7 @@ def relink(folder: Path) -> None:
     places |= {name: name for name in copies}
     for copy in copies.values():
         text = copy.read_text(encoding="utf-8")
-        linked = re.sub(
-            r"(?<=\]\()(?:[^()\s:]*/)?(\w+\.ipynb)(?=[)#])",
-            lambda found: Path(places[found[1]]).as_posix() if found[1] in places else found[0],
-            text,
-        )
+        linked = LINK.sub(lambda found: Path(places[found[1]]).as_posix() if found[1] in places else found[0], text)
         if linked != text:
             write_text(copy, linked)
 
