@@ -72,6 +72,7 @@ def calls(monkeypatch):
         (["--hours", "-1"], "--hours -1: expected more than 0"),
         (["--hours", "nan"], "--hours nan: expected more than 0"),
         (["--data", "/no/such/folder"], "--data /no/such/folder: no such folder; expected the one with cifar10"),
+        (["--data", ""], "--data '': no such folder; expected the one with cifar10"),
         (["--dask", "tcp://x:1", "--workers", "2"], "--workers 2 beside --dask: expected one of the two; leave it out"),
     ],
 )

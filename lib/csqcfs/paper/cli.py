@@ -154,7 +154,7 @@ def check(options: argparse.Namespace) -> None:
             raise InputError(f"--{name} {value}: expected 1 or more")
     if (hours := given.get("hours")) is not None and not hours > 0:
         raise InputError(f"--hours {hours:g}: expected more than 0")
-    if (data := given.get("data")) is not None and not paths.of_user(data).is_dir():
-        raise InputError(f"--data {data}: no such folder; expected the one with cifar10 and cifar100")
+    if (data := given.get("data")) is not None and not (data and paths.of_user(data).is_dir()):
+        raise InputError(f"--data {data or repr(data)}: no such folder; expected the one with cifar10 and cifar100")
     if given.get("dask") is not None and given.get("workers") is not None:
         raise InputError(f"--workers {options.workers} beside --dask: expected one of the two; leave it out")
