@@ -107,3 +107,11 @@ def test_the_whole_table_is_the_run_that_table_6_declares(monkeypatch, tmp_path,
     (declared,) = registry.get("table6").rows(profiles.get("quick"), (0,))[("bench",)]
     assert records.here(declared).metrics["threads"] == 1
     assert ("bench",) not in registry.get("table6").rows(profiles.get("demo"), (0,))
+
+
+def test_a_home_that_cannot_be_written_is_refused_before_anything_is_measured(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(command, "measure", lambda run: pytest.fail("measured for nothing"))
+    assert cli.main(["bench", "--rows", "kept"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: cannot write into {tmp_path / 'file' / 'records'}: ")

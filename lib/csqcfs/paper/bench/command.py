@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from ...engine import files, paths
 from ..experiments.configs import Run
 from ..measures.kinds import measure
 from ..runs import records
@@ -15,8 +16,9 @@ def main(options: argparse.Namespace) -> int:
     """Measure the rows that were asked for; the exit status.
 
     Raises:
-        InputError: a row that does not exist.
+        InputError: a row that does not exist, or a folder for its record that cannot be written to.
     """
+    files.require_writable(paths.run_records())
     # the whole table is the run without options, which Table 6 declares
     chosen = {} if options.rows is None else {"rows": ",".join(options.rows)}
     run, begin = Run.of("bench", **chosen, **({"quick": True} if options.quick else {})), time.monotonic()
