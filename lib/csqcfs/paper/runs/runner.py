@@ -111,7 +111,7 @@ def _spread(submit: Submit, groups: list[list[Run]], until: float | None, outcom
                 outcome.left.extend(result.left)
             if again:
                 waiting.append((time.monotonic() + PAUSE, again))
-            ended |= set(group) - set(again)
+            ended |= set(group) - set(again) - set(result.left)
         over = [path for path, run in unseen.items() if run in ended or path.exists()]
         for path in over:
             del unseen[path]
