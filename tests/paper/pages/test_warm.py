@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 
 import nbformat
 import papermill
@@ -48,3 +50,12 @@ def test_a_kernel_that_failed_is_not_lent_again(tmp_path):
 def test_two_at_once_have_one_each(tmp_path):
     with warm.Kernels() as kernels, kernels.lend() as one, kernels.lend() as other:
         assert one.kernel_id != other.kernel_id
+
+
+def test_a_kernel_is_of_this_interpreter_whatever_is_called_python3(tmp_path, monkeypatch):
+    (tmp_path / "kernels" / "python3").mkdir(parents=True)
+    spec = {"argv": ["/nonexistent/python", "{connection_file}"], "display_name": "another", "language": "python"}
+    (tmp_path / "kernels" / "python3" / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    with warm.Kernels() as kernels, kernels.lend() as kernel:
+        assert run(kernel, tmp_path, "import sys; print(sys.executable)") == [sys.executable]

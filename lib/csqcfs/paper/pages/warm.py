@@ -55,10 +55,12 @@ class Kernels:
 
 
 def _start() -> AsyncKernelManager:
+    from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_core.utils import run_sync
 
-    kernel = AsyncKernelManager(kernel_name=KERNEL)
+    # no folder of specifications: one of that name there may start another interpreter than this
+    kernel = AsyncKernelManager(kernel_name=KERNEL, kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     run_sync(kernel.start_kernel)(extra_arguments=QUIET, cwd=str(paths.notebooks()))
     return kernel
 
