@@ -72,8 +72,8 @@ ten.table(tables.spread_frame(ten), "Own thresholds minus their layer's mean, pe
 # %% [markdown]
 # ## To 32 steps
 #
-# One seed of each stage, trained once more for this table, with twice the paper's longest T but one. Networks that were trained on
-# another processor than those above round otherwise and end as another seed would.
+# To the paper's longest T, of one seed of each stage, trained once more for this table. Where that was on a processor that rounds
+# otherwise than the one of the tables above, the network differs from that of the same seed there, as another seed would.
 
 # %% tags=["nbval-check-output"]
 ten.table(tables.long_frame(ten), "Accuracy (%) of plain neurons, seed 0 alone", "softplus-long")

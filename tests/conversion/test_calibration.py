@@ -9,6 +9,7 @@ import pytest
 import torch
 from csqcfs import QCFS, ImageSet, calibrate, quantize_activations
 from csqcfs.conversion import calibration, quantize
+from csqcfs.conversion import images as some
 from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
 from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
@@ -305,18 +306,18 @@ def test_images_come_in_the_type_of_the_network(dtype):
 
 
 def test_a_set_in_the_order_of_its_classes_gives_images_of_all():
-    labels = (torch.arange(4 * calibration.IMAGES) >= 2 * calibration.IMAGES).long()
+    labels = (torch.arange(4 * some.IMAGES) >= 2 * some.IMAGES).long()
     pixels = torch.where(labels == 0, 10, 250).byte().view(-1, 1, 1, 1)
     known = ImageSet(pixels, labels, ("dark", "bright"), (0.0,), (1.0,))
-    taken = calibration._images(known)
-    assert len(taken) == calibration.IMAGES and 0.4 < float((taken > 0.5).float().mean()) < 0.6
+    taken = some._images(known)
+    assert len(taken) == some.IMAGES and 0.4 < float((taken > 0.5).float().mean()) < 0.6
     model = calibrate(quantize_activations(nn.Sequential(nn.ReLU()), 4, 1.0, taken), known, rule="max")
     assert quantize.sites(model)["0"].threshold.item() == pytest.approx(250 / 255)
 
 
 def test_of_a_loader_the_first_images_are_taken():
-    taken = calibration._images([torch.full((200, 1, 1, 1), float(n)) for n in range(9)])
-    assert torch.equal(taken.flatten(), torch.arange(9.0).repeat_interleave(200)[: calibration.IMAGES])
+    taken = some._images([torch.full((200, 1, 1, 1), float(n)) for n in range(9)])
+    assert torch.equal(taken.flatten(), torch.arange(9.0).repeat_interleave(200)[: some.IMAGES])
 
 
 def test_a_loader_is_read_no_further_than_needed():

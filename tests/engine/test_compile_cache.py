@@ -22,11 +22,11 @@ def default_cache(tmp_path, monkeypatch):
     return tmp_path / "torchinductor_me"
 
 
-@pytest.mark.parametrize("fault", ["owner", "group", "others"])
+@pytest.mark.parametrize("fault", ["owner", "others"])
 def test_a_cache_folder_that_others_can_write_into_is_not_used(default_cache, monkeypatch, fault):
     """PyTorch executes what lies there, and anyone can make a folder of that name before."""
     default_cache.mkdir()
-    default_cache.chmod({"owner": 0o755, "group": 0o775, "others": 0o757}[fault])
+    default_cache.chmod({"owner": 0o755, "others": 0o757}[fault])
     if fault == "owner":
         monkeypatch.setattr(os, "geteuid", lambda: default_cache.stat().st_uid + 1)
     with pytest.warns(
@@ -35,6 +35,14 @@ def test_a_cache_folder_that_others_can_write_into_is_not_used(default_cache, mo
         assert compile_cache.prepare() == ""
     used = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     assert used != default_cache and used.stat().st_mode & 0o777 == 0o700 and not list(used.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "expected"),
+    [(0o700, 100, False), (0o755, 100, False), (0o775, 100, True), (0o775, 1000, False), (0o777, 1000, True)],
+)
+def test_a_group_of_the_users_own_is_nobody_else(mode, gid, expected):
+    assert compile_cache.open_to_others(mode, 1000, gid) is expected
 
 
 def test_a_cache_folder_of_the_user_is_used_as_it_is(default_cache, monkeypatch):

@@ -43,5 +43,11 @@ def _is_private(folder: str) -> bool:
     """Whether a folder, and a link to it, is the user's, and nobody else can write into it."""
     if not hasattr(os, "geteuid"):  # Windows, where the folder for temporary files is the user's own
         return True
-    owners = {os.stat(folder).st_uid, os.lstat(folder).st_uid}
-    return owners == {os.geteuid()} and not os.stat(folder).st_mode & 0o022
+    found = os.stat(folder)
+    own = {found.st_uid, os.lstat(folder).st_uid} == {os.geteuid()}
+    return own and not open_to_others(found.st_mode, found.st_uid, found.st_gid)
+
+
+def open_to_others(mode: int, uid: int, gid: int) -> bool:
+    """Whether others than the owner can write; a group of the owner's number is the owner's own, as where umask is 002."""
+    return bool(mode & (0o002 if gid == uid else 0o022))

@@ -31,7 +31,7 @@ def accuracy(training, method: str = "plain") -> Run:
 
 
 def reference(folder, run: Run, seconds: float, metrics: dict | None = None, hardware: str = "a slow one") -> None:
-    origin = {"seconds": seconds, "hardware": hardware, "devices": ["a GPU", "cpu"]}
+    origin = {"seconds": seconds, "hardware": hardware, "torch": "2.14.1", "devices": ["a GPU", "cpu"]}
     content = {"settings": run.settings(), "metrics": metrics or {}, "provenance": origin}
     files.write_text(folder / "reference" / f"{run.name}.json", json.dumps(content))
 
