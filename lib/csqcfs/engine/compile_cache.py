@@ -49,5 +49,5 @@ def _is_private(folder: str) -> bool:
 
 
 def open_to_others(mode: int, uid: int, gid: int) -> bool:
-    """Whether others than the owner can write; a group of the owner's number is the owner's own, as where umask is 002."""
+    """Whether others than the owner can write; a group of the owner's number is the owner's, as where umask is 002."""
     return bool(mode & (0o002 if gid == uid else 0o022))
