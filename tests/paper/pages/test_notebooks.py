@@ -149,4 +149,4 @@ def test_files_that_are_not_what_was_made_are_made_again(place, tmp_path, kernel
     before = (folder / name).read_bytes()
     (folder / name).write_bytes(before[:-3])
     assert notebooks.render(ARTEFACT, DEMO, (0,), kernels).fresh
-    assert (folder / "figure1.md").read_text() == "made" and len((folder / name).read_bytes()) > len(before) - 3
+    assert (folder / "figure1.md").read_text() == "made" and (folder / name).read_bytes().endswith(before[-3:])

@@ -13,8 +13,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from ...engine import paths
 from ...engine.files import write_text
 from .. import published
@@ -22,7 +20,7 @@ from ..claims import judge
 from ..experiments import profiles, registry
 from ..experiments.profile import Profile
 from ..names import NAMES, count
-from . import biases, costs, first_step, formats, found, index, page, said, since, softplus, tables, timing
+from . import biases, costs, few, first_step, formats, found, index, page, said, since, softplus, tables, timing
 
 
 def artefact_map() -> str:
@@ -85,10 +83,12 @@ def few_steps() -> list[str]:
         "(`csqcfs.calibrate_bias`).",
     ]
     for part in honest.parts().values():
-        frame = pd.concat([first_step.trained_frame(part), biases.frame(part)]).fillna("")
-        if not frame.empty:
+        if not (frame := first_step.trained_frame(part)).empty:
             images = count(next(filter(None, map(part.results, part.rows)))[0].metrics["images"], "image")
             parts += [f"{part.seen('network')}, {part.seen('dataset')}, {images}:", formats.to_markdown(frame)]
+        if not (frame := biases.frame(part)).empty:
+            frame = frame.rename(index=lambda name: name.removesuffix(few.BIASED))
+            parts += [f"{part.seen('dataset')}, with biases for T in runs of T steps:", formats.to_markdown(frame)]
     told = [
         *said.of_each(honest, first_step.best_sentence),
         *said.of_each(honest, biases.sentences),
