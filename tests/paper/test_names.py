@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from csqcfs import data
 from csqcfs.paper.experiments import profiles
-from csqcfs.paper.names import count, dataset, images, number, shown_as
+from csqcfs.paper.names import count, dataset, images, number, shown_as, span
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,7 @@ def test_other_images_are_not_called_by_the_name_of_the_folder_they_lie_in(monke
     quick, told = profiles.get("quick"), "other images under the name CIFAR-10 (3d731c79…)"
     assert dataset("cifar10", quick) == shown_as(quick)["cifar10"] == told and dataset("cifar100", quick) == "CIFAR-100"
     assert dataset("cifar10", profiles.get("demo")) == "handwritten digits"
+
+
+def test_a_span_has_its_ends_alone():
+    assert span([3, 3]) == "3" and span([2, 3, 1]) == "1-3" and span([]) == ""

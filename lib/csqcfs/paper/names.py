@@ -6,6 +6,7 @@ Where a profile has another data set in place of CIFAR, everything that is measu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .. import methods
@@ -50,6 +51,12 @@ def number(value: float) -> str:
     else:
         text = f"{float(f'{value:.2g}'):,.0f}"
     return text.replace("-", "−")
+
+
+def span(numbers: Iterable[int]) -> str:
+    """The least and the largest of some numbers: "3", or "1-3"."""
+    found = sorted(set(numbers))
+    return "-".join(map(str, found[:1] + found[1:][-1:]))
 
 
 def count(many: int, noun: str) -> str:

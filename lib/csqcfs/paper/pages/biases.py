@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..experiments.beyond import CALIBRATED
 from ..measures import compare
-from ..names import count
+from ..names import count, span
 from ..runs.records import Record
 from . import said
 from .few import BIASED, named
@@ -27,17 +27,19 @@ def calibrated(page) -> dict[tuple[str, int], dict[int, list[Record]]]:
     return found
 
 
-def _seeds(runs: dict[int, list[Record]]) -> str:
-    seeds = sorted({len(found) for found in runs.values()})
-    return "-".join(map(str, seeds[:1] + seeds[1:][-1:]))
-
-
 def frame(page) -> pd.DataFrame:
     """Accuracy (%) of the ANN, which biases leave alone, and of a run of T steps with biases for T."""
     lines = []
     for key, runs in calibrated(page).items():
         accuracies = [said.cell(runs[T], T) if T in runs else "" for T in CALIBRATED]
-        lines.append((named(*key) + BIASED, _seeds(runs), said.cell(next(iter(runs.values())), "ann"), *accuracies))
+        lines.append(
+            (
+                named(*key) + BIASED,
+                span(map(len, runs.values())),
+                said.cell(next(iter(runs.values())), "ann"),
+                *accuracies,
+            )
+        )
     return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 
@@ -59,9 +61,8 @@ def gains_frame(page) -> pd.DataFrame:
     """`gains` as a table, with half of the 95 % interval; n seeds that both have."""
     lines = []
     for key, found in gains(page).items():
-        seeds = sorted({gap.seeds for gap in found.values()})
         cells = [found[column].short() if column in found else "" for column in ("ann", *CALIBRATED)]
-        lines.append((named(*key), "-".join(map(str, seeds[:1] + seeds[1:][-1:])), *cells))
+        lines.append((named(*key), span(gap.seeds for gap in found.values()), *cells))
     return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 

@@ -19,7 +19,7 @@ from .. import published
 from ..claims import judge
 from ..experiments import profiles, registry
 from ..experiments.profile import Profile
-from ..names import NAMES, count
+from ..names import NAMES, count, span
 from . import biases, costs, few, first_step, formats, found, index, page, said, since, softplus, tables, timing
 
 
@@ -54,7 +54,7 @@ def results() -> str:
                 for new, (method, _) in zip(first, table.index, strict=True)
             ]
             table.insert(0, "steps a layer at T = 1", took)
-            n = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))} {'seed' if seeds == [1] else 'seeds'}"
+            n = f"n = {span(seeds)} {'seed' if seeds == [1] else 'seeds'}"
             images = count(rows[0][0].metrics["images"], "image")
             title = f"{network}, {shown.seen('dataset')}, {n}, {images}:"
             parts += [title, formats.to_markdown(table)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import names
 from ..measures import compare
-from ..names import NAMES, count
+from ..names import NAMES, count, span
 from ..plots import shared
 from ..runs.records import Record
 
@@ -79,7 +79,7 @@ def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
         points = sorted(found[what][0].points for what in places)
         parts.append(f"{word} on {', '.join(places)} ({points[0]:+.2f} to {points[-1]:+.2f} points)")
     seeds = sorted({one.seeds for one, _ in found.values()})
-    return f"{'; '.join(parts)}; by 95 % intervals, n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
+    return f"{'; '.join(parts)}; by 95 % intervals, n = {span(seeds)}"
 
 
 def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:

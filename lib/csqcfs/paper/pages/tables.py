@@ -15,7 +15,7 @@ from ..experiments import profiles
 from ..measures import compare
 from ..measures.compare import Difference
 from ..measures.right import ANN
-from ..names import NAMES
+from ..names import NAMES, span
 from ..runs.records import on_others
 from .formats import to_csv, to_latex, to_markdown, write
 
@@ -102,7 +102,7 @@ def beside(
         seeds = sorted({len(values) for values in mine.values() if values})
         if not seeds:
             continue  # not run
-        count = f"n = {'-'.join(map(str, seeds[:1] + seeds[1:][-1:]))}"
+        count = f"n = {span(seeds)}"
         cells = [cell(mine.get(c), decimals[c]) for c in columns]
         lines.append(((*seen, f"ours ({profile}, {count})"), cells))
         if difference and key in printed and seen == shown:  # no difference between two data sets
