@@ -38,9 +38,7 @@ ablation.table(frame, "Accuracy (%) of the ANN and of its plain SNN after T step
 # %%
 fig = accuracy.comparison(ablation, ("qcfs", "qcfs-2", "sqcfs", "cqcfs", "csqcfs"))
 ablation.figure(
-    fig,
-    "Plain SNNs over time, and at the right their own networks; marks of one T side by side; bands: 95 % intervals",
-    "ablation-curves",
+    fig, "Plain SNNs over time, and at the right their own networks; bands: 95 % intervals", "ablation-curves"
 )
 
 # %% [markdown]

@@ -37,8 +37,8 @@ gradients.found()
 # %% [markdown]
 # ## Over the input
 #
-# A wide pale line is the finite difference with the floor frozen, the thin line what PyTorch's autograd gets through
-# `csqcfs.CSQCFS`, the dashed line the printed formula. The lower axis is logarithmic beyond ±1. At λ = −1 the printed range
+# A wide pale line is what PyTorch's autograd gets through `csqcfs.CSQCFS`, the thin line the finite difference with the
+# floor frozen, the dashed line the printed formula. The lower axis is logarithmic beyond ±1. At λ = −1 the printed range
 # is empty, so that no gradient would reach the weights at all.
 
 # %%

@@ -63,8 +63,7 @@ latency.table(costs.first_step_frame(latency), "What T = 1 takes", "latency-firs
 
 # %%
 latency.figure(
-    plots.pareto(latency),
-    "Accuracy against steps and additions; T of the points on each front; on one clock a little aside; bands: 95 % intervals",
+    plots.pareto(latency), "Accuracy against steps and additions; T of the points on each front; bands: 95 % intervals"
 )
 
 # %% [markdown]

@@ -44,9 +44,7 @@ newer.found()
 
 # %%
 fig = plots.methods(newer)
-newer.figure(
-    fig, "T = 1, 2, 4, 8 of each method on one network, by three costs; marks a little aside; bars: 95 % intervals"
-)
+newer.figure(fig, "T = 1, 2, 4, 8 of each method on one network, by three costs; bars: 95 % intervals")
 
 # %% tags=["nbval-check-output"]
 newer.table(since.frame(newer), "Accuracy (%) of each method, and what its T = 1 takes")

@@ -50,7 +50,7 @@ table1.table(frame, "Table 1. Accuracy (%) of the ANN and of its SNN after T ste
 
 # %%
 fig = accuracy.comparison(table1, ("qcfs", "srp", "cos", "csqcfs", "ours"))
-table1.figure(fig, "Accuracy over time-steps; marks of one T side by side; bands: 95 % intervals", "table1-curves")
+table1.figure(fig, "Accuracy over time-steps; bands: 95 % intervals", "table1-curves")
 
 # %% [markdown]
 # ## With the paper's own schedule

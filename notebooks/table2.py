@@ -48,7 +48,7 @@ table2.table(frame, "Table 2. Accuracy (%) of the ANN and of its SNN after T ste
 
 # %%
 fig = accuracy.comparison(table2, ("qcfs", "srp", "cos", "csqcfs", "ours"), "cifar100")
-table2.figure(fig, "Accuracy over time-steps; marks of one T side by side; bands: 95 % intervals", "table2-curves")
+table2.figure(fig, "Accuracy over time-steps; bands: 95 % intervals", "table2-curves")
 
 # %% [markdown]
 # ## What CS-QCFS adds to offset spikes

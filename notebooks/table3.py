@@ -43,7 +43,7 @@ table3.table(frame, "Table 3. Accuracy (%) of the ANN and of its SNN with offset
 fig = accuracy.comparison(table3, ("sqcfs", "cqcfs", "csqcfs"))
 table3.figure(
     fig,
-    "SNNs with offset spikes over time, and at the right their own networks; marks of one T side by side; bands: 95 % intervals",
+    "SNNs with offset spikes over time, and at the right their own networks; bands: 95 % intervals",
     "table3-curves",
 )
 

@@ -184,9 +184,9 @@ class CSQCFS(Softplus, CQCFS):
 
 
 class CTQCFS(CSQCFS):
-    """CS-QCFS whose step is one of theta: SGD on lambda moves theta by Sigmoid(lambda)^2 of a step on theta itself.
+    """CS-QCFS whose step is one of theta: SGD on lambda moves theta by Sigmoid(lambda)^2 of such a step.
 
-    The gradient of lambda is divided by Sigmoid(lambda)^2, so that theta changes by rate times its own gradient, as
+    So the gradient of lambda is divided by Sigmoid(lambda)^2 here, and theta changes by rate times its own gradient, as
     that of C-QCFS, and still is positive for every lambda. Where the slope is below 0.1, at theta below 0.105, it
     counts as 0.1: the last bit of the way to zero stays damped, or one step would end it.
     """

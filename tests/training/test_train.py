@@ -21,9 +21,10 @@ from csqcfs.engine.errors import Busy, InputError
 from csqcfs.engine.files import lock
 from csqcfs.training import epoch as one_epoch
 from csqcfs.training import evaluation, inputs, precision, resume, train
+from csqcfs.training.evaluation import evaluate, evaluate_snn
 from csqcfs.training.precision import REPAID, REPAID_ON_A_GPU, in_use, resolve_precision, worth_compiling
 from csqcfs.training.recipe import Recipe, learning_rate
-from csqcfs.training.train import OutOfTime, TrainingDiverged, evaluate, evaluate_snn, fit
+from csqcfs.training.train import OutOfTime, TrainingDiverged, fit
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn

@@ -10,23 +10,8 @@ trained knows better: each site places its threshold by a rule on the pre-activa
 | "max"           | the largest z: nothing is clipped                                                          |
 | "balance"       | theta += 2 mean(ReLU(z - theta)) from 0, once for each of 32 parts of the images           |
 
-"least squares" knows L and is the one to begin with; the others come from conversion without quantized training.
-
-Which to choose, measured on a ResNet-20 with ReLU (87.0 %; 512 training images calibrate; 500 test images of CIFAR-10,
-so that differences below 5 points may be noise) without any training, as plain SNN:
-
-| L | rule          | thresholds    | ANN  | T = 1 | 2    | 4    | 8    | 16   | 32   |
-|---|---------------|---------------|------|-------|------|------|------|------|------|
-| 4 | least squares | for the layer | 78.2 | 24.6  | 30.4 | 42.4 | 60.0 | 73.8 | 78.2 |
-| 4 | least squares | per channel   | 79.2 | 40.0  | 47.6 | 62.8 | 70.8 | 75.8 | 78.6 |
-| 8 | least squares | for the layer | 83.4 | 22.2  | 28.6 | 42.8 | 63.4 | 79.4 | 83.6 |
-| 8 | least squares | per channel   | 83.4 | 26.8  | 33.8 | 51.8 | 70.4 | 81.8 | 84.8 |
-| 8 | "99.9%"       | for the layer | 82.8 | 11.2  | 14.6 | 20.6 | 38.0 | 68.2 | 81.0 |
-| 8 | "99.9%"       | per channel   | 85.4 | 20.0  | 27.0 | 32.4 | 49.6 | 72.2 | 82.6 |
-| 8 | "balance"     | per channel   | 76.6 | 27.6  | 36.2 | 47.8 | 64.8 | 69.8 | 75.0 |
-
-So per channel where the SNN is used without training; for the layer where stage 1 follows, which trains one threshold
-for each layer and switches later.
+"least squares" knows L and is the one to begin with; the others come from conversion without quantized training. Per
+channel or for the layer: *Since the paper* has plain SNNs of both, without training; stage 1 trains one for each layer.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class _Writer:
             self._connect(node.all_input_nodes[0], node, 1 / module.threshold)
             return [Term(node.name, module.threshold, alone)]
         elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
-            return self._weights(node, module)
+            return self._weights(node)
         elif (kernel := self._pooling(node, module)) is not None:
             return self._pooled(node, *kernel)
         elif self._flattens(node, module):
@@ -146,7 +146,7 @@ class _Writer:
             "average pooling, flattening and sums"
         )
 
-    def _weights(self, node: fx.Node, module: nn.Module) -> list[Term]:
+    def _weights(self, node: fx.Node) -> list[Term]:
         """A layer, with the factor of its input in its weights where that is one term."""
         module = self.ran.get_submodule(node.target)
         if isinstance(module, nn.BatchNorm2d):  # on the image itself or behind a sum

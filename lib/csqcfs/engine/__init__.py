@@ -1,1 +1,1 @@
-"""What the method runs on: kernels, tracing, folding, the time axis, files. Nothing here knows the paper."""
+"""What the method runs on: kernels, tracing, folding, the time axis, files. Nothing here imports the companion."""

@@ -135,12 +135,6 @@ def place(node: fx.Node) -> str:
     return stack[-1][0] if stack else ""
 
 
-def where(node: fx.Node, model: fx.GraphModule) -> str:
-    """A call site in a sentence: what, in which module, and the line of the user's file where known."""
-    line = f" ({node.meta['line']})" if node.meta.get("line") and node.op != "call_module" else ""
-    return f"{describe(node, model)} at {place(node) or 'forward'}{line}"
-
-
 def average_pool(node: fx.Node, model: fx.GraphModule) -> nn.Module:
     """The average pooling for a max pooling.
 

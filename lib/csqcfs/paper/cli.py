@@ -22,7 +22,7 @@ DONE, FAILED, REFUSED, OUT_OF_TIME, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS = {
     "run": ("make", True, "regenerate the figures and tables of the paper"),
     "bench": ("bench.command", False, "measure the table of speed"),
-    "publish": ("publish", True, "records and small networks of a profile into the repository"),
+    "publish": ("publish", True, "copy records and small networks of a profile into the repository"),
     "sync": ("pages.sync", True, "bring the notebooks in line with their .py and store their outputs"),
     "readme": ("pages.readme", True, "renew the tables of the README from the records"),
 }

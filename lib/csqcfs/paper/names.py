@@ -56,7 +56,7 @@ def number(value: float) -> str:
 def span(numbers: Iterable[int]) -> str:
     """The least and the largest of some numbers: "3", or "1-3"."""
     found = sorted(set(numbers))
-    return "-".join(map(str, found[:1] + found[1:][-1:]))
+    return "-".join(f"{number:,}" for number in found[:1] + found[1:][-1:])
 
 
 def count(many: int, noun: str) -> str:

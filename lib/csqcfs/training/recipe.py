@@ -22,7 +22,7 @@ SHORT = 20  # epochs; with fewer, a cosine that is constant within each would en
 
 
 def augmentation(**changes: Any) -> Augment:
-    """The paper's augmentation, with ``changes``; it takes torch, which a list of what there is need not wait for."""
+    """The paper's augmentation, with ``changes``; imported late, since listing artefacts must not import torch."""
     from ..data.augment import Augment
 
     return Augment(**changes)

@@ -1,4 +1,4 @@
-"""Training and evaluation: the recipe of the public code, repeatable by seed and resumable after every epoch.
+"""Training: the recipe of the public code, repeatable by seed and resumable after every epoch.
 
 SGD with momentum on the cross-entropy, batches of one in-memory `ImageSet`. Weight decay acts on every
 parameter, thresholds included, as in the public code: it pulls theta towards 0, or towards log 2 = 0.693
@@ -31,12 +31,12 @@ from ..engine.modules import as_model, device_of, modes_kept, require_network, u
 from ..engine.paths import of_user
 from . import resume
 from .epoch import TrainingDiverged, in_turns, seed_dropout, train_epoch
-from .evaluation import evaluate, evaluate_snn
+from .evaluation import evaluate
 from .inputs import check_outputs, check_single, image_set, require_gradients
 from .precision import compiled, in_use, worth_compiling
 from .recipe import Recipe
 
-__all__ = ["OutOfTime", "TrainingDiverged", "evaluate", "evaluate_snn", "fit"]
+__all__ = ["OutOfTime", "TrainingDiverged", "fit"]
 
 
 class OutOfTime(RuntimeError):

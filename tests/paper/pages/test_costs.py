@@ -9,9 +9,10 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.bench import epoch
 from csqcfs.paper.experiments import profiles, registry
-from csqcfs.paper.pages import costs, index, style, timing
+from csqcfs.paper.pages import costs, index, timing
 from csqcfs.paper.pages.costs import Point, front
 from csqcfs.paper.plots import costs as plots
+from csqcfs.paper.plots import style
 from csqcfs.paper.runs.records import RUN, Record
 from hypothesis import given
 from hypothesis import strategies as st

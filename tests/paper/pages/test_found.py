@@ -47,9 +47,10 @@ def test_notebooks_named_in_text_are_links_and_lead_somewhere(name):
 def test_found_is_a_few_sentences_with_their_profile_and_data(name, made_up):
     shown = page.open(name, "paper")
     text = shown.found().data
-    assert text.startswith(f"**Found** ({shown.source}). ")
+    assert re.match(r"[ \n]", text.removeprefix(f"**Found** ({shown.source})."))
     sentences = [*found.SENTENCES.get(name, lambda _: [])(shown), *verdicts.about(shown)]
     assert 1 <= len(sentences) <= 5 and all(sentence.endswith(".") for sentence in sentences)
+    assert text.count("\n- ") == (len(sentences) if len(sentences) > 1 else 0)
     assert "nan" not in text and "inf" not in re.sub(r"inference|information", "", text)
     assert not re.search(r"[ (]-\d", text)  # minus signs
     assert not re.search(

@@ -11,9 +11,9 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 from csqcfs.paper.claims import response
-from csqcfs.paper.pages import playground, style
+from csqcfs.paper.pages import playground
 from csqcfs.paper.pages.playground import Setting
-from csqcfs.paper.plots import spikes
+from csqcfs.paper.plots import spikes, style
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt

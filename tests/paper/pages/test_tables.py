@@ -13,7 +13,8 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures.right import kept
-from csqcfs.paper.pages import style, tables
+from csqcfs.paper.pages import tables
+from csqcfs.paper.plots import style
 from csqcfs.paper.runs.records import RUN, Record
 from hypothesis import given
 from hypothesis import strategies as st

@@ -15,7 +15,8 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 from csqcfs.engine import paths
-from csqcfs.paper.pages import page, style
+from csqcfs.paper.pages import page
+from csqcfs.paper.plots import style
 from matplotlib import pyplot as plt
 from matplotlib.axis import Axis
 from matplotlib.text import Text

@@ -12,8 +12,8 @@ import torch
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures.thresholds import spread_of_layers
-from csqcfs.paper.pages import page, style, tables
-from csqcfs.paper.plots import channels, error, quantization, spread, thresholds
+from csqcfs.paper.pages import formats, page
+from csqcfs.paper.plots import channels, error, quantization, spread, style, thresholds
 from csqcfs.paper.runs.records import Record
 from matplotlib import pyplot as plt
 from torch.nn import functional as F
@@ -78,7 +78,7 @@ def test_tables_without_records_have_their_head(id, make, monkeypatch, tmp_path)
     monkeypatch.setenv("CSQCFS_HOME", str(tmp_path))
     monkeypatch.setattr("csqcfs.engine.paths.reference_records", lambda profile: tmp_path)
     frame = make(page.open(id, "paper"))
-    assert len(frame) == 0 and tables.to_markdown(frame).count("\n") == 2
+    assert len(frame) == 0 and formats.to_markdown(frame).count("\n") == 2
 
 
 # Fig. 3

@@ -83,7 +83,7 @@ def decide(
         verdict = Verdict.HOLDS_ONCE if any(one.once for one in distinct) else Verdict.HOLDS
     elif outside:
         verdict = Verdict.FAILS_ONCE if all(one.once for one in outside) else Verdict.FAILS
-    verdict = _unless(lacking, verdict)
+    verdict = unless(lacking, verdict)
     missing = f"without {lacking}" if lacking else ""
     size = evidence.size(rows, [one.found.seeds for one in distinct])
     found = summary(distinct, inside, outside)
@@ -97,7 +97,8 @@ def left_out(whole: Iterable[tuple], seen: Iterable[tuple], what: str) -> str:
     return f"{len(left)} of {len(every)} {what}" if left else ""
 
 
-def _unless(lacking: str, verdict: Verdict) -> Verdict:
+def unless(lacking: str, verdict: Verdict) -> Verdict:
+    """``verdict``, and "not tested" where it holds on what was run and something is ``lacking``."""
     return Verdict.NOT_TESTED if lacking and verdict in (Verdict.HOLDS, Verdict.HOLDS_ONCE) else verdict
 
 
@@ -158,4 +159,4 @@ def every(
         text += "; not " + ", ".join(f"{name} ({value:.2f})" for name, value in failed[:NAMED])
         text += f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
     verdict = (Verdict.FAILS_ONCE if failed else Verdict.HOLDS_ONCE) if once else Outcome.of(not failed, "").verdict
-    return Outcome(_unless(lacking, verdict), "; ".join(filter(None, (text, note, lacking and f"without {lacking}"))))
+    return Outcome(unless(lacking, verdict), "; ".join(filter(None, (text, note, lacking and f"without {lacking}"))))

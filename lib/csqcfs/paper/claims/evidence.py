@@ -6,6 +6,7 @@ in `registry`; a term of a difference is (weight, row, "ann" or T or several T).
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -109,6 +110,14 @@ class Recorded:
         """Equal for rows that show the same runs."""
         return tuple(sorted(record.digest for record in self.records(*row)))
 
+    def networks(self, rows: Sequence[tuple]) -> dict[tuple[str, str], set[str]]:
+        """The trainings of each network, (data set, network), however many measurements of them there are."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for trained in (record.settings["training"] for row in rows for record in self.page.records.get(row, [])):
+            place = trained["dataset"], trained["network"]
+            found.setdefault(place, set()).add(json.dumps(trained, sort_keys=True))
+        return found
+
     def accuracy(self, row: tuple, column: Column) -> float | None:
         """Mean over seeds."""
         found = [compare.accuracy(record, column) for record in self.records(*row)]
@@ -153,8 +162,8 @@ class Recorded:
         named = [", ".join(networks), ", ".join(names.images(*one) for one in seen)]
         several = sorted(set(seeds) or {len(group) for group in groups})
         images = sorted({number for record in records if (number := record.metrics.get("images"))})
-        parts = [*named, f"n = {'-'.join(map(str, several))}"]
-        return ", ".join(parts + [f"{'-'.join(f'{number:,}' for number in images)} images"] * bool(images))
+        parts = [*named, f"n = {names.span(several)}"]
+        return ", ".join(parts + [f"{names.span(images)} images"] * bool(images))
 
 
 Evidence = Printed | Recorded

@@ -25,6 +25,7 @@ VERDICTS = {
     SHOWN: SHOWN,
 }
 AGAINST = (VERDICTS[Verdict.FAILS], VERDICTS[Verdict.FAILS_ONCE])
+DECIDED = (*AGAINST, VERDICTS[Verdict.HOLDS], VERDICTS[Verdict.HOLDS_ONCE])
 
 
 def judge(page) -> pd.DataFrame:

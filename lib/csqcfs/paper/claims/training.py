@@ -5,15 +5,19 @@ Derivatives are compared with central differences of Eq. 18 with the floor froze
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...activations import SMALLEST
+from .. import published
 from ..measures.right import ANN
 from ..names import count, number
+from ..runs.records import Record
 from . import corrections
-from .claim import NOT_RUN, Claims, Outcome
+from .claim import NOT_RUN, Claims, Outcome, Verdict
 from .corrections import TOLERANCE
-from .decide import condition, decide
+from .decide import condition, decide, left_out, unless
 from .evidence import Printed, Recorded, lowest_traced, traced
 from .reference import cases, samples, sigmoid, softplus
 
@@ -37,12 +41,14 @@ def softplus_range(paper: Printed) -> Outcome:
 def softplus_positive(ours: Recorded) -> Outcome:
     """Whether thresholds behind Softplus kept away from where it underflows."""
     lows: dict[tuple, tuple[str, float]] = {}
+    rows = []
     for id in ("table1", "table2", "table3", "table4", "table5", "figure5"):
         for key in ours.keys(id):
             row = (id, *key)
             ends = {record.settings["training"]["stages"][-1]["activation"] for record in ours.records(*row)}
             if ends <= SOFTPLUS:
                 lows.setdefault(ours.identity(row), (f"{id}: {', '.join(map(str, key))}", ours.lowest(*row)))
+                rows.append(row)
     for place, low in lowest_traced(ours, "csqcfs-1", ("a", "b")).items():
         lows[place] = traced(ours, *place), low
     if not lows:
@@ -54,7 +60,16 @@ def softplus_positive(ours: Recorded) -> Outcome:
             f"; in {len(failed)} it fell to {number(SMALLEST)}, where this code stops since Softplus underflows: "
             f"{'; '.join(failed[:3])}"
         )
-    return Outcome.of(not failed, text)
+    return _of_every_network(ours, rows, bool(failed), text)
+
+
+def _of_every_network(ours: Recorded, rows: Sequence[tuple], failed: bool, text: str) -> Outcome:
+    """A claim about all networks of the paper, of which ``rows`` are those that were run; one exception is enough."""
+    found = ours.networks(rows)
+    lacking = left_out(published.PAPER_SETTINGS, found, "networks of the paper")
+    once = any(len(trainings) == 1 for trainings in found.values())
+    verdict = Verdict.FAILS if failed else unless(lacking, Verdict.HOLDS_ONCE if once else Verdict.HOLDS)
+    return Outcome(verdict, "; ".join(filter(None, (text, lacking and f"without {lacking}"))))
 
 
 @CLAIMS.printed("Section 4.1.3", "Softplus is in the same order of magnitude as λ")
@@ -171,25 +186,27 @@ def alg1_negative_start(paper: Printed) -> Outcome:
 
 @CLAIMS.and_on_records("alg1-negative-start")
 def second_stage_starts(ours: Recorded) -> Outcome:
-    runs = {
-        record.digest: record
-        for found in ours.page.records.values()
-        for record in found
-        if (training := record.settings.get("training"))
-        and len(training["stages"]) > 1
-        and training["stages"][-1]["activation"] in SOFTPLUS
-    }
-    refused = [record.metrics["refused"].partition(":")[0] for record in runs.values() if "refused" in record.metrics]
+    rows = [row for row, found in ours.page.records.items() if found and all(map(_two_stages, found))]
+    trained = sum(map(len, ours.networks(rows).values()))
+    runs = {record.digest: record for row in rows for record in ours.page.records[row]}
+    stopped = [record for record in runs.values() if "refused" in record.metrics]
+    refused = [record.metrics["refused"].partition(":")[0] for record in stopped]
     first = [key for key in ours.keys("figure6") if key[3] == "qcfs" and key[-1] == "snn"]
     below = [key for key in first if ours.lowest("figure6", *key) <= 0]
     if not runs and not first:
         return NOT_RUN
-    text = [f"{len(refused)} of {count(len(runs), 'run')} could not start stage 2"] if runs else []
-    if below:
-        text.append(
-            f"{len(below)} of {count(len(first), 'QCFS network')} of Fig. 6 could not, ending with a threshold ≤ 0"
-        )
-    return Outcome.of(not refused and not below, "; ".join([*text, *dict.fromkeys(refused[:3])]))
+    text = [f"{len(refused)} of {count(trained, 'training')} could not start stage 2"] if runs else []
+    if first:
+        of = count(len(first), "QCFS network")
+        text.append(f"{len(below)} of {of} of Fig. 6 could not, ending with a threshold ≤ 0")
+    rows += [("figure6", *key) for key in first]
+    return _of_every_network(ours, rows, bool(refused or below), "; ".join([*text, *dict.fromkeys(refused[:3])]))
+
+
+def _two_stages(record: Record) -> bool:
+    """Whether the last of several stages has Softplus."""
+    stages = (record.settings.get("training") or {}).get("stages", ())
+    return len(stages) > 1 and stages[-1]["activation"] in SOFTPLUS
 
 
 @CLAIMS.printed("Algorithm 1 line 16", "the SNN's threshold is λ, and the SNN then matches CS-QCFS")

@@ -1,7 +1,8 @@
 """Runs of what goes beyond the paper: what Softplus costs, the honest first step, and the methods since.
 
-All on a data set start from one network with layer-wise QCFS, see `profile.Profile.tuning`: the second stages are
-equally long and see the same images in the same order, so that they differ in nothing but what their row says. SNNs run
+All on a data set but "paper" start from one network with layer-wise QCFS, see `profile.Profile.tuning`: the second
+stages are equally long and see the same images in the same order, so that they differ in nothing but what their row
+says. SNNs run
 to T = 8 on all test images, second stages of one seed also to T = 32. The demo has none of these runs, since digits
 would say nothing about them.
 """
@@ -24,6 +25,7 @@ PAPERS = {"cifar10": "resnet20-cifar10-csqcfs-paper"}  # networks of the package
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
 MIXTURES = {4: (4, 4, 4, 2), 8: (8, 8, 4, 2)}  # quantization steps that take turns in `mixed`, by the network's own
+LONGER = 30  # epochs of the one network at L = 1 that is trained as long as the ReLU network of `quick`
 SEEDS = (0, 1, 2)  # of the trainings at L = 1, in turns and mixed, and of `SEEDED`, whatever others have
 # second stages with several seeds, which differ more than images do
 SEEDED = ("csqcfs", "ctqcfs", "ceqcfs", "cqcfs")
@@ -92,7 +94,7 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     untrained.
 
     "turns" is that of `turns`, whose ANN is that of L = 1; "mixed" that of `mixed`, whose ANN is that of its own L;
-    "paper" is no fine-tuning but one of `PAPERS` as it is.
+    "longer" is CS-QCFS at L = 1 over `LONGER` epochs; "paper" is no fine-tuning but one of `PAPERS` as it is.
 
     At L = 1 training starts from thresholds calibrated anew: "other" is what comes of the start's own, which end far
     behind on the validation images. At other L it starts from its own, where the start is close to what it was.
@@ -111,7 +113,9 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
         rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0, **on)
     rows["other", 1, "plain"] = rows["csqcfs", 1, "plain"]
     rows["ceqcfs", full, "plain"] = _snn(profile, every, "ceqcfs", "plain", **on)
-    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", L=1, thresholds="calibrated", **on)
+    one = {"L": 1, "thresholds": "calibrated", **on}
+    rows["csqcfs", 1, "plain"] = _snn(profile, every, "csqcfs", "plain", **one)
+    rows["longer", 1, "plain"] = _snn(profile, seeds, "csqcfs", "plain", epochs=LONGER, **one)
     rows["turns", 1, "plain"] = [Run.of("accuracy", turns(profile, dataset, s), method="plain", T=T) for s in every]
     rows["mixed", full, "plain"] = [Run.of("accuracy", mixed(profile, dataset, s), method="plain", T=T) for s in every]
     calibrated = {
@@ -144,7 +148,7 @@ def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:
     """Keys (network, method or rule of calibration, "snn" or "operations"); all methods on the network of CIFAR-10
     that stage 2 starts from, and the rules that place thresholds without training.
     """
-    from ...methods import METHODS  # takes torch, which a list of what there is need not wait for
+    from ...methods import METHODS  # late, since listing artefacts must not import torch
 
     if "cifar10" not in profile.starts:
         return {}

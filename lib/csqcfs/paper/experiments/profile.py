@@ -106,8 +106,8 @@ class Profile:
         levels: tuple[int, ...] | None = None,
     ) -> Training:
         """A second stage that ends with ``end``: short and from one of ``starts`` where the profile has one for
-        ``dataset``, so that whoever has the package and the images makes the same network in minutes, on every
-        processor in float32.
+        ``dataset``, in float32 on every processor, so that whoever has the package and the images makes the same
+        network in minutes, up to what the rounding of another processor does to a training.
 
         Args:
             L: instead of the paper's.

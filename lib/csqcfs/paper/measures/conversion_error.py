@@ -16,7 +16,8 @@ the way from ReLU to the SNN is a telescoping sum:
 
 The last three add up to the SNN's error o' - g_L(z), all five to its distance from ReLU. Clipping has no part
 in the SNN's error, since both networks clip at theta. Eq. 13 says that the error of one layer at equal input is 0,
-which leaves out flooring where T is not L, and unevenness.
+which leaves out flooring where T is not L, and unevenness. What the paper calls flooring in Fig. 1 and Eq. 10 is the
+distance of g_T from the line, quantization and flooring together (`claims.response.conversion_error`).
 """
 
 from __future__ import annotations

@@ -67,17 +67,17 @@ def gains_frame(page) -> pd.DataFrame:
 
 
 def sentences(page) -> list[str]:
-    """What calibrated biases bring, in words and points."""
-    told = []
-    for key, found in gains(page).items():
-        gaps = {f"T = {T}": gap for T, gap in found.items() if T != "ann"}
-        words = said.by_verdict(gaps)
-        where = (
-            next(iter(words)) if len(words) == 1 else ", ".join(f"{w} at {', '.join(at)}" for w, at in words.items())
-        )
+    """What calibrated biases bring, over all networks that have them."""
+    found, told = gains(page), []
+    for T in CALIBRATED:
+        gaps = {named(*key): gap[T] for key, gap in found.items() if T in gap}
         if gaps:
-            points = ", ".join(f"{gap.short()} at {at}" for at, gap in gaps.items())
-            seeds = count(min(gap.seeds for gap in gaps.values()), "seed")
-            told.append(f"{named(*key)} {points} ({where}; n = {seeds})")
-    lead = "Biases calibrated for T steps, without training and with the ANN as it is, bring in points"
-    return [f"{lead}: {'; '.join(told)}."] if told else []
+            points = sorted(gap.points for gap in gaps.values())
+            words = said.by_verdict(gaps)
+            every = ", ".join(f"{word}: {'; '.join(networks)}" for word, networks in words.items())
+            if len(words) == 1:
+                every = f"each {next(iter(words))}"
+            told.append(f"{points[0]:+.2f} to {points[-1]:+.2f} points at T = {T} ({every})")
+    n = span(gap.seeds for every in found.values() for gap in every.values())
+    lead = "Biases calibrated for T steps, without training and with the ANN as it is, bring"
+    return [f"{lead} {count(len(found), 'network')} {', '.join(told)}; n = {n}."] if told else []

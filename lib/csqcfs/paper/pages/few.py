@@ -10,6 +10,7 @@ from . import said
 
 NETWORKS = {
     "csqcfs": "CS-QCFS",
+    "longer": f"CS-QCFS, {beyond.LONGER} epochs",
     "mixed": "CS-QCFS, mixed",
     "turns": "CS-QCFS, in turns",
     "other": "CS-QCFS, other start",
@@ -19,6 +20,7 @@ NETWORKS = {
 }
 BIASED = ", biases for T"  # behind the name of a network whose biases are calibrated
 SEVERAL = ("turns", "mixed")  # networks that were trained at several L
+OTHERWISE = ("longer", "paper")  # and those with another schedule than the rest
 ACCURACIES = ("ANN", *(f"T = {T}" for T in beyond.SHOWN))  # columns of `accuracies`
 
 
@@ -35,8 +37,8 @@ def trained_at(network: str, L: int) -> str:
 
 def named(network: str, L: int) -> str:
     """A network in a sentence or a legend."""
-    how = " in turns" if network in SEVERAL else ", the paper's schedule" if network == "paper" else ""
-    return f"{NETWORKS[network].split(',')[0]}, L = {trained_at(network, L)}{how}"
+    name, _, how = NETWORKS[network].partition(", ")
+    return f"{name}, L = {trained_at(network, L)}" + (f", {how}" if network in (*SEVERAL, *OTHERWISE) else "")
 
 
 def accuracies(records: Sequence[Record]) -> list[str]:

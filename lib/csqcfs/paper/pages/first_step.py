@@ -46,12 +46,13 @@ def frame(page) -> pd.DataFrame:
 
 def answers(page) -> dict[str, list[Answer]]:
     """Every network of the page "honest_first_step" at T = 1..8, on the clock of all layers at once; with biases
-    calibrated for T at that T alone.
+    calibrated for T at that T alone. Those that a worse start leaves behind are no rivals: "other", and the start at
+    other L than its own.
     """
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
         others = network == "start" and method == "plain" and L != levels(page)[-1]
-        if method == "sure" or network in ("other", "paper") or others:
+        if method == "sure" or network == "other" or others:
             continue
         if records := page.results((network, L, method)):
             steps = next((T for T, name in beyond.CALIBRATED.items() if name == method), None)
@@ -66,6 +67,11 @@ def answers(page) -> dict[str, list[Answer]]:
                 if steps in (None, T)
             )
     return found
+
+
+def unhidden(page) -> dict[str, list[Answer]]:
+    """Those of `answers` whose T is all that they take."""
+    return {name: curve for name, curve in answers(page).items() if curve[0].clock == curve[0].T}
 
 
 def several(page) -> dict[tuple[str, int], list[Record]]:
@@ -100,45 +106,6 @@ def several_frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
-def several_sentences(page) -> list[str]:
-    """What each network trained at several L reaches, and how it stands to those of L = 1 and of the paper's L."""
-    told = []
-    for (network, own), found in several(page).items():
-        reached = ", ".join(f"{said.cell(found, T)} % at T = {T}" for T in beyond.SHOWN)
-        words = _verdicts(page, network, own)
-        lead = f"{named(network, own)} has {reached} ({said.rests_on(found)})"
-        told.append(f"{lead}; it is {words}." if words else f"{lead}.")
-    return told
-
-
-def several_verdicts(page) -> list[str]:
-    """`gaps` in words, against the same networks as in `several_sentences`."""
-    every = {key: _verdicts(page, *key) for key in several(page)}
-    return [f"{named(*key)} is {words}." for key, words in every.items() if words]
-
-
-def _verdicts(page, network: str, own: int) -> str:
-    """`gaps` against L = 1 and against the paper's L, in words; "" without records."""
-    told = []
-    for L in (1, levels(page)[-1]):
-        groups = said.by_verdict(gaps(page, network, own, L))
-        if groups:
-            words = ", ".join(f"{word} at {', '.join(places)}" for word, places in groups.items())
-            told.append(f"against CS-QCFS, L = {L} {words}")
-    return "; ".join(told)
-
-
-def trained_frame(page) -> pd.DataFrame:
-    """CS-QCFS of `frame` by the L of its training, for whoever has not read the page."""
-    lines = []
-    for network in ("csqcfs", *SEVERAL):
-        for L in levels(page):
-            if found := page.results((network, L, "plain")):
-                lines.append((named(network, L), str(len(found)), *accuracies(found)))
-    columns = ["Network", "n", *ACCURACIES]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
-
-
 def best(page, *clocks: int) -> dict[int, Answer]:
     """The most accurate answer within so many steps on the clock; absent where there is none."""
     every = [answer for curve in answers(page).values() for answer in curve]
@@ -148,20 +115,20 @@ def best(page, *clocks: int) -> dict[int, Answer]:
 
 def best_sentence(page) -> list[str]:
     """Which network is the most accurate within 1, 2 and 4 steps, none of them hidden, and what it is not ahead of."""
-    named = []
+    told, every = [], unhidden(page)
     for clock, one in best(page, 1, 2, 4).items():
         rivals = [
             f"{answer.name} (n = {len(answer.records)})"
-            for curve in answers(page).values()
+            for curve in every.values()
             if (answer := next((a for a in reversed(curve) if a.clock <= clock), one)).name != one.name
             and (gap := compare.difference(one.records, answer.records, one.T, answer.T)) is not None
             and gap.interval()[0] <= 0  # on the seeds that both have, where it may even be behind
         ]
-        tie = f", not ahead of {' and '.join(rivals)}" if rivals else ""
-        reached = f"{said.cell(one.records, one.T)} %, n = {len(one.records)}{tie}"
-        named.append(f"{one.name} within {count(clock, 'step')} ({reached})")
-    told = f"Among the networks of “{page.artefact.title}”, all from one start, the most accurate with no hidden step"
-    return [f"{told} are, by their means, {', '.join(named)}."] if named else []
+        tie = f", not shown to be ahead of {' and '.join(rivals)}" if rivals else ""
+        reached = f"{said.cell(one.records, one.T)} %, {one.name} (n = {len(one.records)}{tie})"
+        told.append(f"within {count(clock, 'step')} {reached}")
+    lead = f"The highest mean on the test images with no hidden step, of {count(len(every), 'network')}"
+    return [f"{lead}: {'; '.join(told)}."] if told else []
 
 
 def best_frame(page) -> pd.DataFrame:
@@ -208,14 +175,21 @@ def sentences(page) -> list[str]:
             f"Trained at L = 1, one honest step reaches {said.cell(one, 1)} % (its ANN {said.cell(one, 'ann')} %; "
             f"{said.rests_on(one)}){against}."
         )
-    found += several_sentences(page) + best_sentence(page)
-    told = [
-        f"{NETWORKS[network].split(',')[0]} at L = {L} takes {test['steps'][place]:.2f} steps on average "
-        f"({test['accuracy'][place]:.2f} instead of {test['accuracy'][-1]:.2f} %)"
-        for (network, L, _), one in sure(page).items()
-        for test, place in [(one["test"], one["chosen"])]
+    return found + best_sentence(page) + stopping(page) + biases.sentences(page)
+
+
+def stopping(page) -> list[str]:
+    """What stopping when sure saves, over all networks that were tried."""
+    found = sure(page)
+    if not found:
+        return []
+    steps, points = [], []
+    for one in found.values():
+        test, place = one["test"], one["chosen"]
+        steps.append(beyond.T - test["steps"][place])
+        points.append(test["accuracy"][place] - test["accuracy"][-1])
+    rests = said.rests_on(next(page.results(key) for key in found))
+    return [
+        f"Stopping when sure saves {min(steps):.2f} to {max(steps):.2f} of {count(beyond.T, 'step')} on average, for "
+        f"{min(points):+.2f} to {max(points):+.2f} points ({count(len(found), 'network')}; {rests})."
     ]
-    if told:
-        rests = said.rests_on(next(page.results(key) for key in sure(page)))
-        found.append(f"Stopping when sure, instead of {count(beyond.T, 'step')} ({rests}): {'; '.join(told)}.")
-    return found + biases.sentences(page)

@@ -1,7 +1,7 @@
-"""The block *Found* of each notebook: two to four sentences made from the records and from the claims' checks.
+"""The block *Found* of each notebook: a few sentences made from the records and from the claims' checks.
 
-A sentence gives the number, its 95 % interval and how many seeds and images it rests on (see `measures.compare`); a
-difference whose interval holds 0 is called undecided (see `said`). Nothing is written by hand that
+A sentence gives the number and how many seeds and images it rests on, and of a difference its 95 % interval (see
+`measures.compare`); one whose interval holds 0 is called undecided (see `said`). Nothing is written by hand that
 a record could change.
 """
 
@@ -34,8 +34,9 @@ def show(shown: Page):
         sentences = [f"Nothing yet: the profile has no record of this; `{shown.command}` makes them."]
     elif shown.rows and not sentences and shown.artefact.place == registry.BEYOND:
         sentences = [f"Nothing yet: the runs to be compared are not recorded; `{shown.command}` makes them."]
-    text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
-    return Markdown(f"**Found** ({formats.markdown(shown.source)}). {formats.minus(text)}")
+    told = [formats.minus(sentence[0].upper() + sentence[1:]) for sentence in sentences]
+    text = f" {told[0]}" if len(told) == 1 else "\n\n" + "\n".join(f"- {sentence}" for sentence in told)
+    return Markdown(f"**Found** ({formats.markdown(shown.source)}).{text}")
 
 
 def at_first_step(*pairs: tuple) -> Callable[[Page], list[str]]:

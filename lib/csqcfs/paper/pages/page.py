@@ -23,10 +23,11 @@ from ...engine.errors import InputError
 from ..experiments import profiles, registry
 from ..experiments.configs import Run
 from ..experiments.profile import Profile
-from ..names import NAMES, count, images
+from ..names import NAMES, images, span
+from ..plots import style
 from ..runs import records
 from ..runs.records import Record
-from . import style, tables, verdicts
+from . import tables, verdicts
 from .formats import markdown
 
 
@@ -201,7 +202,7 @@ def _seen(run: Run, part: str) -> str:
 def _range(numbers: Iterable[int], noun: str) -> str:
     """ "1-3 seeds", "5,000 images"; empty without a number."""
     found = sorted({number for number in numbers if number})
-    return f"{found[0]:,}-" * (len(found) > 1) + count(found[-1], noun) if found else ""
+    return f"{span(found)} {noun}{'s' if found[-1] > 1 else ''}" if found else ""
 
 
 def open(id: str, profile: str = "quick", seeds: int | None = None) -> Page:

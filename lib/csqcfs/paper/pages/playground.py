@@ -20,8 +20,8 @@ from PIL import Image
 from ..claims import response
 from ..claims.reference import LEVELS
 from ..names import count, number
+from ..plots import style
 from ..plots.spikes import sawtooth
-from . import style
 
 
 class Setting(NamedTuple):
@@ -43,7 +43,7 @@ PRESETS = {
     "starts empty": Setting(start=0.0),
     "negative threshold": Setting(threshold=-1.0),
 }
-NEURON, ACTIVATION = style.METHODS["csqcfs"].colour, style.METHODS["qcfs"].colour
+NEURON, ACTIVATION = style.NEURON, style.METHODS["qcfs"].colour
 
 
 class View:
@@ -55,9 +55,10 @@ class View:
         axes: three of one figure.
         reach: the largest threshold on either side of 0 that there is room for.
         steps: the largest T.
+        gap: the largest error on either side of 0, by default ``reach``.
     """
 
-    def __init__(self, axes: Sequence[Axes], reach: float, steps: int):
+    def __init__(self, axes: Sequence[Axes], reach: float, steps: int, gap: float | None = None):
         self.curves, self.train, self.error = axes
         self.curves.plot(RANGE, response.relu(RANGE), color="#bbbbbb", linewidth=0.9, label="ReLU")
         (self.qcfs,) = self.curves.plot([], [], color=ACTIVATION, label="QCFS")
@@ -74,10 +75,11 @@ class View:
         self.train.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         (self.gap,) = self.error.plot([], [], color="black", linewidth=0.9)
         (self.at,) = self.error.plot([], [], color="#888888", linewidth=0.8, linestyle=":")
-        self.error.set(xlabel="input z", ylabel="IF − QCFS", xlim=RANGE[[0, -1]], ylim=(-1.1 * reach, 1.1 * reach))
+        self.error.set(xlabel="input z", ylabel="IF − QCFS", xlim=RANGE[[0, -1]])
         for ax in (self.curves, self.error):
             ax.axhline(0, color="#dddddd", linewidth=0.5, zorder=0)
-        self.steps, self.bottom = steps, 1.1 * reach
+        self.steps, self.bottom = steps, 1.1 * (gap or reach)
+        self.error.set_ylim(-self.bottom, self.bottom)
 
     @property
     def moving(self) -> list:
@@ -108,7 +110,7 @@ def grid() -> Figure:
     """A `View` for each of SETTINGS, a column each."""
     fig, axes = plt.subplots(3, len(SETTINGS), figsize=(style.PAGE, 5.8), sharey="row")
     for column, setting in zip(axes.T, SETTINGS, strict=True):
-        View(column, reach=1, steps=16).set(setting)
+        View(column, reach=1, steps=setting.T, gap=0.3).set(setting)
         start = "θ/2" if setting.start == 0.5 else f"{setting.start:g}"
         column[0].set_title(f"L = {setting.L}, T = {setting.T},\nv(0) = {start}")
     for ax in axes[:, 1:].flat:

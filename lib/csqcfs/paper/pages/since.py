@@ -7,7 +7,7 @@ import pandas as pd
 from ... import methods
 from ..experiments.beyond import RULES, SHOWN
 from ..names import NAMES, count
-from . import said, tables
+from . import said
 from .first_step import Answer
 
 LABELS = {rule: f"plain, thresholds by {rule!r}" for rule in RULES}
@@ -58,22 +58,24 @@ def rules_frame(page) -> pd.DataFrame:
 
 
 def since_the_paper(page) -> list[str]:
-    """What is most accurate by the clock, by additions and by bits moved, at the first answer of each method."""
+    """Graded spikes against plain ones at one step with their price; signed spikes and parallel neurons at T = 8."""
     found = answers(page)
     sentences = [] if page.rows else [said.NOT_HERE]
     if "plain" in found and "graded" in found:
         plain, graded = found["plain"][0], found["graded"][0]
+        one, other = (page.results(("start", name, "snn")) for name in ("graded", "plain"))
         sentences.append(
-            f"One step of graded spikes reaches {graded.accuracy:.2f} % where one of plain spikes reaches "
-            f"{plain.accuracy:.2f} %, for {graded.bits / plain.bits:.1f} times the bits and at most "
-            f"{graded.additions / plain.additions:.1f} times the additions."
+            f"One step of graded spikes reaches {said.cell(one, 1)} % where one of plain spikes reaches "
+            f"{said.cell(other, 1)} %, for {graded.bits / plain.bits:.1f} times the bits and at most "
+            f"{graded.additions / plain.additions:.1f} times the additions ({page.seen('network')}, "
+            f"{page.seen('dataset')}, {said.rests_on(one)})."
         )
-    for name in ("signed", "parallel"):
+    for name, what in (("signed", "Signed spikes"), ("parallel", "Parallel neurons")):
         gap = said.compared(page, ("start", name, "snn"), ("start", "plain", "snn"), 8) if name in found else None
         if gap is not None:
             clock = found[name][7].clock
             sentences.append(
-                f"{tables.NAMES[name].capitalize()} spikes are {said.verdict(gap)} of plain ones at T = 8, {gap} "
+                f"{what} are {said.verdict(gap)} of plain ones at T = 8, {gap} "
                 f"points, and answer after {count(clock, 'step')} on one clock."
             )
     return sentences

@@ -13,6 +13,7 @@ import pandas as pd
 from ..experiments import beyond
 from ..measures import compare
 from ..measures.thresholds import variation
+from ..names import count
 from ..runs.records import Record, devices
 from . import said
 
@@ -96,28 +97,6 @@ def spread_frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).set_index("Second stage")
 
 
-def seeded(page) -> list[str]:
-    """The stages that were trained with several seeds against CS-QCFS as printed, and how far apart seeds alone are."""
-    told = []
-    for name in beyond.SEEDED:
-        gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), column) for column in (1, 2, 4, "ann")]
-        if name != "csqcfs" and all(gaps) and gaps[0].seeds > 1:
-            *plain, ann = (gap.short() for gap in gaps)
-            rests = said.rests_on(page.results((name, "plain")), gaps[0].seeds)
-            told.append(f"{STAGES[name]} {', '.join(plain)} ({said.verdict(gaps[0])} at T = 1; its ANN {ann}; {rests})")
-    lead = "Second stages of several seeds against CS-QCFS as printed at plain T = 1, 2, 4, in points"
-    return [f"{lead}: {'; '.join(told)}."] * bool(told) + seed_noise(page)
-
-
-def seeded_verdicts(page) -> list[str]:
-    """`seeded` in words, at T = 1."""
-    gaps = {name: said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1) for name in beyond.SEEDED[1:]}
-    found = {STAGES[name].split(",")[0]: gap for name, gap in gaps.items() if gap is not None and gap.seeds > 1}
-    told = [f"{', '.join(names)} {word}" for word, names in said.by_verdict(found).items()]
-    lead = "Second stages of several seeds against CS-QCFS as printed, at plain T = 1"
-    return [f"{lead}: {'; '.join(told)}."] if told else []
-
-
 def seed_noise(page) -> list[str]:
     """How far apart plain first steps of trainings are that differ in their seed alone."""
     first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
@@ -145,15 +124,20 @@ def softplus(page) -> list[str]:
 
 def sentences(page) -> list[str]:
     """Each second stage against the printed one at plain T = 1, and what the differences between channels bring."""
-    told, against = [], []
-    for name, label in STAGES.items():
-        found = said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1)
-        several = found is not None and found.seeds > 1 and name in beyond.SEEDED  # told by `seeded`
-        if found is not None and name not in ("csqcfs", "start") and not several:
-            rests = said.rests_on(page.results((name, "plain")), found.seeds)
-            against.append(f"{label} {said.verdict(found)}, {found.short()} ({rests})")
+    told, found = [], {name: said.compared(page, (name, "plain"), ("csqcfs", "plain"), 1) for name in STAGES}
+    against = {name: gap for name, gap in found.items() if gap is not None and name not in ("csqcfs", "start")}
     if against:
-        told.append(f"Against CS-QCFS as printed at plain T = 1, in points: {'; '.join(against)}.")
-    if brought := [f"{STAGES[name]} {gaps[1].short()}" for name, (_, gaps) in spread(page).items()]:
-        told.append(f"What the channels' own thresholds bring at T = 1 over their layer's mean: {'; '.join(brought)}.")
-    return told + seeded(page)
+        groups: dict[str, list[str]] = {}
+        for name, gap in against.items():
+            groups.setdefault(said.verdict(gap), []).append(f"{STAGES[name]} {gap.short()} (n = {gap.seeds})")
+        words = "; ".join(f"{verdict} {', '.join(names)}" for verdict, names in groups.items())
+        images = page.results((next(iter(against)), "plain"))[0].metrics["images"]
+        told.append(f"Against CS-QCFS as printed at plain T = 1, in points over {count(images, 'image')}: {words}.")
+    if gains := [gaps[1] for _, gaps in spread(page).values()]:
+        low, *_, high = sorted(gap.points for gap in gains)
+        ahead = sum(gap.decided and gap.points > 0 for gap in gains)
+        told.append(
+            f"What the channels' own thresholds bring at T = 1 over their layer's mean: {low:+.2f} to {high:+.2f} "
+            f"points in {count(len(gains), 'second stage')}, ahead in {ahead}."
+        )
+    return told + seed_noise(page)

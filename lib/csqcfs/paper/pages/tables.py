@@ -17,21 +17,9 @@ from ..measures.compare import Difference
 from ..measures.right import ANN
 from ..names import NAMES, span
 from ..runs.records import on_others
-from .formats import to_csv, to_latex, to_markdown, write
+from .formats import write
 
-__all__ = [
-    "ACCURACY",
-    "NAMES",
-    "accuracies",
-    "accuracy_beside",
-    "beside",
-    "cell",
-    "measured_accuracies",
-    "to_csv",
-    "to_latex",
-    "to_markdown",
-    "write",
-]
+__all__ = ["ACCURACY", "NAMES", "accuracies", "accuracy_beside", "beside", "cell", "measured_accuracies", "write"]
 
 COLUMNS = {"ANN": ANN, **{f"T = {timestep}": timestep for timestep in published.TIMESTEPS}}
 ACCURACY = tuple(COLUMNS)

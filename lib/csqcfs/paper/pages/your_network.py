@@ -20,9 +20,8 @@ from ... import data
 from ...conversion.snn import convert
 from ...data.images import ImageSet
 from ...training.evaluation import evaluate, evaluate_snn
-from ..plots import shared
+from ..plots import shared, style
 from ..published import TIMESTEPS
-from . import style
 
 FEW = 10  # images of one run: small enough that no kernel is compiled, which would take longer than the page
 OTHERS = (("#999999", "s"), ("#444444", "^"), ("#5900B2", "p"))  # colours and markers of what is no method of the paper
@@ -128,10 +127,10 @@ def figure(rows: Mapping[str, list[float] | None], images: int) -> Figure:
     for name, row in rows.items():
         if row is not None:
             look = named.get(name.rpartition(": ")[2]) or style.Method(name, *next(others))
-            ax.plot(TIMESTEPS, row[1:], **look._replace(label=name).kwargs())
+            ax.plot(TIMESTEPS, row[1:], **look._replace(label=name).kwargs(), **shared.EDGE)
             ends = np.transpose([interval(share, images) for share in row[1:]])
             ax.fill_between(TIMESTEPS, *ends, color=look.colour, alpha=0.12, linewidth=0)
     shared.log2_axis(ax, list(TIMESTEPS), "time-step T")
-    ax.set_ylabel("accuracy (%)")
+    shared.error_scale(ax).set_ylabel(shared.ERROR_SCALE)
     style.legend(fig)
     return fig

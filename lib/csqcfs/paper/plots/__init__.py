@@ -1,1 +1,2 @@
-"""Figures, one module for each kind. Functions take numbers and axes, return axes, and never save."""
+"""Figures, one module for each kind, and the few tables that only they have. Functions take a page, or numbers and
+axes; none saves."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import published
-from ..pages import style
 from ..runs.records import Record
-from . import shared
+from . import shared, style
 
 ANN = 78  # where the column of the ANNs stands, right of T = 32
 
@@ -20,16 +18,17 @@ ANN = 78  # where the column of the ANNs stands, right of T = 32
 def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
     """One line for each method with its interval, and right of T = 32 the ANN that it was converted from.
 
-    Marks at one T stand a little beside each other. Methods that share an ANN have one mark there, that of the first.
+    Every mark stands at its T, since lines moved aside would cross elsewhere. Methods that share an ANN have one mark
+    there, that of the first.
 
     Args:
         found: {method of `style.METHODS`: records of the kind "accuracy", one for each seed}.
     """
     steps = list(published.TIMESTEPS)
     networks: dict[str, str] = {}
-    for shift, (name, records) in zip(shared.aside(len(found)), found.items(), strict=True):
+    for name, records in found.items():
         look = style.METHODS[name]
-        shared.band(ax, shift * np.array(steps), [(records, T) for T in steps], look.colour, **shared.line(look))
+        shared.band(ax, steps, [(records, T) for T in steps], look.colour, **shared.line(look), **shared.EDGE)
         trained = [record.settings["training"] for record in records]
         networks.setdefault(json.dumps(trained, sort_keys=True), name)
     for x, name in zip(ANN * shared.aside(len(networks), 1.12 ** (len(networks) - 1)), networks.values(), strict=True):
@@ -56,5 +55,8 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
         over_time(ax, rows)
         ax.set_title(shared.title(page, network, [dataset]))
     style.label_left(axes, shared.ERROR_SCALE)
-    style.legend(fig)
+    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    if missing := [style.METHODS[name].label for name in methods if not any(name in rows for rows in found.values())]:
+        handles.append(shared.remark(f"no record: {', '.join(missing)}"))
+    style.legend(fig, handles)
     return fig

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from ...engine import kernels
 from ..claims import corrections, gradient_check, response
 from ..claims.reference import LEVELS, softplus
-from ..pages import style
+from . import style
 
-SNN = style.METHODS["csqcfs"].colour  # the neuron's own output
+SNN = style.NEURON  # the neuron's own output
 # Greys, since neither error is a method's; the hatch tells them apart without colour.
 FLOORING = {"facecolor": "#cccccc", "linewidth": 0}
 CLIPPING = {"facecolor": "none", "edgecolor": "#aaaaaa", "hatch": "////", "linewidth": 0}
@@ -53,7 +53,7 @@ def errors_over_input(ax: Axes, timesteps: Sequence[int], start: float) -> Axes:
     ax.axvspan(1, 2, **CLIPPING, alpha=0.4)
     shades = plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(timesteps)))
     for T, shade in zip(timesteps, shades, strict=True):
-        ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"T = {T}")
+        ax.plot(z, sum(response.conversion_error(z, 1.0, T, start).values()), color=shade, label=f"error, T = {T}")
     ax.set(xlabel=r"input $z$ (thresholds)", ylim=(-1.08, 0.75))
     return axes_through_zero(ax)
 
@@ -72,26 +72,26 @@ def conversion_errors(timesteps: Sequence[int] = (1, 2, 4, 16), shown: int = 4) 
     return fig
 
 
-def _panel(ax: Axes, z: np.ndarray, output: np.ndarray, title: str, method: str) -> None:
-    ax.plot(z, output, color=style.METHODS[method].colour)
+def _panel(ax: Axes, z: np.ndarray, output: np.ndarray, title: str, colour: str) -> None:
+    ax.plot(z, output, color=colour)
     ax.set_title(title, loc="left")
     axes_through_zero(ax).set(xlim=(z[0], z[-1]), ylim=(-1.25, 1.65))
 
 
 def behaviours(L: int = 4, T: int = 4) -> Figure:
     """Fig. 2 (a)-(e), and as (f) the form of the neuron for which a negative threshold does no harm."""
-    z = inputs(-1.6, 1.6)
+    z, relu, qcfs = inputs(-1.6, 1.6), style.METHODS["relu"].colour, style.METHODS["qcfs"].colour
     fig, axes = plt.subplots(2, 3, figsize=(style.PAGE, 4.2), sharex=True, sharey=True)
     panels = (
-        (response.relu(z), "(a) ReLU", "relu"),
-        (response.qcfs(z, 1.0, L), r"(b) QCFS, $\lambda = 1$", "qcfs"),
-        (response.neuron(z, 1.0, T), r"(c) IF, $\theta = 1$", "csqcfs"),
-        (response.qcfs(z, -1.0, L), r"(d) QCFS, $\lambda = -1$", "qcfs"),
-        (response.neuron(z, -1.0, T), r"(e) IF, $\theta = -1$, Eqs. 1-3", "csqcfs"),
-        (response.normalised_neuron(z, -1.0, T), r"(f) IF, $\theta = -1$, normalised", "csqcfs"),
+        (response.relu(z), "(a) ReLU", relu),
+        (response.qcfs(z, 1.0, L), r"(b) QCFS, $\lambda = 1$", qcfs),
+        (response.neuron(z, 1.0, T), r"(c) IF, $\theta = 1$", SNN),
+        (response.qcfs(z, -1.0, L), r"(d) QCFS, $\lambda = -1$", qcfs),
+        (response.neuron(z, -1.0, T), r"(e) IF, $\theta = -1$, Eqs. 1-3", SNN),
+        (response.normalised_neuron(z, -1.0, T), r"(f) IF, $\theta = -1$, normalised", SNN),
     )
-    for ax, (output, title, method) in zip(axes.flat, panels, strict=True):
-        _panel(ax, z, output, title, method)
+    for ax, (output, title, colour) in zip(axes.flat, panels, strict=True):
+        _panel(ax, z, output, title, colour)
     for text, at in (("fires at every step", (0.75, -0.95)), ("silent", (-1.05, 0.05))):
         axes[1, 1].text(*at, text, ha="center", va="bottom", color=QUIET, fontsize=style.FONT - 1)
     fig.supxlabel(r"input $z$", fontsize=style.FONT)
@@ -118,7 +118,7 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     """Eqs. 19-20 over the input, a column for each lambda; z in units of theta = Softplus(lambda)."""
     fig, axes = plt.subplots(2, len(lambdas), figsize=(style.PAGE, 4.2), sharex=True, sharey="row")
     looks = (
-        {"color": SNN, "linewidth": 4, "alpha": 0.5},
+        {"color": style.METHODS["csqcfs"].colour, "linewidth": 4, "alpha": 0.5},
         {"color": "black", "linewidth": 0.9},
         {"color": style.METHODS["paper"].colour, "linestyle": "--"},
     )

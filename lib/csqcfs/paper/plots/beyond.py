@@ -6,6 +6,7 @@ Those of second stages and first steps take the part of the page for one data se
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,21 +15,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from ..experiments import beyond
-from ..names import NAMES
-from ..pages import biases, first_step, said, since, softplus, style
-from . import shared
+from ..measures import compare
+from ..names import NAMES, span
+from ..pages import biases, first_step, said, since, softplus
+from . import shared, style
 
 STEPS = (1, 2, 4, 8)
-LOOK = {"start": ("qcfs", ":"), "csqcfs, no decay": ("csqcfs", "--"), "cqcfs, no decay": ("cqcfs", "--")}
-CHOSEN = {"markersize": 5, "markeredgecolor": "black", "linestyle": "none"}
+WITHOUT = ", no decay"  # behind the name of a second stage, which is drawn hollow then
+CHOSEN = {"markersize": 7, "markeredgecolor": "black", "markerfacecolor": "none", "linestyle": "none"}
 OWN = style.METHODS["csqcfs"]
-FEW = (("#4D3500", "o"), ("#8A5F00", "s"), ("#B87F00", "p"), (OWN.colour, OWN.marker))  # by L, the paper's last
+FEW = {1: ("#4D3500", "o"), 2: ("#8A5F00", "s"), 3: ("#A87300", "p"), 4: ("#C9A14A", "h")}  # L other than the paper's
 
 
-def _look(name: str) -> tuple[style.Method, str]:
-    """How a second stage is drawn: its activation's colour and marker; what differs in decay is dashed."""
-    key, line = LOOK.get(name, (name, "-"))
-    return style.METHODS[key], line
+def _stage(name: str, seeds: int) -> tuple[str, dict[str, Any]]:
+    """Colour and mark of a second stage: its activation's, hollow without decay."""
+    look = style.METHODS["qcfs" if name == "start" else name.removesuffix(WITHOUT)]
+    mark = {"marker": look.marker, "linestyle": "none", "label": _with_seeds(softplus.STAGES[name], seeds)}
+    return look.colour, mark | {"markerfacecolor": "white" if name.endswith(WITHOUT) else look.colour}
+
+
+def _bars(ax: Axes, x: Any, points: Any, ends: Any, seeds: int, colour: str, mark: dict[str, Any]) -> None:
+    """Points with their intervals; dotted ones of a single seed are over images alone."""
+    _, _, (bars,) = ax.errorbar(x, points, yerr=np.abs(ends - points), color=colour, elinewidth=1, **mark)
+    bars.set_linestyle("-" if seeds > 1 else ":")
 
 
 def _with_seeds(label: str, seeds: int) -> str:
@@ -44,23 +53,15 @@ def second_stages(page) -> Figure | None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
     left.axhline(0, color="grey", linewidth=0.8)
     for factor, name in zip(shared.aside(len(found), 1.6), found, strict=True):
-        (look, line), gaps = _look(name), [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in STEPS]
+        gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in STEPS]
         if name == "csqcfs" or None in gaps:
             continue
-        ends = np.transpose([gap.interval() for gap in gaps])
-        points = np.array([gap.points for gap in gaps])
-        drawn = {"marker": look.marker, "linestyle": "none", "elinewidth": 1}
-        drawn["label"] = _with_seeds(softplus.STAGES[name], gaps[0].seeds)
-        drawn["markerfacecolor"] = look.colour if line == "-" else "white"
-        left.errorbar(factor * np.array(STEPS), points, yerr=abs(ends - points), color=look.colour, **drawn)
+        points, ends = np.array([gap.points for gap in gaps]), np.transpose([gap.interval() for gap in gaps])
+        _bars(left, factor * np.array(STEPS), points, ends, gaps[0].seeds, *_stage(name, gaps[0].seeds))
     right.axhline(0, color="grey", linewidth=0.8)
     for name, (apart, gaps) in softplus.spread(page).items():
-        look, line = _look(name)
-        low, high = gaps[1].interval()
-        bars = [[gaps[1].points - low], [high - gaps[1].points]]
-        mark = {"marker": look.marker, "markerfacecolor": look.colour if line == "-" else "white"}
-        mark |= {"linestyle": "none", "label": _with_seeds(softplus.STAGES[name], gaps[1].seeds)}
-        right.errorbar(apart, gaps[1].points, yerr=bars, color=look.colour, elinewidth=1, **mark)
+        ends, seeds = np.reshape(gaps[1].interval(), (2, 1)), gaps[1].seeds
+        _bars(right, [apart], np.array([gaps[1].points]), ends, seeds, *_stage(name, seeds))
     shared.log2_axis(left, STEPS, "time-step T")
     left.set_ylabel("minus CS-QCFS, plain (points)")
     right.set_xlim(left=0)
@@ -85,15 +86,18 @@ def first_steps(page) -> Figure | None:
     every = range(1, beyond.T + 1)
     for factor, ((network, L), (colour, marker)) in zip(shared.aside(len(looks), 1.1), looks.items(), strict=True):
         if records := page.results((network, L, "plain")):
-            look = {"marker": marker, "linestyle": ":" if network == "start" else "-"}
-            look["label"] = _with_seeds(_few(network, L), len(records))
+            look = {"marker": marker, "linestyle": {"start": ":", "longer": "--"}.get(network, "-")}
+            look["label"] = _with_seeds(first_step.named(network, L), len(records))
             shared.band(left, factor * np.array(every), [(records, T) for T in every], colour, **look)
     curves = first_step.answers(page)
     plain = [curve for curve in curves.values() if curve[0].clock == 1]
     if plain:
         within = [[one for curve in plain for one in curve if one.clock <= T] for T in every]
         best = [(one.records, one.T) for one in (max(some, key=lambda one: one.accuracy) for some in within)]
-        shared.band(right, every, best, "black", drawstyle="steps-post", label="best with no hidden step")
+        n = span(len(records) for records, _ in best)
+        label = f"best with no hidden step, calibrated biases among them (n = {n})"
+        x, rows = [*every, 1.2 * beyond.T], [*best, best[-1]]  # for the last one to be seen
+        shared.band(right, x, rows, "black", drawstyle="steps-post", label=label)
     cos = [name for name in curves if NAMES["cos"] in name]
     beside = dict(zip(cos, shared.aside(len(cos), 1.6), strict=True))
     for name, curve in curves.items():
@@ -116,24 +120,22 @@ def first_steps(page) -> Figure | None:
     return fig
 
 
-def _few_looks(levels: Sequence[int]) -> dict[tuple[str, int], tuple[str, str | None]]:
-    """Colour and marker of the lines of `first_steps`; neurons of the start are the same SNN at every L."""
+def _few_looks(levels: Sequence[int]) -> dict[tuple[str, int], tuple[str, str]]:
+    """Colour and marker of each network; neurons of the start are the same SNN at every L."""
     if not levels:
         return {}
     *_, full = levels
     exponential, qcfs = style.METHODS["ceqcfs"], style.METHODS["qcfs"]
     return {
-        **{("csqcfs", L): look for L, look in zip(levels, FEW, strict=True)},
+        **{("csqcfs", L): FEW[L] for L in levels if L != full},
+        ("csqcfs", full): (OWN.colour, OWN.marker),
+        ("longer", 1): (FEW[1][0], "v"),
         ("turns", 1): ("#D6278A", "*"),
         ("mixed", full): ("#2BC4C4", "X"),
         ("ceqcfs", full): (exponential.colour, exponential.marker),
-        ("start", full): (qcfs.colour, None),
+        ("start", full): (qcfs.colour, qcfs.marker),
+        ("paper", full): ("#C42503", "v"),
     }
-
-
-def _few(network: str, L: int) -> str:
-    """A network of the page "honest_first_step" in a legend."""
-    return f"L = {first_step.trained_at(network, L)}, {first_step.NETWORKS[network].split(',')[-1].strip()}"
 
 
 def when_sure(page) -> Figure | None:
@@ -156,8 +158,8 @@ def when_sure(page) -> Figure | None:
         ax.plot(one["test"]["steps"], one["test"]["accuracy"], **drawn, **mark)
         place = one["chosen"]
         chosen = one["test"]["steps"][place], one["test"]["accuracy"][place]
-        ax.plot(*chosen, color=look.colour, **mark, **CHOSEN)
-    ax.plot([], [], color="#666666", marker="o", **CHOSEN, label="margin chosen on validation images")
+        ax.plot(*chosen, marker=look.marker, zorder=3, **CHOSEN)
+    ax.plot([], [], marker="o", **CHOSEN, label="margin chosen on validation images")
     ax.plot([], [], color="#666666", linewidth=0.7, marker=".", alpha=0.7, label="all images alike")
     shared.log2_axis(ax, STEPS, "steps, mean over images")
     ax.set_ylabel("accuracy (%)")
@@ -174,10 +176,11 @@ def calibrated(page) -> Figure | None:
     fig, ax = plt.subplots(figsize=(0.75 * style.PAGE, 3.2))
     looks = _few_looks(first_step.levels(page))
     for factor, (key, runs) in zip(shared.aside(len(found), 1.3), found.items(), strict=True):
-        colour, marker = looks.get(key, ("black", "v"))
+        colour, marker = looks[key]
         name = _with_seeds(first_step.named(*key), len(next(iter(runs.values()))))
-        x, look = factor * np.array(list(runs)), {"marker": marker or style.METHODS["qcfs"].marker}
-        if own := page.results((*key, "plain")):
+        x, look = factor * np.array(list(runs)), {"marker": marker}
+        seeds = {compare.seed(record) for record in next(iter(runs.values()))}
+        if own := [record for record in page.results((*key, "plain")) if compare.seed(record) in seeds]:
             shared.bars(ax, x, [(own, T) for T in runs], colour, linestyle=":", markerfacecolor="white", **look)
         shared.bars(ax, x, [(records, T) for T, records in runs.items()], colour, linestyle="-", label=name, **look)
     ax.plot([], [], color="#666666", marker="o", markerfacecolor="white", linestyle=":", label="their own biases")
@@ -199,7 +202,7 @@ COSTS = {
 def methods(page) -> Figure | None:
     """Accuracy of every method on one network against its clock, its additions and the bits of its spikes.
 
-    Marks stand a little beside each other, since some methods are one at T = 1.
+    Plain neurons are drawn hollow and larger, since some methods are one with them at T = 1.
     """
     found = since.answers(page)
     if not found:
@@ -208,19 +211,20 @@ def methods(page) -> Figure | None:
     fig, axes = plt.subplots(1, 3, figsize=(style.PAGE, 3.2), sharey=True)
     for ax, (label, cost) in zip(axes, COSTS.items(), strict=True):
         drawn = [method for method in found if method not in lost]
-        for method, factor in zip(drawn, shared.aside(len(drawn), 1.5), strict=True):
+        for method in drawn:
             plain, records = method == "plain", page.results(("start", method, "snn"))
             look = style.METHODS["qcfs" if plain else method]
-            x = [factor * cost(answer) for answer in found[method] if answer.T in STEPS]
-            mark = {"marker": look.marker, "markerfacecolor": "white" if plain else look.colour}
-            mark["label"] = "plain (QCFS)" if plain else look.label
-            shared.bars(ax, x, [(records, T) for T in STEPS], look.colour, **mark)
+            x = [cost(answer) for answer in found[method] if answer.T in STEPS]
+            hollow = {"markerfacecolor": "white", "markersize": 7, "zorder": 1}
+            mark = {"marker": look.marker, "label": "plain (QCFS)" if plain else look.label}
+            shared.bars(ax, x, [(records, T) for T in STEPS], look.colour, **mark, **(hollow if plain else shared.EDGE))
+        shared.error_scale(ax)
         _log_axis(ax, label)
     handles, _ = axes[0].get_legend_handles_labels()
     if lost:
         names = " and ".join(style.METHODS[method].label for method in lost)
-        handles.append(plt.Line2D([], [], linestyle="none", label=f"not drawn, below {LOST} %: {names}"))
-    axes[0].set_ylabel("accuracy (%)")
+        handles.append(shared.remark(f"not drawn, below {LOST} %: {names}"))
+    axes[0].set_ylabel(shared.ERROR_SCALE)
     style.letters(axes, ("time", "arithmetic", "communication"))
     style.legend(fig, handles)
     return fig

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..pages import style
-from . import shared
+from . import shared, style
 
 RANKS = 100  # rows of a heat map, however many channels a layer has
 

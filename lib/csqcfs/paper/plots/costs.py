@@ -17,19 +17,18 @@ from .. import published
 from ..bench import report
 from ..claims.costs import additions_per_synapse
 from ..measures import energy
-from ..pages import costs, style
-from . import shared
+from ..pages import costs
+from . import shared, style
 
-# On one clock those that share a method coincide: networks of QCFS stand a little left, the others right.
-ASIDE = dict(zip(("qcfs", "csqcfs"), shared.aside(2, 1.25), strict=True))
 AXES = {
     "steps": ("steps of each layer", lambda point: point.latency),
-    "clock": ("steps on one clock", lambda point: ASIDE[costs.METHODS[point.method][0]] * point.clock),
+    "clock": ("steps on one clock", lambda point: point.clock),
     "operations": ("additions per image (M)", lambda point: point.ac / 1e6),
 }
 TICKS = {"steps": published.TIMESTEPS, "clock": (1, 4, 16, 64)}
 LINES = dict(zip(energy.CONVENTIONS, ("-", "--", ":", "-.")))
 BELOW = {"linewidth": 3.5, "alpha": 0.45}  # of two lines that may coincide
+QUIET, MISSED = "#555555", "#B2182B"  # of targets
 
 
 def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list[costs.Point]:
@@ -40,7 +39,7 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list
     label, value = AXES[axis]
     for line in lines:
         look, x = style.METHODS[line[0].method], [value(point) for point in line]
-        ax.plot(x, [point.accuracy for point in line], **look.kwargs())
+        ax.plot(x, [point.accuracy for point in line], **look.kwargs(), **shared.EDGE)
         low, high = zip(*(point.interval for point in line), strict=True)
         ax.fill_between(x, low, high, color=look.colour, alpha=0.16, linewidth=0)
     best = costs.front([point for line in lines for point in line], costs.COSTS[axis])
@@ -86,7 +85,8 @@ def pareto(page) -> Figure | None:
     style.legend(fig)
     for ax, axis, best in fronts:
         points = [
-            (AXES[axis][1](point), point.accuracy, str(point.T), style.METHODS[point.method].colour) for point in best
+            (AXES[axis][1](point), point.accuracy, str(point.T), style.METHODS[point.method].colour)
+            for point in sorted(best, key=lambda point: -point.accuracy)  # the upper one's text stands above
         ]
         style.label_points(ax, points)
     return fig
@@ -184,7 +184,7 @@ def epoch_time(page) -> Figure | None:
 
 
 def speed(page) -> Figure | None:
-    """The table of speed: each line as a part of its target, on a logarithmic axis; left of 1 it is met."""
+    """The table of speed: each line over its target, or under it where more is better; left of 1 it is met."""
     lines = [line for metrics in page.metrics(("bench",)) for line in metrics["lines"] if line["outcome"]]
     if not lines:
         return None
@@ -193,7 +193,7 @@ def speed(page) -> Figure | None:
         low, median, high = (line["outcome"][key] / line["target"] for key in ("low", "median", "high"))
         if line["above"]:
             low, median, high = 1 / high, 1 / median, 1 / low
-        colour = style.METHODS["cos" if line["met"] else "ours"].colour
+        colour = QUIET if line["met"] else MISSED
         ax.plot([low, high], [place, place], color=colour, linewidth=2, alpha=0.5)
         ax.plot(median, place, color=colour, marker="o" if line["met"] else "X", markersize=5)
         sign = "≥" if line["above"] else "≤"
@@ -216,7 +216,7 @@ def speed(page) -> Figure | None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.set_xlabel("part of the target (dot, left of 1: met; cross: missed)")
+    ax.set_xlabel("measured / target (for ≥: target / measured); left of 1: met (dots), right: missed (crosses)")
     ax.grid(axis="x")
     return fig
 

@@ -15,8 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from .. import published
 from ..measures import conversion_error
 from ..names import NAMES
-from ..pages import style
-from . import shared
+from . import shared, style
 
 ENDS = ("qcfs", "csqcfs")
 SHOWN = (1, 4, 32)  # time-steps
@@ -24,9 +23,9 @@ STEPS = {1: "o", 2: "s", 4: "^", 8: "D", 32: "."}  # of `by_time`, with their ma
 COLUMNS = {"flooring": "flooring", "propagated": "propagated", "unevenness": "unevenness", "total": "SNN − ANN"}
 
 LOOKS = {  # colour and marker of each part
-    "flooring": ("#009E73", "v"),
-    "propagated": ("#332288", "s"),
-    "unevenness": ("#CC79A7", "o"),
+    "flooring": ("#7A8B00", "v"),
+    "propagated": ("#777777", "s"),
+    "unevenness": ("#C2185B", "o"),
     "total": ("#000000", "."),
 }
 

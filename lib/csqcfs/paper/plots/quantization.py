@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from .. import names, published
 from ..measures import compare
 from ..names import NAMES
-from ..pages import style, tables
+from ..pages import tables
 from ..runs.records import Record
-from . import shared
+from . import shared, style
 
 
 def over_L(ax: Axes, curves: Mapping[str, Mapping[int | None, Sequence[Record]]]) -> Axes:
@@ -32,7 +32,7 @@ def over_L(ax: Axes, curves: Mapping[str, Mapping[int | None, Sequence[Record]]]
         look = style.METHODS[method]
         for number, (L, records) in enumerate(found.items()):
             if L is None:
-                ends = [min(steps) / 1.2, max(steps) * 1.2]
+                ends = [min(steps) / 1.4, max(steps) * 1.4]
                 shared.band(ax, ends, 2 * [(records, "ann")], look.colour, label=look.label, linestyle="--")
             else:
                 label = "_" if number else look.label
@@ -99,7 +99,9 @@ def _figure(page, found: Mapping[shared.Place, Mapping], draw: Callable[[Axes, M
 
 
 def figure4(page) -> Figure | None:
-    return _figure(page, networks(page), over_L)
+    """Without networks that stand alone, which compare with nothing; `figure4_table` has them."""
+    found = {place: ends for place, ends in networks(page).items() if sum(map(len, ends.values())) > 1}
+    return _figure(page, found, over_L)
 
 
 def figure5(page) -> Figure | None:

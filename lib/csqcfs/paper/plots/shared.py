@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from .. import names
 from ..measures import compare
-from ..pages import style
 from ..runs.records import Record
+from . import style
 
 Place = tuple[str, str]  # data set, network
 ERROR_SCALE = "accuracy (%),\nlogarithmic in the error"  # label of an axis of `error_scale`
+EDGE = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5.5}  # of marks that may lie on each other
 
 
 def interval(records: Sequence[Record], column: compare.Column) -> tuple[float, float, float]:
@@ -52,6 +54,11 @@ def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column,
 def aside(count: int, width: float = 1.2) -> np.ndarray:
     """Factors around 1, ``width`` apart in all, by which marks stand beside each other that would hide each other."""
     return width ** np.linspace(-0.5, 0.5, count) if count > 1 else np.ones(1)
+
+
+def remark(text: str) -> plt.Line2D:
+    """An entry of a legend that is text alone."""
+    return plt.Line2D([], [], linestyle="none", label=text)
 
 
 def line(look: style.Method) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Neurons of a spiking network over time: membrane potentials, spike raster, mean outputs (Algorithm 1).
 
-Functions take the metrics of the kind "spikes" (see `measure_spikes`), one dict for each seed, and draw the first.
+Functions take the metrics of the kind "spikes" (see `measures.spikes`), one dict for each seed, and draw the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..pages import style
+from . import style
 
 LINE, TARGET = style.METHODS["csqcfs"].colour, style.METHODS["ann"].colour
 
@@ -50,7 +50,7 @@ def _grid(
         -(-len(neurons) // columns), columns, figsize=(style.PAGE, 4.0), sharex=True, sharey=sharey, squeeze=False
     )
     panels = list(axes.T.flatten())[: len(neurons)]
-    rank = ("median", "90th percentile")  # the two of each layer, see `measure_spikes`
+    rank = ("median", "90th percentile")  # the two of each layer, see `measures.spikes`
     titles = [
         f"layer {depths[neuron['site']]}, channel {neuron['channel']},\n{rank[place % axes.shape[0]]} of the active"
         for place, neuron in enumerate(neurons)

@@ -13,8 +13,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from .. import published
 from ..measures.thresholds import spread_of_layers
 from ..names import NAMES
-from ..pages import style, tables
-from . import shared
+from ..pages import tables
+from . import shared, style
 
 COLUMNS = ("MaxDiff", "AvgDiff", "MaxDiff of λ", "AvgDiff of λ")  # in %
 

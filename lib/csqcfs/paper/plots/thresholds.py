@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..names import NAMES, number
-from ..pages import style
-from . import shared
+from . import shared, style
 
 ENDS = {"qcfs": "qcfs", "csqcfs-1": "csqcfs"}  # a training of Fig. 6, and its method of `style.METHODS`
 EFFECT = {"ANN": ("s", None), "T = 8": ("v", 8), "T = 32": ("o", 32)}  # marker and time-step, the last on top
@@ -189,7 +188,8 @@ def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
         label.set_fontweight("bold" if line["last"] <= 0 else "normal")
     ax.set_xlim(-3, 103)
     ax.set_xlabel("accuracy (%)")
-    ax.set_title("smallest θ, initial → trained (bold: not positive)", loc="left", fontsize=style.FONT)
+    names = "smallest θ, initial → trained (bold: not positive)  "
+    ax.set_title(names, x=0, ha="right", fontsize=style.FONT)  # over the names of the rows
     ax.grid(axis="x")
     return ax
 

@@ -67,7 +67,7 @@ def provenance(seconds: float, training: Training | None = None, device: str | N
 
 
 def hardware(device: str | None = None) -> str:
-    """The accelerator if there is one, else or for ``device`` "cpu" the usable CPU cores and the processor's name."""
+    """The accelerator's name; without one, or for ``device`` "cpu", the usable CPU cores and the processor's name."""
     import torch
 
     if device != "cpu" and torch.cuda.is_available():
@@ -164,11 +164,7 @@ def _exists(path: Path) -> bool:
 
 def find(run: Run, profile: str) -> Record | None:
     """The record of ``run`` from this machine, else the reference of ``profile``, else None."""
-    for folder in (paths.run_records(), paths.reference_records(profile)):
-        path = folder / f"{run.name}.json"
-        if _exists(path):
-            return read(path, run)
-    return None
+    return here(run) or reference(run, profile)
 
 
 def here(run: Run) -> Record | None:

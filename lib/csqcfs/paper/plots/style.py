@@ -88,6 +88,9 @@ METHODS = {
 }
 
 
+NEURON = "#8E1B6B"  # a single IF neuron, which is no method's
+
+
 def use() -> None:
     """Make this style matplotlib's, whatever its settings were before."""
     matplotlib.rcdefaults()

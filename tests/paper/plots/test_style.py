@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from csqcfs.engine.errors import InputError
 from csqcfs.methods import METHODS, Plain
-from csqcfs.paper.pages import style, tables
+from csqcfs.paper.pages import tables
+from csqcfs.paper.plots import style
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
