@@ -29,11 +29,11 @@ def test_errors_of_figure_1_are_those_of_equation_10():
     fig = activation.conversion_errors((1, 4))
     drawn = lines(fig.axes[3])
     z = fig.axes[3].get_lines()[0].get_xdata()
-    assert list(drawn) == ["T = 1", "T = 4"]
+    assert list(drawn) == ["error, T = 1", "error, T = 4"]
     for T, error in zip((1, 4), drawn.values()):
         assert np.allclose(error, response.neuron(z, 1.0, T, 0.5) - response.relu(z))
     texts = {text.get_text() for text in fig.legends[0].get_texts()}
-    assert {"flooring error", "clipping error", "ReLU", "T = 1", "T = 4"} <= texts
+    assert {"flooring error", "clipping error", "ReLU", "error, T = 1", "error, T = 4"} <= texts
 
 
 def test_figure_2_has_both_forms_of_the_negative_neuron():

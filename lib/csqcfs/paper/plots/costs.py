@@ -216,7 +216,7 @@ def speed(page) -> Figure | None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.set_xlabel("measured / target (for ≥: target / measured); left of 1: met (dots), right: missed (crosses)")
+    ax.set_xlabel("measured / target, for ≥ target / measured\n(left of 1: met, dots; right: missed, crosses)")
     ax.grid(axis="x")
     return fig
 
