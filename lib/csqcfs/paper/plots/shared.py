@@ -109,6 +109,7 @@ def error_scale(ax: Axes) -> Axes:
             lambda place: 100 - 10 ** -np.asarray(place),
         ),
     )
+    ax.autoscale(axis="y")  # limits that stand have the margins of a linear axis
     ax.yaxis.set_major_locator(style.ErrorTicks())
     ax.yaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
