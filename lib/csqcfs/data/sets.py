@@ -31,12 +31,14 @@ class Known(NamedTuple):
     Attributes:
         digest: of the images that the name stands for.
         read: reads it, given the folder of the data sets.
+        classes: how many.
         place: where class folders would hold it there; None where they cannot, or where there are none.
         mean, std: to normalise it; None for those of its training images.
     """
 
     digest: str
     read: Callable[[Path], Content]
+    classes: int = 10
     place: Callable[[Path], Path | None] = lambda root: None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -44,9 +46,8 @@ class Known(NamedTuple):
 
 def _cifar(name: str, digest: str) -> Known:
     known = cifar.CIFAR[name]
-    return Known(
-        digest, functools.partial(cifar.read, name), functools.partial(cifar.place, name), known.mean, known.std
-    )
+    read, place = functools.partial(cifar.read, name), functools.partial(cifar.place, name)
+    return Known(digest, read, known.classes, place, known.mean, known.std)
 
 
 # A further data set is a module that reads it, and one line here.

@@ -9,6 +9,7 @@ from csqcfs.engine.errors import InputError
 from csqcfs.paper import published
 from csqcfs.paper.bench import epoch
 from csqcfs.paper.experiments import profiles, registry
+from csqcfs.paper.experiments.rows import COMPARED
 from csqcfs.paper.pages import costs, index, timing
 from csqcfs.paper.pages.costs import Point, front
 from csqcfs.paper.plots import costs as plots
@@ -63,7 +64,7 @@ def shown(rows: dict) -> Shown:
 @pytest.fixture
 def latency():
     rows = {}
-    for name, (end, method) in costs.METHODS.items():
+    for name, (end, method) in COMPARED.items():
         curve = [50.0 + t + len(name) for t in range(1, 33)]
         rows["resnet20", end, method, "snn"] = [{"snn": curve}]
         rows["resnet20", end, method, "operations"] = [counts(method)]
@@ -86,7 +87,7 @@ def test_the_front_is_what_no_other_beats(pairs):
 
 
 def test_points_count_the_steps_before_the_first(latency):
-    first = {name: costs.points(latency, "resnet20", name)[0] for name in costs.METHODS}
+    first = {name: costs.points(latency, "resnet20", name)[0] for name in COMPARED}
     assert {name: one.latency for name, one in first.items()} == {"qcfs": 1, "csqcfs": 1, "srp": 5, "cos": 8, "ours": 8}
     assert first["ours"].clock == 4 * 3 + 1
     assert {name: one.ac for name, one in first.items()} == {

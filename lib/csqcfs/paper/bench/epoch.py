@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ... import models
 from ...conversion import quantize
+from ...data.sets import SETS
 from ...engine.errors import InputError
 from ...engine.memory_format import training_format
 from ...training.precision import LONG, compiled, resolve_precision, worth_compiling
@@ -28,11 +29,7 @@ WARM_UP = 3  # steps of each network that are not timed
 
 
 ROUNDS = 25
-SHAPES = {  # classes, and the shape of an image
-    "digits": (10, (1, 8, 8)),
-    "cifar10": (10, (3, 32, 32)),
-    "cifar100": (100, (3, 32, 32)),
-}
+SHAPES = {"digits": (1, 8, 8), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}  # of an image
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,11 @@ class Size:
 
     @property
     def classes(self) -> int:
-        return SHAPES[self.dataset][0]
+        return SETS[self.dataset].classes
 
     @property
     def image(self) -> tuple[int, int, int]:
-        return SHAPES[self.dataset][1]
+        return SHAPES[self.dataset]
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:

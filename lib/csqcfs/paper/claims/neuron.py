@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..measures import compare
 from ..names import count
 from . import corrections
 from .claim import Claims, Outcome, Verdict
@@ -12,7 +13,6 @@ from .evidence import Printed, Recorded, place, where
 from .reference import GRID, LEVELS, constant, mean_output, qcfs
 
 CLAIMS = Claims()
-CLASSES = {"cifar100": 100}  # ten elsewhere
 EXACT = 0.1  # points of accuracy that may differ where an error is said to be zero
 
 
@@ -197,7 +197,7 @@ def negative_inconsistent(ours: Recorded) -> Outcome:
         if key[-1] != "snn" or key[3] != "qcfs" or ours.lowest(*row) > 0:
             continue
         dataset = ours.records(*row)[0].settings["training"]["dataset"]
-        if ours.accuracy(row, "ann") < 1.5 * 100 / CLASSES.get(dataset, 10):
+        if ours.accuracy(row, "ann") < 1.5 * compare.chance(dataset):
             chance += 1
             continue
         name = where(ours, key[1], key[2], f"L = {key[4]}", f"from {key[5]:g}")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import stats
 
+from ...data.sets import SETS
 from . import right
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ def over_seeds(values: Sequence[float]) -> Difference:
     """A mean with the error that seeds give it, for what has no test images."""
     error = float(stats.sem(values)) if len(values) > 1 else 0.0
     return Difference(float(np.mean(values)), 0.0, error, len(values))
+
+
+def chance(dataset: str) -> float:
+    """Accuracy in % of guessing."""
+    return 100 / SETS[dataset].classes
 
 
 def seed(record: Record) -> int:

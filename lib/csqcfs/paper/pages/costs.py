@@ -17,9 +17,6 @@ from ..names import NAMES
 from ..plots import shared
 from . import tables
 
-METHODS = rows.COMPARED | {"csqcfs": ("csqcfs", "plain")}  # names of `style.METHODS`: (network's end, method)
-
-
 ENERGY = "energy (mJ)"  # as the paper has it
 DIGITS = {ENERGY: 5}  # the demo's networks are small
 
@@ -48,7 +45,7 @@ COSTS: dict[str, Callable[[Point], float]] = {
 
 def points(page, network: str, method: str, times: Sequence[int] = published.TIMESTEPS) -> list[Point]:
     """The points of one method on the page "latency", over seeds with both measurements; none without such."""
-    key = (network, *METHODS[method])
+    key = (network, *rows.COMPARED[method])
     snn, counts = ({compare.seed(record): record.metrics for record in page.results((*key, kind))} for kind in KINDS)
     seeds = sorted(snn.keys() & counts.keys())
     found = []
@@ -87,14 +84,14 @@ def front(candidates: Sequence[Point], cost: Callable[[Point], float]) -> list[P
 def networks(page) -> list[str]:
     """Networks of the page "latency" that have points."""
     names = dict.fromkeys(key[0] for key in page.rows)
-    return [name for name in names if any(points(page, name, method) for method in METHODS)]
+    return [name for name in names if any(points(page, name, method) for method in rows.COMPARED)]
 
 
 def front_frame(page) -> pd.DataFrame:
     """Every point on a front, with its costs and the fronts that it is on."""
     lines = []
     for network in networks(page):
-        candidates = [point for method in METHODS for point in points(page, network, method)]
+        candidates = [point for method in rows.COMPARED for point in points(page, network, method)]
         on = {name: front(candidates, cost) for name, cost in COSTS.items()}
         chosen = [point for point in candidates if any(point in members for members in on.values())]
         lines += [
@@ -127,8 +124,8 @@ def first_step_frame(page) -> pd.DataFrame:
     for network in networks(page):
         plain = {point.T: point for point in points(page, network, "csqcfs", range(1, 33))}
         base = points(page, network, "qcfs", [1])
-        records = {name: page.results((network, *key, "snn")) for name, key in METHODS.items()}
-        for method in METHODS:
+        records = {name: page.results((network, *key, "snn")) for name, key in rows.COMPARED.items()}
+        for method in rows.COMPARED:
             for point in points(page, network, method, [1]):
                 same = plain.get(point.latency) if method != "csqcfs" else None
                 gap = same and compare.difference(records[method], records["csqcfs"], 1, point.latency)

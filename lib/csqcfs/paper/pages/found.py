@@ -16,7 +16,7 @@ import pandas as pd
 from .. import published
 from ..claims import judge
 from ..experiments import registry
-from ..measures import energy
+from ..measures import compare, energy
 from ..names import NAMES, count, shown_as
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
 from . import costs, equations, first_step, formats, playground, said, since, softplus, tables, timing, verdicts
@@ -119,10 +119,10 @@ def figure6(shown) -> list[str]:
     ]
     text = [f"Trainings with a threshold that was not positive: {', '.join(crossed)}."] * bool(crossed)
     for line in lines:
-        if line["last"] <= 0 and line["upper"] < thresholds.chance(line["dataset"]):
+        if line["last"] <= 0 and line["upper"] < compare.chance(line["dataset"]):
             text.append(
                 f"The SNN of ({line['panel']}) is right on {line['T = 32']:.2f} % of the images at T = 32, by its 95 % "
-                f"interval below the {thresholds.chance(line['dataset']):g} % of guessing: it does not guess, it is "
+                f"interval below the {compare.chance(line['dataset']):g} % of guessing: it does not guess, it is "
                 "systematically wrong."
             )
     return text[:3]

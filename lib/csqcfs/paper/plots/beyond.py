@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from ..experiments import beyond
 from ..measures import compare
@@ -20,7 +19,6 @@ from ..names import NAMES, span
 from ..pages import biases, first_step, said, since, softplus
 from . import shared, style
 
-STEPS = (1, 2, 4, 8)
 WITHOUT = ", no decay"  # behind the name of a second stage, which is drawn hollow then
 CHOSEN = {"markersize": 7, "markeredgecolor": "black", "markerfacecolor": "none", "linestyle": "none"}
 OWN = style.METHODS["csqcfs"]
@@ -53,16 +51,16 @@ def second_stages(page) -> Figure | None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 3.2))
     left.axhline(0, color="grey", linewidth=0.8)
     for factor, name in zip(shared.aside(len(found), 1.6), found, strict=True):
-        gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in STEPS]
+        gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in beyond.SHOWN]
         if name == "csqcfs" or None in gaps:
             continue
         points, ends = np.array([gap.points for gap in gaps]), np.transpose([gap.interval() for gap in gaps])
-        _bars(left, factor * np.array(STEPS), points, ends, gaps[0].seeds, *_stage(name, gaps[0].seeds))
+        _bars(left, factor * np.array(beyond.SHOWN), points, ends, gaps[0].seeds, *_stage(name, gaps[0].seeds))
     right.axhline(0, color="grey", linewidth=0.8)
     for name, (apart, gaps) in softplus.spread(page).items():
         ends, seeds = np.reshape(gaps[1].interval(), (2, 1)), gaps[1].seeds
         _bars(right, [apart], np.array([gaps[1].points]), ends, seeds, *_stage(name, seeds))
-    shared.log2_axis(left, STEPS, "time-step T")
+    shared.log2_axis(left, beyond.SHOWN, "time-step T")
     left.set_ylabel("minus CS-QCFS, plain (points)")
     right.set_xlim(left=0)
     right.set_xlabel("spread of a layer's thresholds, σ / mean")
@@ -109,7 +107,7 @@ def first_steps(page) -> Figure | None:
             hollow = look is style.METHODS["ceqcfs"]  # whose full mark is that of plain neurons in (a)
             drawn["markerfacecolor"] = "white" if hollow else look.colour
             shared.bars(right, x, rows, look.colour, **drawn)
-    shared.log2_axis(left, STEPS, "time-step T, no hidden steps")
+    shared.log2_axis(left, beyond.SHOWN, "time-step T, no hidden steps")
     clock = "steps on one clock, hidden ones counted\n(COS: T = 1 and the last, side by side)"
     shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), clock)
     style.letters((left, right), ("trained for few steps", "what an answer takes"))
@@ -161,7 +159,7 @@ def when_sure(page) -> Figure | None:
         ax.plot(*chosen, marker=look.marker, zorder=3, **CHOSEN)
     ax.plot([], [], marker="o", **CHOSEN, label="margin chosen on validation images")
     ax.plot([], [], color="#666666", linewidth=0.7, marker=".", alpha=0.7, label="all images alike")
-    shared.log2_axis(ax, STEPS, "steps, mean over images")
+    shared.log2_axis(ax, beyond.SHOWN, "steps, mean over images")
     ax.set_ylabel("accuracy (%)")
     ax.grid(axis="y")
     style.legend(fig)
@@ -214,12 +212,14 @@ def methods(page) -> Figure | None:
         for method in drawn:
             plain, records = method == "plain", page.results(("start", method, "snn"))
             look = style.METHODS["qcfs" if plain else method]
-            x = [cost(answer) for answer in found[method] if answer.T in STEPS]
+            x = [cost(answer) for answer in found[method] if answer.T in beyond.SHOWN]
             hollow = {"markerfacecolor": "white", "markersize": 7, "zorder": 1}
-            mark = {"marker": look.marker, "label": "plain (QCFS)" if plain else look.label}
-            shared.bars(ax, x, [(records, T) for T in STEPS], look.colour, **mark, **(hollow if plain else shared.EDGE))
+            mark: dict[str, Any] = {"marker": look.marker, "label": "plain (QCFS)" if plain else look.label}
+            shared.bars(
+                ax, x, [(records, T) for T in beyond.SHOWN], look.colour, **mark, **(hollow if plain else shared.EDGE)
+            )
         shared.error_scale(ax)
-        _log_axis(ax, label)
+        shared.log_axis(ax, label).grid(axis="y")
     handles, _ = axes[0].get_legend_handles_labels()
     if lost:
         names = " and ".join(style.METHODS[method].label for method in lost)
@@ -228,12 +228,3 @@ def methods(page) -> Figure | None:
     style.letters(axes, ("time", "arithmetic", "communication"))
     style.legend(fig, handles)
     return fig
-
-
-def _log_axis(ax: Axes, label: str) -> None:
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.minorticks_off()
-    ax.set_xlabel(label)
-    ax.grid(axis="y")

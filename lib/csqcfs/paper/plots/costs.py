@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from .. import published
 from ..bench import report
 from ..claims.costs import additions_per_synapse
+from ..experiments.rows import COMPARED
 from ..measures import energy
 from ..pages import costs
 from . import shared, style
@@ -56,11 +57,7 @@ def against(ax: Axes, lines: Sequence[Sequence[costs.Point]], axis: str) -> list
     if axis in TICKS:
         shared.log2_axis(ax, TICKS[axis], label)
     else:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.minorticks_off()
-        ax.set_xlabel(label)
+        shared.log_axis(ax, label)
     ax.grid(axis="y")
     shared.error_scale(ax)
     return best
@@ -76,7 +73,7 @@ def pareto(page) -> Figure | None:
     )
     fronts = []
     for row, name in zip(axes, names):
-        lines = [line for method in costs.METHODS if (line := costs.points(page, name, method))]
+        lines = [line for method in COMPARED if (line := costs.points(page, name, method))]
         fronts += [(ax, axis, against(ax, lines, axis)) for ax, axis in zip(row, AXES)]
         row[0].set_ylabel(shared.ERROR_SCALE)
         row[0].set_title(shared.title(page, name), loc="left")

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from .. import names
 from ..measures import compare
@@ -95,6 +96,16 @@ def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
     """A logarithmic axis of steps T or L, with a tick for each."""
     ax.set_xscale("log", base=2)
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel(label)
+    return ax
+
+
+def log_axis(ax: Axes, label: str) -> Axes:
+    """A logarithmic axis of costs, with ticks at 1, 3, 10, ..."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
     ax.set_xlabel(label)
     return ax

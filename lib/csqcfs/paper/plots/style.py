@@ -22,6 +22,7 @@ from matplotlib.transforms import Bbox
 
 from ... import methods
 from ...engine.files import atomic_write
+from ..names import NAMES
 
 COLUMN, PAGE = 3.5, 7.2  # widths of one column and of the full page, inches
 DPI = 200
@@ -71,23 +72,22 @@ class Method(NamedTuple):
         return {"label": self.label, "color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
-# Okabe-Ito, but for its yellow, which is too pale for lines on white: a dark brown stands in for it.
-METHODS = {
-    "ann": Method("ANN", "#000000", "s"),
-    "relu": Method("ReLU", "#000000", "s"),
-    "qcfs": Method("QCFS", "#0072B2", "o"),
-    "qcfs-2": Method("QCFS, two stages", "#332288", "h"),
-    "sqcfs": Method("S-QCFS", "#56B4E9", "<"),
-    "cqcfs": Method("C-QCFS", "#661100", ">"),
-    "csqcfs": Method("CS-QCFS", "#E69F00", "D"),
-    "ctqcfs": Method("CT-QCFS", "#AE5447", "d"),
-    "ceqcfs": Method("CE-QCFS", "#614CCC", "H"),
-    **{m.name: Method(m.label, m.colour, m.marker) for m in methods.METHODS.values() if m is not methods.Plain},
-    "ours": Method("CS-QCFS + offset", "#D55E00", "P"),
-    "paper": Method("paper", "#666666", "x", "--"),
+# Colour and marker; Okabe-Ito, but for its yellow, which is too pale for lines on white: a dark brown stands in for it.
+LOOKS = {
+    "ann": ("#000000", "s"),
+    "relu": ("#000000", "s"),
+    "qcfs": ("#0072B2", "o"),
+    "qcfs-2": ("#332288", "h"),
+    "sqcfs": ("#56B4E9", "<"),
+    "cqcfs": ("#661100", ">"),
+    "csqcfs": ("#E69F00", "D"),
+    "ctqcfs": ("#AE5447", "d"),
+    "ceqcfs": ("#614CCC", "H"),
+    **{kind.name: (kind.colour, kind.marker) for kind in methods.METHODS.values() if kind is not methods.Plain},
+    "ours": ("#D55E00", "P"),
 }
-
-
+METHODS = {name: Method(NAMES[name], *look) for name, look in LOOKS.items()}
+METHODS["paper"] = Method("paper", "#666666", "x", "--")
 NEURON = "#8E1B6B"  # a single IF neuron, which is no method's
 
 

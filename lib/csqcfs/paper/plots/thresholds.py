@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..measures import compare
 from ..names import NAMES, number
 from . import shared, style
 
@@ -152,11 +153,6 @@ def effects(page) -> list[dict[str, Any]]:
     return lines
 
 
-def chance(dataset: str) -> float:
-    """Accuracy in % of guessing."""
-    return 1.0 if dataset == "cifar100" else 10.0
-
-
 def effect(ax: Axes, lines: Sequence[Mapping[str, Any]]) -> Axes:
     """A row for each training: accuracy of the ANN and of its SNN at T = 8 and 32, named by its thresholds.
 
@@ -201,7 +197,7 @@ def effect_figure(page) -> Figure | None:
         return None
     fig, ax = plt.subplots(figsize=(style.PAGE, 1.6 + 0.2 * len(lines)))
     effect(ax, lines)
-    guess = max(chance(line["dataset"]) for line in lines)
+    guess = max(compare.chance(line["dataset"]) for line in lines)
     ax.axvline(guess, color="#999999", linewidth=0.8, linestyle=":", zorder=0, label=f"guessing, {guess:g} %")
     keys = [
         plt.Line2D(
