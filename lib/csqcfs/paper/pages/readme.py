@@ -134,8 +134,8 @@ def profile_list() -> str:
         on = "; ".join(sorted(machines))
         took = "none of them recorded"
         if found:
-            took = f"{len(found)} of them recorded, on {on}; these took {hours:.1f} hours or more (of a training that "
-            took += "went on from a checkpoint, what came after it)"
+            took = f"{len(found)} of them recorded, on {on}; these took at least {hours:.1f} hours, most beside other "
+            took += "work (resumed trainings count from where they went on)"
         return f"- `{profile.name}`: {profile.summary}. {count(len(runs), 'run')}, {took}."
 
     return "\n".join(map(line, profiles.PROFILES.values()))
