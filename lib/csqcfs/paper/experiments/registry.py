@@ -191,7 +191,7 @@ ARTEFACTS = (
         "softplus",
         BEYOND,
         "What Softplus costs",
-        "What costs CS-QCFS its first steps: decay, the damped step, the level of the thresholds or their spread?",
+        "Does Softplus cost CS-QCFS its first steps: by decay, a damped step, the level of the thresholds or their spread?",
         beyond.softplus,
     ),
     Artefact(
