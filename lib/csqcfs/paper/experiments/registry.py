@@ -191,7 +191,7 @@ ARTEFACTS = (
         "softplus",
         BEYOND,
         "What Softplus costs",
-        "Does Softplus cost CS-QCFS its first steps: by decay, a damped step, the level of the thresholds or their spread?",
+        "Does Softplus cost CS-QCFS its first steps: by decay, a damped step, the level or the spread of its thresholds?",
         beyond.softplus,
     ),
     Artefact(
