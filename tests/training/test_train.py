@@ -641,6 +641,14 @@ def test_progress_bar_counts_every_step(capsys):
         ("levels", ()),
         ("levels", (0, 1)),
         ("levels", (1, 2.0)),
+        ("levels", [True]),
+        ("levels", {1, 2}),
+        ("levels", "12"),
+        ("schedule", ["cosine"]),
+        ("lr", True),
+        ("recipe", {"epochs": 3}),
+        ("deadline", "noon"),
+        ("go_on", 3),
         ("schedule", "step"),
         ("precision", "float16"),
         ("augment", "crop"),
@@ -650,6 +658,26 @@ def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(InputError, match=re.escape(f"{name} = {value!r}: expected ")) as caught:
         fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "levels", "lr", "schedule", "precision", "augment"])
+def test_an_array_in_place_of_a_setting_is_one_line(name):
+    with pytest.raises(InputError, match=f"^{name} = a ndarray of shape ") as caught:
+        Recipe(**{name: np.array([["cosine", "fast"]] * 2)})
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_and_any_sequence_are_settings(tmp_path):
+    plain = Recipe(epochs=1, batch_size=16, seed=3, lr=0.5, levels=(1, 2), augment=SMALL)
+    augment = Augment(crop=np.int8(1), flip=np.True_, autoaugment=np.False_, cutout=np.int64(2))
+    numbers = {"epochs": np.int64(1), "batch_size": np.int32(16), "seed": np.uint8(3), "lr": np.float32(0.5)}
+    for levels in ([1, 2], range(1, 3), np.array([1, 2]), torch.tensor([1, 2]), [np.int64(1), 2]):
+        assert Recipe(**numbers, levels=levels, augment=augment) == plain
+    given, known = network(), network()
+    path = tmp_path / "run"  # which holds the settings as JSON
+    fit(given, image_set(), **numbers, levels=[1, np.int64(2)], augment=augment, checkpoint=path, progress=False)
+    fit(known, image_set(), recipe=plain, checkpoint=path, progress=False)
+    assert_same_weights(given, known)
 
 
 def test_image_sets_that_do_not_fit_are_refused():

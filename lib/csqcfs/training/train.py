@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from .. import data
 from ..conversion.quantize import sites
 from ..data.augment import Augment
 from ..data.images import ImageSet
-from ..engine.errors import InputError, unknown
+from ..engine.errors import InputError, shown, unknown
 from ..engine.files import lock
 from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
@@ -96,6 +97,12 @@ def fit(
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
+    if not isinstance(recipe, Recipe | None):
+        raise InputError(f"recipe = {shown(recipe)}: expected a csqcfs.training.recipe.Recipe; or pass epochs=10, ...")
+    if not isinstance(deadline, Real | None):
+        raise InputError(f"deadline = {shown(deadline)}: expected a number, such as time.monotonic() + 3600")
+    if go_on is not None and not callable(go_on):
+        raise InputError(f"go_on = {shown(go_on)}: expected a function that is asked before each epoch")
     require_network(model)
     images = image_set(train_set, mean, std)
     if recipe is None:
