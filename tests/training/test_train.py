@@ -273,7 +273,10 @@ FOUR = TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64))
         (DataLoader(FOUR, sampler=WeightedRandomSampler([1.0] * 4, 4)), "^a DataLoader with a WeightedRandomSampler"),
         (DataLoader(FOUR, sampler=RandomSampler(FOUR, replacement=True)), "^a DataLoader with a RandomSampler"),
         (DataLoader(FOUR, batch_sampler=BatchSampler(range(2), 2, False)), "^a DataLoader with a range"),
-        ((np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)), "NumPy arrays: expected tensors"),
+        (
+            (np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)),
+            "^images of type ndarray and labels of type ndarray: expected two tensors",
+        ),
         (3, "^images of type int"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(3).long()), r"labels of shape \[3\]: expected"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(4, 2).long()), r"labels of shape \[4, 2\]: expected"),

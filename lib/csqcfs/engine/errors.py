@@ -62,6 +62,11 @@ def integer(value: object) -> int | None:
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
 
 
+def kind(value: object) -> str:
+    """What ``value`` is; a class where one of its objects belongs is told from these."""
+    return f"the class {value.__name__} itself" if isinstance(value, type) else f"type {type(value).__name__}"
+
+
 def shown(value: object) -> str:
     """``value`` within a line: of a tensor or an array the shape, of all else its beginning."""
     if shape := getattr(value, "shape", ()):

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import InputError, reason, shown
+from .errors import InputError, kind, reason, shown
 
 
 def require_network(model: Any) -> None:
     """Raise InputError unless ``model`` is an nn.Module."""
     if not isinstance(model, nn.Module):
-        kind = f"the class {model.__name__} itself" if isinstance(model, type) else f"type {type(model).__name__}"
-        raise InputError(f"network of {kind}: expected an nn.Module; make one, and load weights into it, first")
+        raise InputError(f"network of {kind(model)}: expected an nn.Module; make one, and load weights into it, first")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from torch.nn.parameter import is_lazy
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
-    IterableDataset,
     RandomSampler,
     SequentialSampler,
     TensorDataset,
@@ -25,30 +24,11 @@ from torch.utils.data import (
 
 from .. import data
 from ..data.images import ImageSet, constants
-from ..engine.errors import InputError, reason, shortage
+from ..data.reading import map_style
+from ..engine.dense import require_dense
+from ..engine.errors import InputError, kind, reason, shortage
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, modes_kept
-
-
-class Pairs:
-    """A data set whose samples are pairs, or an error that names the first that is none."""
-
-    def __init__(self, dataset: Any):
-        self.dataset = dataset
-        if (classes := getattr(dataset, "classes", None)) is not None:
-            self.classes = classes
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Any:
-        sample = self.dataset[index]
-        if isinstance(sample, (tuple, list)) and len(sample) == 2:
-            return sample
-        parts = f"{len(sample)} parts" if isinstance(sample, (tuple, list)) else f"type {type(sample).__name__}"
-        raise InputError(
-            f"sample {index} has {parts}: expected a pair (image, label); choose two in the data set's __getitem__"
-        )
 
 
 def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> ImageSet:
@@ -70,22 +50,35 @@ def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[flo
         return dataclasses.replace(given, mean=mean, std=std)
     if isinstance(given, DataLoader):
         given = _behind(given)
-    if isinstance(given, tuple) and len(given) == 2 and any(isinstance(part, np.ndarray) for part in given):
-        raise InputError("images and labels as NumPy arrays: expected tensors; use torch.from_numpy")
-    if isinstance(given, (tuple, list)) and len(given) == 2 and all(isinstance(part, Tensor) for part in given):
-        images, labels = given
-        if not labels.dim() == 1 or not len(images) == len(labels):
-            raise InputError(
-                f"images of shape {list(images.shape)} and labels of shape {list(labels.shape)}: expected [N, C, H, W] "
-                "and [N], one label for each image"
-            )
-        given = TensorDataset(images, labels)
-    if not hasattr(given, "__getitem__") or not hasattr(given, "__len__"):
+    if isinstance(given, (tuple, list)) and len(given) == 2 and any(isinstance(p, (Tensor, np.ndarray)) for p in given):
+        given = TensorDataset(*_tensors(*given))
+    if not map_style(given):
         raise InputError(
-            f"images of type {type(given).__name__}: expected an ImageSet, a map-style Dataset, a DataLoader of one, "
-            "or (images, labels) tensors; read a stream into one of these"
+            f"images of {kind(given)}: expected an ImageSet, a map-style Dataset, a DataLoader of one, "
+            "or (images, labels) tensors; read a stream, or columns by name, into one of these"
         )
-    return ImageSet.from_dataset(Pairs(given), mean=mean, std=std)
+    return ImageSet.from_dataset(given, mean=mean, std=std)
+
+
+def _tensors(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
+    """Images and labels that were given as a pair.
+
+    Raises:
+        InputError: one of them is no tensor, or there is not one label for each image.
+    """
+    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+        raise InputError(
+            f"images of type {type(images).__name__} and labels of type {type(labels).__name__}: expected two tensors; "
+            "use torch.as_tensor, which takes NumPy arrays and lists"
+        )
+    for name, tensor in (("images", images), ("labels", labels)):
+        require_dense(tensor, name)
+    if labels.dim() != 1 or images.shape[:1] != labels.shape:
+        raise InputError(
+            f"images of shape {list(images.shape)} and labels of shape {list(labels.shape)}: expected [N, C, H, W] "
+            "and [N], one label for each image"
+        )
+    return images, labels
 
 
 def _behind(loader: DataLoader) -> Any:
@@ -94,6 +87,8 @@ def _behind(loader: DataLoader) -> Any:
     Raises:
         InputError: one that chooses samples or changes them, which would be lost.
     """
+    if not map_style(loader.dataset):
+        return loader.dataset  # which is refused as what it is
     if loader.collate_fn not in (default_collate, default_convert):
         raise InputError(
             "a DataLoader with a collate_fn, which fit does not call: expected none; change samples in the Dataset"
@@ -102,7 +97,7 @@ def _behind(loader: DataLoader) -> Any:
     if type(loader.batch_sampler) is BatchSampler and isinstance(sampler, SequentialSampler):
         sampler = loader.batch_sampler.sampler
     whole = isinstance(sampler, (RandomSampler, SequentialSampler)) and len(sampler) == len(loader.dataset)  # type: ignore[arg-type]
-    if not isinstance(loader.dataset, IterableDataset) and (not whole or getattr(sampler, "replacement", False)):
+    if not whole or getattr(sampler, "replacement", False):
         raise InputError(
             f"a DataLoader with a {type(sampler).__name__}, which fit does not ask: expected each sample once; choose "
             "samples by torch.utils.data.Subset"
@@ -185,5 +180,5 @@ def check_width(model: nn.Module, out: Tensor, images: ImageSet) -> None:
     if out.dim() != 2 or highest >= out.shape[1]:
         raise InputError(
             f"{type(model).__name__} gives an output of shape {list(out.shape)} and labels go up to {highest}: "
-            f"expected [N, {highest + 1}] or wider; build it with more classes"
+            f"expected [N, {highest + 1}] or wider; build it with more classes, or count labels from 0"
         )
