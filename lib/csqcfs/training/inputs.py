@@ -1,17 +1,13 @@
-"""What `fit` is given: images in any of the usual forms, and a network that must fit them."""
+"""Images in any of the forms that `fit` takes, as one `ImageSet`."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parameter import is_lazy
+from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -22,13 +18,10 @@ from torch.utils.data import (
     default_convert,
 )
 
-from .. import data
 from ..data.images import ImageSet, constants
 from ..data.reading import map_style
 from ..engine.dense import require_dense
-from ..engine.errors import InputError, kind, reason, shortage
-from ..engine.memory_format import laid_out
-from ..engine.modules import as_model, modes_kept
+from ..engine.errors import InputError, kind
 
 
 def image_set(given: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> ImageSet:
@@ -103,82 +96,3 @@ def _behind(loader: DataLoader) -> Any:
             "samples by torch.utils.data.Subset"
         )
     return loader.dataset
-
-
-def require_gradients(model: nn.Module) -> None:
-    """Refuse to train where PyTorch keeps no gradients, or weights that were made there."""
-    tensors = [t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]  # those are made at the first call
-    if torch.is_inference_mode_enabled() or any(t.is_inference() for t in tensors):
-        raise InputError(
-            f"{type(model).__name__} in torch.inference_mode, or made there: expected gradients, which it never keeps; "
-            "make the network and call fit outside of it"
-        )
-
-
-@torch.no_grad()
-def check_outputs(model: nn.Module, images: ImageSet) -> None:
-    """Refuse images that the network cannot take, and labels for which it has no output."""
-    data.steps_per_epoch(len(images), 1)
-    with modes_kept(model), taking(model, images):
-        x = as_model(model, images.normalise(images.images[:1]))
-        check_width(model, one_tensor(model, laid_out(model.eval())(x)), images)
-
-
-@torch.no_grad()
-def check_single(model: nn.Module, images: ImageSet) -> None:
-    """Refuse batches of one image for a batch norm in training that gets one value of each channel from it."""
-    alone: list[_BatchNorm] = []
-    norms = {m: name for name, m in model.named_modules() if isinstance(m, _BatchNorm)}
-    handles = [
-        norm.register_forward_pre_hook(lambda m, args: alone.extend([m] * _single(*args)))
-        for norm in norms
-        if norm.training or not model.training
-    ]
-    try:
-        check_outputs(model, images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if alone:
-        raise InputError(
-            f"{norms[alone[0]]} ({type(alone[0]).__name__}) gets one value of each channel from a batch of one image, "
-            "which has no spread: expected batches of 2 images or more; raise batch_size, or give more images"
-        )
-
-
-def _single(x: Tensor | None = None) -> bool:
-    return x is not None and x.numel() == x.shape[1]
-
-
-@contextlib.contextmanager
-def taking(model: nn.Module, images: ImageSet) -> Iterator[None]:
-    """What ``model`` raises at ``images`` becomes the one line that they do not fit; a lack of memory stays."""
-    try:
-        yield
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        if isinstance(error, InputError) or shortage(error):
-            raise
-        raise InputError(
-            f"{type(model).__name__} does not run on images of shape {list(images.images.shape[1:])} "
-            f"({reason(error)}); build it for these"
-        ) from error
-
-
-def one_tensor(model: nn.Module, out: Any) -> Tensor:
-    """``out`` of ``model``, which must be one tensor."""
-    if not isinstance(out, Tensor):
-        raise InputError(
-            f"{type(model).__name__} gives a {type(out).__name__}: expected one tensor of logits [N, classes]; wrap it "
-            "in a module that returns that part alone"
-        )
-    return out
-
-
-def check_width(model: nn.Module, out: Tensor, images: ImageSet) -> None:
-    """Refuse labels for which ``out``, [N, classes] of ``model``, has no place."""
-    highest = int(images.labels.max())
-    if out.dim() != 2 or highest >= out.shape[1]:
-        raise InputError(
-            f"{type(model).__name__} gives an output of shape {list(out.shape)} and labels go up to {highest}: "
-            f"expected [N, {highest + 1}] or wider; build it with more classes, or count labels from 0"
-        )
