@@ -348,6 +348,11 @@ def test_a_loader_is_read_no_further_than_needed():
         ),
         ([torch.zeros(2, 3, 8, 8), torch.zeros(3, 8, 8)], "^batches of shape .* and .*: expected images of one size"),
         ([torch.tensor(1.0)], "^batches of shape"),
+        (
+            torch.utils.data.DataLoader([torch.zeros(3, 8, 8), torch.zeros(3, 9, 9)], batch_size=2),
+            "^images of type DataLoader give no batch .stack expects each tensor .*: expected tensors of one size",
+        ),
+        (torch.utils.data.DataLoader([object()]), "^images of type DataLoader give no batch .*: expected tensors"),
         ([images(), images().to("meta")], "^a batch on the device meta: expected a dense tensor with values"),
         (images().to("meta"), "^images on the device meta: expected a dense tensor with values; load"),
         (

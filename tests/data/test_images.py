@@ -247,4 +247,10 @@ def test_a_subset_by_a_mask_or_by_places():
     for wrong in (torch.tensor([0.5]), torch.ones(3, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.int64)):
         with pytest.raises(InputError, match="^indices of shape .*: expected places as whole numbers, or a mask of 5$"):
             images.subset(wrong)
+    for wrong in ("ab", None, [[1], [2, 3]]):
+        with pytest.raises(InputError, match="^indices = .*: expected places as whole numbers, or a mask of 5$"):
+            images.subset(wrong)
+    assert images.subset([-1]).labels.tolist() == [4]
+    with pytest.raises(InputError, match=r"^indices -6\.\.5: expected 0\.\.4, the places of images$"):
+        images.subset([5, -6])
     assert images.normalise(images.images).shape == (5, 1, 2, 2)  # mean and std given as lists

@@ -17,7 +17,7 @@ from csqcfs.data import epoch_generator
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
 from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
-from csqcfs.engine.errors import Busy, InputError
+from csqcfs.engine.errors import Busy, InputError, shown
 from csqcfs.engine.files import lock
 from csqcfs.training import epoch as one_epoch
 from csqcfs.training import evaluation, inputs, precision, resume, train
@@ -649,6 +649,7 @@ def test_progress_bar_counts_every_step(capsys):
         ("levels", "12"),
         ("schedule", ["cosine"]),
         ("lr", True),
+        pytest.param("lr", 10**400, id="lr-too-large"),
         ("recipe", {"epochs": 3}),
         ("deadline", "noon"),
         ("go_on", 3),
@@ -658,9 +659,21 @@ def test_progress_bar_counts_every_step(capsys):
     ],
 )
 def test_settings_out_of_range_are_named(name, value):
-    with pytest.raises(InputError, match=re.escape(f"{name} = {value!r}: expected ")) as caught:
+    with pytest.raises(InputError, match=re.escape(f"{name} = {shown(value)}: expected ")) as caught:
         fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
     assert "\n" not in str(caught.value)
+
+
+def test_a_batch_may_be_larger_than_any_memory():
+    one, two = network(), network()
+    fit(one, image_set(), epochs=1, **QUIET | {"batch_size": 10**30})
+    fit(two, image_set(), epochs=1, **QUIET | {"batch_size": 70})
+    assert_same_weights(one, two)
+
+
+def test_a_checkpoint_has_a_path():
+    with pytest.raises(InputError, match="^path '3': .*; name another$"):
+        fit(network(), image_set(), epochs=1, checkpoint=3, **QUIET)
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "levels", "lr", "schedule", "precision", "augment"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from ..data.images import ImageSet
 from ..engine.dense import require_dense
-from ..engine.errors import InputError, kind
+from ..engine.errors import InputError, kind, reason, shortage
 
 IMAGES = 512  # taken from an image set or a DataLoader
 
@@ -71,7 +71,7 @@ def _first(batches: Any) -> Tensor:
     if isinstance(batches, (str, Mapping, np.ndarray)) or not isinstance(batches, Iterable):
         raise InputError(f"images of {kind(batches)}: {expected}")
     taken: list[Tensor] = []
-    for batch in batches:
+    for batch in _read(batches):
         x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
         if not isinstance(x, Tensor):
             raise InputError(f"a batch of {kind(x)} in images of {kind(batches)}: {expected}, with labels or without")
@@ -86,6 +86,19 @@ def _first(batches: Any) -> Tensor:
     if not taken:
         raise InputError(f"images of {kind(batches)} without any batch: {expected}")
     return torch.cat([x.to(taken[0].device) for x in taken])[:IMAGES]
+
+
+def _read(batches: Iterable) -> Iterator[Any]:
+    """``batches``, or one line where a DataLoader cannot stack its samples."""
+    try:
+        yield from batches
+    except (RuntimeError, TypeError) as error:
+        if shortage(error):
+            raise
+        raise InputError(
+            f"images of {kind(batches)} give no batch ({reason(error)}): expected tensors of one size, which can be "
+            "stacked; convert and resize them in the Dataset"
+        ) from error
 
 
 def _labelled(images: Any) -> bool:

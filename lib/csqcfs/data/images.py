@@ -109,9 +109,14 @@ class ImageSet:
         """The images at ``indices``, in that order, or those where a mask is true, with the same normalisation.
 
         Raises:
-            InputError: neither whole numbers nor a mask of as many places as there are images.
+            InputError: neither whole numbers of images that exist nor a mask of as many places as there are images.
         """
-        indices = torch.as_tensor(indices, device=self.images.device)
+        try:
+            indices = torch.as_tensor(indices, device=self.images.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"indices = {shown(indices)}: expected places as whole numbers, or a mask of {len(self)}"
+            ) from error
         if indices.dtype == torch.bool and indices.shape == self.labels.shape:
             indices = indices.nonzero().flatten()
         if indices.numel() and (indices.dtype == torch.bool or indices.is_floating_point() or indices.dim() != 1):
@@ -120,6 +125,10 @@ class ImageSet:
                 f"or a mask of {len(self)}"
             )
         indices = indices.long()
+        if indices.numel() and not -len(self) <= int(indices.min()) <= int(indices.max()) < len(self):
+            raise InputError(
+                f"indices {int(indices.min())}..{int(indices.max())}: expected 0..{len(self) - 1}, the places of images"
+            )
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def to(self, device: torch.device | str) -> ImageSet:
