@@ -6,20 +6,17 @@ They are written here once, for `fit` and for the trainings of the experiments. 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import InputError, integer, shown
+from ..engine.errors import InputError, integer, real, shown
 
 if TYPE_CHECKING:
     from ..data.augment import Augment
 
 SCHEDULES = ("cosine", "onecycle")
 PRECISIONS = ("float32", "bfloat16", "fast")
-LARGEST = sys.float_info.max  # a whole number can be larger, and finite
 WARM_UP = 0.2  # share of a one-cycle schedule
 SHORT = 20  # epochs; with fewer, a cosine that is constant within each would end above 0.6 % of its rate
 
@@ -89,19 +86,19 @@ class Recipe(Settings):
             if number is None or number < least:
                 raise InputError(f"{name} = {shown(value)}: expected a whole number of {least} or more")
             object.__setattr__(self, name, number)  # it is frozen, and checkpoints hold Python's own numbers
-        ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
-            "lr": (lambda v: 0 < v <= LARGEST, "a finite number above 0, such as 0.1"),
+        ranges: dict[str, tuple[Callable[[float], bool], str]] = {
+            "lr": (lambda v: 0 < v < math.inf, "a finite number above 0, such as 0.1"),
             "momentum": (lambda v: 0 <= v < 1, "a number from 0 to below 1, such as 0.9"),
-            "weight_decay": (lambda v: 0 <= v <= LARGEST, "a finite number of 0 or more, such as 5e-4"),
+            "weight_decay": (lambda v: 0 <= v < math.inf, "a finite number of 0 or more, such as 5e-4"),
             "label_smoothing": (lambda v: 0 <= v < 1, "a number from 0 to below 1, 0 for none"),
         }
         if self.threshold_decay is not None:
             ranges["threshold_decay"] = ranges["weight_decay"]
         for name, (allowed, expected) in ranges.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not allowed(value):
+            rate = real(value := getattr(self, name))
+            if rate is None or not allowed(rate):
                 raise InputError(f"{name} = {shown(value)}: expected {expected}")
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, rate)
         if self.levels is not None:
             object.__setattr__(self, "levels", _levels(self.levels))
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
