@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What Softplus costs
 #
-# Does Softplus cost CS-QCFS its first steps: by decay, a damped step, the level or the spread of its thresholds?
+# Does Softplus cost CS-QCFS its first steps: by decay, a damped step, level or spread of its thresholds?
 
 # %% tags=["parameters"]
 profile = "quick"

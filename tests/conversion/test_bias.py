@@ -202,6 +202,9 @@ def test_bad_input_is_refused_in_one_line():
         ((snn, images()[:0], 1), "at least one"),
         ((snn, "images", 1), "images"),
         ((snn, torch.zeros(2, 5, 6, 6), 1), "images of shape"),
+        ((snn, [images(), images()[..., :5]], 1), "expected images of one size"),
+        ((snn, images().to_sparse(), 1), "^images of layout torch.sparse_coo"),
+        ((snn, images().to("meta"), 1), "^images on the device meta"),
     ):
         with pytest.raises(InputError, match=of) as found:
             calibrate_bias(*bad)

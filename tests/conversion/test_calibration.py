@@ -296,6 +296,8 @@ def test_a_network_of_several_inputs():
     torch.testing.assert_close(theta.detach(), (model.a(inputs[0]) * inputs[1]).max().detach())
     with pytest.raises(InputError, match="^images of type Tensor: expected the 2 inputs as a tuple of tensors"):
         calibrate(model, inputs[0])
+    with pytest.raises(InputError, match="^input 1 of layout torch.sparse_coo"):
+        calibrate(model, (inputs[0], inputs[1].to_sparse()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
@@ -333,7 +335,31 @@ def test_a_loader_is_read_no_further_than_needed():
     [
         (None, "images of type NoneType: expected normalised images as one tensor, an ImageSet or a DataLoader"),
         ([], "images of type list"),
-        (["a"], "images of type list"),
+        (["a"], "^a batch of type str in images of type list: expected normalised images"),
+        ([{"x": images()}], "^a batch of type dict in images of type list"),
+        ([()], "^a batch of type tuple in images of type list"),
+        ({"x": images()}, "^images of type dict: expected"),
+        ("folder", "^images of type str: expected"),
+        (np.array(3.0), "^images of type ndarray: expected"),
+        (torch.utils.data.DataLoader, "^images of the class DataLoader itself: expected"),
+        (
+            [torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 9, 9)],
+            "^batches of shape .* and .*: expected images of one size",
+        ),
+        ([torch.zeros(2, 3, 8, 8), torch.zeros(3, 8, 8)], "^batches of shape .* and .*: expected images of one size"),
+        ([torch.tensor(1.0)], "^batches of shape"),
+        (
+            torch.utils.data.DataLoader([torch.zeros(3, 8, 8), torch.zeros(3, 9, 9)], batch_size=2),
+            "^images of type DataLoader give no batch .stack expects each tensor .*: expected tensors of one size",
+        ),
+        (torch.utils.data.DataLoader([object()]), "^images of type DataLoader give no batch .*: expected tensors"),
+        ([images(), images().to("meta")], "^a batch on the device meta: expected a dense tensor with values"),
+        (images().to("meta"), "^images on the device meta: expected a dense tensor with values; load"),
+        (
+            images().to_sparse(),
+            "^images of layout torch.sparse_coo: expected a dense tensor with values; use x.to_dense",
+        ),
+        (images().to(torch.float8_e4m3fn), "^images of type torch.float8_e4m3fn"),
         (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "type torch.uint8 .*normalised images as floats"),
         (torch.zeros(0, 3, 8, 8), r"images of shape \[0, 3, 8, 8\]"),
         (torch.zeros(()), r"images of shape \[\]"),

@@ -198,6 +198,8 @@ def test_grey_images_without_autoaugment():
     "call, words",
     [
         (lambda: Augment(crop=-1), "crop = -1"),
+        (lambda: Augment(cutout=2.0), "cutout = 2.0"),
+        (lambda: Augment(flip="no"), "flip = 'no': expected True or False"),
         (lambda: Augment(cutout=2.5), "cutout = 2.5"),
         (lambda: Augment()(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), seeded(), (0,)), "1 channel"),
         (lambda: Augment()(torch.zeros(2, 3, 8, 8), seeded(), FILL), "float32"),

@@ -10,7 +10,7 @@ from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from torch.utils.data import TensorDataset
+from torch.utils.data import ChainDataset, Dataset, IterableDataset, TensorDataset
 
 
 def make(count: int = 6, channels: int = 3, classes: int = 3) -> ImageSet:
@@ -103,7 +103,7 @@ def test_from_pillow_images(mode, channels):
         ([("file.png", 0)], "is a str"),
         ([(torch.zeros(1, 2, 2), 0.5)], "label 0.5 of image 0"),
         ([(torch.zeros(1, 2, 2), "cat")], "label 'cat' of image 0"),
-        ([(torch.zeros(1, 2, 2), -1)], "labels -1"),
+        ([(torch.zeros(1, 2, 2), -1)], "label -1 of image 0: expected .* from 0 to .*; count the classes from 0"),
         ([(torch.zeros(1, 2, 2), 0), (torch.zeros(1, 2, 2), 2**70)], f"label {2**70} of image 1: expected the number"),
     ],
 )
@@ -120,7 +120,13 @@ def test_from_dataset_names_what_is_wrong(data, words):
         (dict(images=torch.zeros(3, 4, 5, dtype=torch.uint8)), r"\[3, 4, 5\]"),
         (dict(labels=torch.zeros(5, dtype=torch.int64)), r"labels of shape \[5\]"),
         (dict(labels=torch.zeros(6)), "float32"),
-        (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2"),
+        (dict(labels=torch.full((6,), 3)), "labels 3..3: expected 0..2 for 3 classes; count labels from 0"),
+        (dict(images=np.zeros((6, 3, 4, 5), np.uint8)), "^images of type ndarray: expected a tensor"),
+        (dict(labels=[0] * 6), "^labels of type list: expected a tensor"),
+        (dict(images=torch.zeros(6, 3, 4, 5, dtype=torch.uint8, device="meta")), "^images on the device meta"),
+        (dict(labels=torch.zeros(6, dtype=torch.int64).to_sparse()), "^labels of layout torch.sparse_coo"),
+        (dict(classes=3), "^classes = 3: expected a list of their names"),
+        (dict(mean=0.5), "^mean = 0.5 and std = .*: expected a number for each channel"),
         (dict(mean=(0.5,)), "expected 3 values each"),
         (dict(std=(0.5, 0.0, 0.5)), "std above 0"),
         (dict(std=(0.5, float("nan"), 0.5)), "std above 0"),
@@ -133,6 +139,85 @@ def test_inconsistent_sets_are_refused(change, words):
     fields = dict(images=full.images, labels=full.labels, classes=full.classes, mean=full.mean, std=full.std)
     with pytest.raises(InputError, match=words):
         ImageSet(**{**fields, **change})
+
+
+class Listed(TensorDataset):
+    """A data set with whatever it calls its classes."""
+
+    def __init__(self, classes):
+        super().__init__(make().images, make().labels)
+        self.classes = classes
+
+
+def test_names_of_classes_come_in_any_list():
+    named = ["ant", "bee", "cat"]
+    for classes in (named, tuple(named), np.array(named), np.array(named, object), (name for name in named)):
+        assert ImageSet.from_dataset(Listed(classes)).classes == ("ant", "bee", "cat")
+    for classes in ([], None, np.array([]), range(3), torch.arange(3), np.arange(3)):
+        assert ImageSet.from_dataset(Listed(classes)).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    "classes", [4, max, "ant", {"ant", "bee"}, {"ant": 0}, np.array(3), torch.tensor(3), "long " * 99, np.float64(3)]
+)
+def test_classes_that_are_no_list_are_one_line(classes):
+    with pytest.raises(InputError, match="^classes = .*: expected a list of their names, in the order") as caught:
+        ImageSet.from_dataset(Listed(classes))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+class Broken(Dataset):
+    """A map-style Dataset that holds less than it says."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return (torch.zeros(1, 2, 2), [0][index])
+
+
+class Without(Dataset):
+    def __len__(self):
+        return 3
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([(torch.zeros(1, 2, 2), 0)])
+
+    def __len__(self):
+        return 1
+
+
+PIXEL = torch.zeros(1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Stream(), "^a data set of type Stream: expected"),
+        (ChainDataset([Stream()]), "^a data set of type ChainDataset"),
+        (Stream, "^a data set of the class Stream itself"),
+        ({"images": PIXEL, "labels": 0}, "^a data set of type dict"),
+        (PIXEL, "^a data set of type Tensor"),
+        ("folder", "^a data set of type str"),
+        (3, "^a data set of type int"),
+        (Broken(), "^sample 1 of Broken cannot be read .IndexError: list index out of range.: expected 3 .*mend its"),
+        (Without(), "^sample 0 of Without cannot be read .NotImplementedError: "),
+        ([PIXEL], "^sample 0 has type Tensor: expected a pair"),
+        ([(PIXEL, torch.tensor([0, 1]))], r"^label a Tensor of shape \[2\] of image 0"),
+        ([(PIXEL, torch.zeros((), dtype=torch.int64, device="meta"))], "^label .* of image 0: expected the number"),
+        ([(PIXEL, None)], "^label None of image 0"),
+        ([(PIXEL.to_sparse(), 0)], "^image 0 of layout torch.sparse_coo: .*to_dense"),
+        ([(PIXEL.to("meta"), 0)], "^image 0 on the device meta: expected a dense tensor with values"),
+        ([(PIXEL.to(torch.float8_e4m3fn), 0)], "^image 0 of type torch.float8_e4m3fn: .*use x.float"),
+        ([(torch.nested.nested_tensor([PIXEL]), 0)], "^image 0 nested"),
+    ],
+)
+def test_data_sets_of_unusual_kinds_are_one_line(given, words):
+    with pytest.raises(InputError, match=words) as caught:
+        ImageSet.from_dataset(given)
+    assert "\n" not in str(caught.value)
 
 
 def test_normalise_refuses_other_images():
@@ -162,4 +247,10 @@ def test_a_subset_by_a_mask_or_by_places():
     for wrong in (torch.tensor([0.5]), torch.ones(3, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.int64)):
         with pytest.raises(InputError, match="^indices of shape .*: expected places as whole numbers, or a mask of 5$"):
             images.subset(wrong)
+    for wrong in ("ab", None, [[1], [2, 3]]):
+        with pytest.raises(InputError, match="^indices = .*: expected places as whole numbers, or a mask of 5$"):
+            images.subset(wrong)
+    assert images.subset([-1]).labels.tolist() == [4]
+    with pytest.raises(InputError, match=r"^indices -6\.\.5: expected 0\.\.4, the places of images$"):
+        images.subset([5, -6])
     assert images.normalise(images.images).shape == (5, 1, 2, 2)  # mean and std given as lists

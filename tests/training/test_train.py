@@ -17,7 +17,7 @@ from csqcfs.data import epoch_generator
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
 from csqcfs.engine.checkpoint import load_metadata, load_state, save_state
-from csqcfs.engine.errors import Busy, InputError
+from csqcfs.engine.errors import Busy, InputError, shown
 from csqcfs.engine.files import lock
 from csqcfs.training import epoch as one_epoch
 from csqcfs.training import evaluation, inputs, precision, resume, train
@@ -273,7 +273,10 @@ FOUR = TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64))
         (DataLoader(FOUR, sampler=WeightedRandomSampler([1.0] * 4, 4)), "^a DataLoader with a WeightedRandomSampler"),
         (DataLoader(FOUR, sampler=RandomSampler(FOUR, replacement=True)), "^a DataLoader with a RandomSampler"),
         (DataLoader(FOUR, batch_sampler=BatchSampler(range(2), 2, False)), "^a DataLoader with a range"),
-        ((np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)), "NumPy arrays: expected tensors"),
+        (
+            (np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)),
+            "^images of type ndarray and labels of type ndarray: expected two tensors",
+        ),
         (3, "^images of type int"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(3).long()), r"labels of shape \[3\]: expected"),
         ((torch.zeros(4, 3, 8, 8), torch.zeros(4, 2).long()), r"labels of shape \[4, 2\]: expected"),
@@ -390,7 +393,7 @@ def test_epochs_draw_different_dropout_masks():
     dropout = next(m for m in model.modules() if isinstance(m, nn.Dropout))
     dropout.register_forward_hook(lambda module, args, out: masks.append(module.training and torch.rand(3)))
     fit(model, image_set(16), epochs=2, **QUIET)
-    first, second = (mask for mask in masks if isinstance(mask, torch.Tensor))
+    _, first, second = (mask for mask in masks if isinstance(mask, torch.Tensor))  # the first is of a trial
     assert not torch.equal(first, second)
 
 
@@ -641,15 +644,56 @@ def test_progress_bar_counts_every_step(capsys):
         ("levels", ()),
         ("levels", (0, 1)),
         ("levels", (1, 2.0)),
+        ("levels", [True]),
+        ("levels", {1, 2}),
+        ("levels", "12"),
+        ("schedule", ["cosine"]),
+        ("lr", True),
+        pytest.param("lr", 10**400, id="lr-too-large"),
+        ("recipe", {"epochs": 3}),
+        ("deadline", "noon"),
+        ("go_on", 3),
         ("schedule", "step"),
         ("precision", "float16"),
         ("augment", "crop"),
     ],
 )
 def test_settings_out_of_range_are_named(name, value):
-    with pytest.raises(InputError, match=re.escape(f"{name} = {value!r}: expected ")) as caught:
+    with pytest.raises(InputError, match=re.escape(f"{name} = {shown(value)}: expected ")) as caught:
         fit(network(), image_set(), **{"epochs": 1, **QUIET, name: value})
     assert "\n" not in str(caught.value)
+
+
+def test_a_batch_may_be_larger_than_any_memory():
+    one, two = network(), network()
+    fit(one, image_set(), epochs=1, **QUIET | {"batch_size": 10**30})
+    fit(two, image_set(), epochs=1, **QUIET | {"batch_size": 70})
+    assert_same_weights(one, two)
+
+
+def test_a_checkpoint_has_a_path():
+    with pytest.raises(InputError, match="^path '3': .*; name another$"):
+        fit(network(), image_set(), epochs=1, checkpoint=3, **QUIET)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "levels", "lr", "schedule", "precision", "augment"])
+def test_an_array_in_place_of_a_setting_is_one_line(name):
+    with pytest.raises(InputError, match=f"^{name} = a ndarray of shape ") as caught:
+        Recipe(**{name: np.array([["cosine", "fast"]] * 2)})
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_and_any_sequence_are_settings(tmp_path):
+    plain = Recipe(epochs=1, batch_size=16, seed=3, lr=0.5, levels=(1, 2), augment=SMALL)
+    augment = Augment(crop=np.int8(1), flip=np.True_, autoaugment=np.False_, cutout=np.int64(2))
+    numbers = {"epochs": np.int64(1), "batch_size": np.int32(16), "seed": np.uint8(3), "lr": np.float32(0.5)}
+    for levels in ([1, 2], range(1, 3), np.array([1, 2]), torch.tensor([1, 2]), [np.int64(1), 2]):
+        assert Recipe(**numbers, levels=levels, augment=augment) == plain
+    given, known = network(), network()
+    path = tmp_path / "run"  # which holds the settings as JSON
+    fit(given, image_set(), **numbers, levels=[1, np.int64(2)], augment=augment, checkpoint=path, progress=False)
+    fit(known, image_set(), recipe=plain, checkpoint=path, progress=False)
+    assert_same_weights(given, known)
 
 
 def test_image_sets_that_do_not_fit_are_refused():
@@ -898,7 +942,7 @@ def turns(levels: tuple[int, ...] | None, own: int = 3):
     site = next(iter(quantize.sites(model).values()))
     site.register_forward_pre_hook(lambda module, _: seen.append(module.L) if module.training else None)
     fit(model, image_set(60), epochs=2, levels=levels, **QUIET | {"batch_size": 20})
-    return seen, model
+    return seen[1:], model  # the first is of a trial
 
 
 def test_levels_take_turns_and_the_own_one_is_back():

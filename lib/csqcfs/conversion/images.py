@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from ..data.images import ImageSet
-from ..engine.errors import InputError
+from ..engine.dense import require_dense
+from ..engine.errors import InputError, kind, reason, shortage
 
 IMAGES = 512  # taken from an image set or a DataLoader
 
@@ -34,8 +36,10 @@ def _several(images: Any, number: int) -> tuple[Tensor, ...]:
         InputError: others.
     """
     if isinstance(images, tuple) and len(images) == number and all(isinstance(x, Tensor) for x in images):
+        for place, x in enumerate(images):
+            require_dense(x, f"input {place}")
         return images
-    raise InputError(f"images of type {type(images).__name__}: expected the {number} inputs as a tuple of tensors")
+    raise InputError(f"images of {kind(images)}: expected the {number} inputs as a tuple of tensors")
 
 
 def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
@@ -50,20 +54,51 @@ def _images(images: Tensor | ImageSet | Iterable) -> Tensor:
     elif _labelled(images):
         images = images[0]
     elif not isinstance(images, Tensor):
-        taken, count = [], 0
-        for batch in images if isinstance(images, Iterable) else ():
-            taken.append(batch[0] if isinstance(batch, (tuple, list)) else batch)
-            if not isinstance(taken[-1], Tensor) or (count := count + len(taken[-1])) >= IMAGES:
-                break
-        if not taken or not all(isinstance(batch, Tensor) for batch in taken):
-            raise InputError(
-                f"images of type {type(images).__name__}: expected normalised images as one tensor, an ImageSet or a "
-                "DataLoader of batches"
-            )
-        images = torch.cat(taken)[:IMAGES]
+        images = _first(images)
+    require_dense(images, "images")
     if not images.dim() or not len(images):
         raise InputError(f"images of shape {list(images.shape)}: expected normalised images, at least one")
     return images
+
+
+def _first(batches: Any) -> Tensor:
+    """The first images of a DataLoader, or of another source of batches of one size.
+
+    Raises:
+        InputError: another kind of source or batch, or images of several sizes.
+    """
+    expected = "expected normalised images as one tensor, an ImageSet or a DataLoader of batches"
+    if isinstance(batches, (str, Mapping, np.ndarray)) or not isinstance(batches, Iterable):
+        raise InputError(f"images of {kind(batches)}: {expected}")
+    taken: list[Tensor] = []
+    for batch in _read(batches):
+        x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+        if not isinstance(x, Tensor):
+            raise InputError(f"a batch of {kind(x)} in images of {kind(batches)}: {expected}, with labels or without")
+        require_dense(x, "a batch")
+        taken.append(x)
+        if not x.dim() or x.shape[1:] != taken[0].shape[1:]:
+            raise InputError(
+                f"batches of shape {list(taken[0].shape)} and {list(x.shape)}: expected images of one size; resize them"
+            )
+        if sum(map(len, taken)) >= IMAGES:
+            break
+    if not taken:
+        raise InputError(f"images of {kind(batches)} without any batch: {expected}")
+    return torch.cat([x.to(taken[0].device) for x in taken])[:IMAGES]
+
+
+def _read(batches: Iterable) -> Iterator[Any]:
+    """``batches``, or one line where a DataLoader cannot stack its samples."""
+    try:
+        yield from batches
+    except (RuntimeError, TypeError) as error:
+        if shortage(error):
+            raise
+        raise InputError(
+            f"images of {kind(batches)} give no batch ({reason(error)}): expected tensors of one size, which can be "
+            "stacked; convert and resize them in the Dataset"
+        ) from error
 
 
 def _labelled(images: Any) -> bool:

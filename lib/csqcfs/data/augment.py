@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..engine.errors import InputError
+from ..engine.errors import InputError, integer, shown
 
 # The policy found on CIFAR-10: 25 pairs of operations with (name, probability, magnitude bin).
 POLICY: tuple[tuple[tuple[str, float, int | None], tuple[str, float, int | None]], ...] = (
@@ -194,8 +195,15 @@ class Augment:
     def __post_init__(self):
         for name in ("crop", "cutout"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise InputError(f"{name} = {value!r}: expected a whole number of pixels; 0 turns it off")
+            number = 0 if value is False else integer(value)
+            if number is None or number < 0:
+                raise InputError(f"{name} = {shown(value)}: expected a whole number of pixels; 0 turns it off")
+            object.__setattr__(self, name, number)  # it is frozen, and checkpoints hold Python's own numbers
+        for name in ("flip", "autoaugment"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)) and integer(value) is None:
+                raise InputError(f"{name} = {shown(value)}: expected True or False")
+            object.__setattr__(self, name, bool(value))
 
     @classmethod
     def fitting(cls, shape: Sequence[int]) -> Augment:

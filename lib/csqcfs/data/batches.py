@@ -86,7 +86,7 @@ def train_batches(
     Raises:
         InputError: ``batch_size`` below 1, no images, a negative ``seed``, or as `Augment` raises.
     """
-    steps = steps_per_epoch(len(images), batch_size)
+    steps, batch_size = steps_per_epoch(len(images), batch_size), min(batch_size, len(images))  # as in `batches`
     generator = epoch_generator(seed, epoch)
     order = torch.randperm(len(images), generator=generator)[: steps * batch_size]
     beside = torch.cuda.Stream(device) if torch.device(device or "cpu").type == "cuda" else None

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..engine.errors import InputError
-from .pixels import pixels
-
-LARGEST_LABEL = 99_999  # more classes than any data set has: another number got in place of the label
+from ..engine.dense import require_dense
+from ..engine.errors import InputError, shown
+from .reading import collected, names
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -47,8 +45,8 @@ def constants(mean: Sequence[float] | None, std: Sequence[float] | None) -> Cons
         raise InputError("mean and std belong together: expected both or neither; give the other one too")
     try:
         return tuple(map(float, mean)), tuple(map(float, std))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"mean = {mean!r} and std = {std!r}: expected a number for each channel") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"mean = {shown(mean)} and std = {shown(std)}: expected a number for each channel") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +72,14 @@ class ImageSet:
     origin: str = ""
 
     def __post_init__(self):
-        for name in ("classes", "mean", "std"):  # lists cannot be kept for later batches
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        mean, std = constants(self.mean, self.std)
+        for name, value in (("classes", names(self.classes)), ("mean", mean), ("std", std)):
+            object.__setattr__(self, name, value)  # lists cannot be kept for later batches
         images, labels = self.images, self.labels
+        for name, tensor in (("images", images), ("labels", labels)):
+            if not isinstance(tensor, Tensor):
+                raise InputError(f"{name} of type {type(tensor).__name__}: expected a tensor; use torch.as_tensor")
+            require_dense(tensor, name)
         if images.dim() != 4 or images.dtype != torch.uint8:
             raise InputError(
                 f"images of shape {list(images.shape)} and type {images.dtype}: expected uint8 "
@@ -90,7 +93,7 @@ class ImageSet:
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
             raise InputError(
                 f"labels {int(labels.min())}..{int(labels.max())}: expected "
-                f"0..{len(self.classes) - 1} for {len(self.classes)} classes; name every class"
+                f"0..{len(self.classes) - 1} for {len(self.classes)} classes; count labels from 0, and name every class"
             )
         means, stds = all(0 <= m <= 1 for m in self.mean), all(0 < s < math.inf for s in self.std)
         if not len(self.mean) == len(self.std) == images.shape[1] or not means or not stds:
@@ -106,9 +109,14 @@ class ImageSet:
         """The images at ``indices``, in that order, or those where a mask is true, with the same normalisation.
 
         Raises:
-            InputError: neither whole numbers nor a mask of as many places as there are images.
+            InputError: neither whole numbers of images that exist nor a mask of as many places as there are images.
         """
-        indices = torch.as_tensor(indices, device=self.images.device)
+        try:
+            indices = torch.as_tensor(indices, device=self.images.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"indices = {shown(indices)}: expected places as whole numbers, or a mask of {len(self)}"
+            ) from error
         if indices.dtype == torch.bool and indices.shape == self.labels.shape:
             indices = indices.nonzero().flatten()
         if indices.numel() and (indices.dtype == torch.bool or indices.is_floating_point() or indices.dim() != 1):
@@ -117,6 +125,10 @@ class ImageSet:
                 f"or a mask of {len(self)}"
             )
         indices = indices.long()
+        if indices.numel() and not -len(self) <= int(indices.min()) <= int(indices.max()) < len(self):
+            raise InputError(
+                f"indices {int(indices.min())}..{int(indices.max())}: expected 0..{len(self) - 1}, the places of images"
+            )
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def to(self, device: torch.device | str) -> ImageSet:
@@ -158,66 +170,13 @@ class ImageSet:
                 of the training set, ``mean=train.mean, std=train.std``.
 
         Raises:
-            InputError: no images, images of several sizes or of more than 8 bits, odd labels, or one of ``mean``
-                and ``std`` alone.
+            InputError: no Dataset of pairs, no images, images of several sizes or of more than 8 bits, odd labels or
+                classes, or one of ``mean`` and ``std`` alone.
         """
         given = None if mean is None and std is None else constants(mean, std)
-        images, labels = [], []
-        for index in range(len(dataset)):
-            image, label = dataset[index]
-            images.append(_as_uint8(image, index))
-            if images[-1].shape != images[0].shape:
-                raise InputError(
-                    f"image {index} has shape {list(images[-1].shape)}, expected "
-                    f"{list(images[0].shape)} as image 0 has; resize the images to one size"
-                )
-            try:
-                labels.append(operator.index(label))
-            except TypeError:
-                raise InputError(
-                    f"label {label!r} of image {index}: expected a whole number from 0; number the classes"
-                ) from None
-        if not images:
-            raise InputError("a data set without images: expected at least one (image, label) pair")
-        if max(labels) > LARGEST_LABEL:
-            raise InputError(
-                f"label {max(labels)} of image {labels.index(max(labels))}: expected the number of a class, from 0 to "
-                f"at most {LARGEST_LABEL}; number the classes one by one"
-            )
+        images, labels = collected(dataset)
         if classes is None:
-            classes = getattr(dataset, "classes", None) or [str(k) for k in range(max(labels) + 1)]
-        stacked = torch.stack(images)
-        return cls(stacked, torch.tensor(labels), tuple(classes), *(given or channel_statistics(stacked)))
-
-
-def _as_uint8(image, index: int) -> Tensor:
-    """One image of a Dataset as uint8 [C, H, W]."""
-    if not isinstance(image, Tensor):
-        if not hasattr(image, "convert"):
-            raise InputError(
-                f"image {index} is a {type(image).__name__}: expected a tensor [C, H, W] or a "
-                "PIL image; convert it in the data set's transform"
-            )
-        return torch.from_numpy(pixels(image, f"image {index}").copy())
-    if image.dim() != 3 or not (image.dtype == torch.uint8 or image.is_floating_point()):
-        raise InputError(
-            f"image {index} has shape {list(image.shape)} and type {image.dtype}: expected "
-            "[C, H, W] of uint8 or of floats in [0, 1]"
-        )
-    if image.dtype == torch.uint8:
-        return image.cpu()
-    image = image.detach().cpu()
-    if not bool(((image >= 0) & (image <= 1)).all()):
-        raise InputError(
-            f"image {index} has values {float(image.min()):g}..{float(image.max()):g}: expected "
-            "floats in [0, 1]; remove normalisation from the data set's transform"
-        )
-    levels = image.double().mul(255).round()
-    back = levels.div(255).to(image.dtype)
-    if not torch.allclose(back, image, rtol=2 * torch.finfo(image.dtype).eps, atol=0):
-        odd = float(image[back != image][0])
-        raise InputError(
-            f"image {index} has the value {odd:g}, which is none of the 256 levels k / 255 of 8-bit images: round "
-            "on purpose by torchvision's v2.ToDtype(torch.uint8, scale=True) in the data set's transform"
-        )
-    return levels.to(torch.uint8)
+            classes = getattr(dataset, "classes", None)
+        known = () if classes is None else names(classes)
+        numbers = tuple(str(k) for k in range(int(labels.max()) + 1))
+        return cls(images, labels, known or numbers, *(given or channel_statistics(images)))

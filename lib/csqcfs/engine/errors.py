@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 
 SHOWN = 60  # characters of a value in a message
 
@@ -60,6 +60,19 @@ def reason(error: Exception) -> str:
 def integer(value: object) -> int | None:
     """A whole number, also one of NumPy's, as Python's own; None for anything else, bool included."""
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+
+
+def real(value: object) -> float | None:
+    """A real number, also one of NumPy's, as a float; None for anything else, bool and what no float holds included."""
+    try:
+        return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
+def kind(value: object) -> str:
+    """What ``value`` is; a class where one of its objects belongs is told from these."""
+    return f"the class {value.__name__} itself" if isinstance(value, type) else f"type {type(value).__name__}"
 
 
 def shown(value: object) -> str:

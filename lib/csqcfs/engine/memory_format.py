@@ -17,7 +17,8 @@ And ``h.view(len(h), -1)``, the oldest way to flatten, has no view of channels_l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -59,9 +60,16 @@ def training_format(model: nn.Module, x: Tensor) -> torch.memory_format:
     Raises:
         InputError: the network itself makes channels_last tensors in front of a convolution that is hit.
     """
+    with undone(model):
+        return _training_format(model, x)
+
+
+@contextlib.contextmanager
+def undone(model: nn.Module) -> Iterator[None]:
+    """An error leaves the weights of ``model`` laid out as they were."""
     before = [(tensor, tensor.data) for tensor in _maps(model)]
     try:
-        return _training_format(model, x)
+        yield
     except BaseException:
         for tensor, data in before:
             tensor.data = data

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from .errors import InputError, reason, shown
+from .errors import InputError, kind, reason, shown
 
 
 def require_network(model: Any) -> None:
     """Raise InputError unless ``model`` is an nn.Module."""
     if not isinstance(model, nn.Module):
-        kind = f"the class {model.__name__} itself" if isinstance(model, type) else f"type {type(model).__name__}"
-        raise InputError(f"network of {kind}: expected an nn.Module; make one, and load weights into it, first")
+        raise InputError(f"network of {kind(model)}: expected an nn.Module; make one, and load weights into it, first")
 
 
 @contextlib.contextmanager
@@ -30,6 +30,32 @@ def modes_kept(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextlib.contextmanager
+def values_kept(model: nn.Module) -> Iterator[None]:
+    """Every parameter and buffer leaves as it came, in value and gradient, whatever a run within does to them."""
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    tensors = [
+        (home, name, tensor, tensor.detach().clone())
+        for module in model.modules()
+        for home in (module._parameters, module._buffers)
+        for name, tensor in home.items()
+        if tensor is not None and not is_lazy(tensor)  # those have no value yet
+    ]
+    for parameter, _ in gradients:
+        parameter.grad = None  # else a backward within adds to it
+    try:
+        yield
+    finally:
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        for home, name, tensor, value in tensors:
+            home[name] = tensor
+            if tensor.shape != value.shape:
+                tensor.data = value
+            elif not torch.equal(tensor, value):
+                tensor.data.copy_(value)
 
 
 GLOBAL = threading.RLock()  # for what changes a setting of the whole process: one thread at a time

@@ -28,13 +28,13 @@ def of_user(path: Path | str) -> Path:
     """A path from outside, with ~ expanded; whether something lies there is another question.
 
     Raises:
-        InputError: no path at all: an unknown user, links in a circle, a name too long or with odd characters.
+        InputError: no path: an unknown user, links in a circle, a name too long or with odd characters, no text.
     """
     try:
         expanded = Path(path).expanduser()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             expanded.stat()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         shown = str(path) if len(str(path)) < 160 else f"{str(path)[:150]} ..."
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise InputError(f"path {shown!r}: {reason}; name another") from error

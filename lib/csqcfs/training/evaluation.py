@@ -14,7 +14,7 @@ from ..engine.errors import InputError
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, full_float32, modes_kept, require_network
 from ..methods.base import check_steps
-from .inputs import check_width, one_tensor, taking
+from .trial import check_width, one_tensor, taking
 
 
 def evaluate(model: nn.Module, images: ImageSet, batch_size: int = 500) -> float:
@@ -42,7 +42,7 @@ def evaluate_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int 
 
 def correct(model: nn.Module, images: ImageSet, batch_size: int = 500) -> Tensor:
     """Which images `evaluate` counts as right, bool [N] in the order of ``images``; it raises the same."""
-    return _correct(model, images, batch_size, lambda x: one_tensor(model, model(x))[None])[0]
+    return _correct(model, images, batch_size, lambda x: one_tensor(type(model).__name__, model(x))[None])[0]
 
 
 def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int = 50) -> Tensor:
@@ -56,7 +56,7 @@ def correct_snn(snn: nn.Module, images: ImageSet, T: int = 32, batch_size: int =
             f"{type(snn).__name__} does not take images and T: expected an SNN; evaluate is for a network, and convert "
             "makes an SNN of it"
         ) from error
-    return _correct(snn, images, batch_size, lambda x: one_tensor(snn, snn(x, T)))
+    return _correct(snn, images, batch_size, lambda x: one_tensor(type(snn).__name__, snn(x, T)))
 
 
 def _percent(right: Tensor) -> list[float]:
@@ -80,14 +80,14 @@ def _correct(model: nn.Module, images: ImageSet, batch_size: int, scores: Callab
         found: list[Tensor] = []
         scores = laid_out(scores)
         for x, y in batches:
-            with taking(model, images):
+            with taking(type(model).__name__, images):
                 given = scores(as_model(model, x))
             if given.dim() != 3 or given.shape[1] != len(y):
                 raise InputError(
                     f"{type(model).__name__} gives scores of shape {list(given.shape[1:])} for {len(y)} images: "
                     "expected [N, classes]; a network is for evaluate, and its SNN for evaluate_snn"
                 )
-            check_width(model, given[0], images)
+            check_width(type(model).__name__, given[0], images)
             if not bool(given.isfinite().all()):
                 first = sum(part.shape[1] for part in found) + int(
                     given.isfinite().all(2).all(0).logical_not().nonzero()[0]

@@ -6,11 +6,11 @@ They are written here once, for `fit` and for the trainings of the experiments. 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import InputError
+from ..engine.errors import InputError, integer, real, shown
 
 if TYPE_CHECKING:
     from ..data.augment import Augment
@@ -82,9 +82,10 @@ class Recipe(Settings):
 
     def __post_init__(self):
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} = {value!r}: expected a whole number of {least} or more")
+            number = integer(value := getattr(self, name))
+            if number is None or number < least:
+                raise InputError(f"{name} = {shown(value)}: expected a whole number of {least} or more")
+            object.__setattr__(self, name, number)  # it is frozen, and checkpoints hold Python's own numbers
         ranges: dict[str, tuple[Callable[[float], bool], str]] = {
             "lr": (lambda v: 0 < v < math.inf, "a finite number above 0, such as 0.1"),
             "momentum": (lambda v: 0 <= v < 1, "a number from 0 to below 1, such as 0.9"),
@@ -94,22 +95,35 @@ class Recipe(Settings):
         if self.threshold_decay is not None:
             ranges["threshold_decay"] = ranges["weight_decay"]
         for name, (allowed, expected) in ranges.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not allowed(value):
-                raise InputError(f"{name} = {value!r}: expected {expected}")
-        levels = self.levels
-        if levels is not None and not (
-            isinstance(levels, tuple) and levels and all(type(L) is int and L >= 1 for L in levels)
-        ):
-            raise InputError(f"levels = {levels!r}: expected quantization steps such as (1, 2, 4), or None")
+            rate = real(value := getattr(self, name))
+            if rate is None or not allowed(rate):
+                raise InputError(f"{name} = {shown(value)}: expected {expected}")
+            object.__setattr__(self, name, rate)
+        if self.levels is not None:
+            object.__setattr__(self, "levels", _levels(self.levels))
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(choices)}")
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
+                raise InputError(f"{name} = {shown(value)}: expected one of {', '.join(choices)}")
         if not (self.augment is None or isinstance(self.augment, type(augmentation()))):
-            raise InputError(f"augment = {self.augment!r}: expected an Augment, or None for no augmentation")
+            raise InputError(f"augment = {shown(self.augment)}: expected an Augment, or None for no augmentation")
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """Learning rate of one step: that of its middle, or of its epoch's begin for a long cosine."""
         by_epoch = self.schedule == "cosine" and self.epochs >= SHORT
         done = epoch if by_epoch else epoch + (step + 0.5) / steps
         return learning_rate(self.schedule, self.lr, done / self.epochs)
+
+
+def _levels(given: Any) -> tuple[int, ...]:
+    """Quantization steps of any sequence, also of an array or a tensor, as a tuple.
+
+    Raises:
+        InputError: no sequence of whole numbers, or an empty one.
+    """
+    listed = given.tolist() if hasattr(given, "tolist") else given
+    levels = tuple(map(integer, listed)) if isinstance(listed, Sequence) else ()
+    found = tuple(L for L in levels if L is not None and L >= 1)
+    if not found or len(found) < len(levels):
+        raise InputError(f"levels = {shown(given)}: expected quantization steps such as (1, 2, 4), or None")
+    return found

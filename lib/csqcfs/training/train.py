@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,19 @@ from .. import data
 from ..conversion.quantize import sites
 from ..data.augment import Augment
 from ..data.images import ImageSet
-from ..engine.errors import InputError, unknown
+from ..engine.errors import InputError, shown, unknown
 from ..engine.files import lock
 from ..engine.kernels import check_cache
-from ..engine.memory_format import training_format
+from ..engine.memory_format import training_format, undone
 from ..engine.modules import as_model, device_of, modes_kept, require_network, usable
 from ..engine.paths import of_user
 from . import resume
 from .epoch import TrainingDiverged, in_turns, seed_dropout, train_epoch
 from .evaluation import evaluate
-from .inputs import check_outputs, check_single, image_set, require_gradients
+from .inputs import image_set
 from .precision import compiled, in_use, worth_compiling
 from .recipe import Recipe
+from .trial import check_outputs, check_single, check_training, require_gradients
 
 __all__ = ["OutOfTime", "TrainingDiverged", "fit"]
 
@@ -96,6 +98,12 @@ def fit(
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings.keys() - set(known):
         raise unknown("setting", name, known)
+    if not isinstance(recipe, Recipe | None):
+        raise InputError(f"recipe = {shown(recipe)}: expected a csqcfs.training.recipe.Recipe; or pass epochs=10, ...")
+    if not isinstance(deadline, Real | None):
+        raise InputError(f"deadline = {shown(deadline)}: expected a number, such as time.monotonic() + 3600")
+    if go_on is not None and not callable(go_on):
+        raise InputError(f"go_on = {shown(go_on)}: expected a function that is asked before each epoch")
     require_network(model)
     images = image_set(train_set, mean, std)
     if recipe is None:
@@ -120,15 +128,18 @@ def fit(
         raise InputError(f"levels = {recipe.levels}: {type(model).__name__} has no L, see quantize_activations")
     check_cache()  # for the optimizer
     like = as_model(model, images.normalise(images.images[:2]))
-    memory_format = training_format(model, like)
+    here = device_of(model)
+    computed = in_use(recipe.precision, here)
+    with undone(model):
+        memory_format = training_format(model, like)
+        check_training(model, images, recipe.batch_size, computed["precision"], memory_format)
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(_groups(model, trainable, recipe), recipe.lr, recipe.momentum, foreach=True)
 
-    epochs, steps, here = recipe.epochs, data.steps_per_epoch(len(images), recipe.batch_size), device_of(model)
+    epochs, steps = recipe.epochs, data.steps_per_epoch(len(images), recipe.batch_size)
     history: list[dict[str, Any]] = []
     if here.type == "cuda":
         images = images.to(here)
-    computed = in_use(recipe.precision, here)
     identity = {} if checkpoint is None else resume.identity(model, images, val_set, recipe)
     done = checkpoint is None or resume.epochs_in(checkpoint, identity) >= epochs  # then it is only read
     with (

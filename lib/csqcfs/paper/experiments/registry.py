@@ -191,7 +191,7 @@ ARTEFACTS = (
         "softplus",
         BEYOND,
         "What Softplus costs",
-        "Does Softplus cost CS-QCFS its first steps: by decay, a damped step, the level or the spread of its thresholds?",
+        "Does Softplus cost CS-QCFS its first steps: by decay, a damped step, level or spread of its thresholds?",
         beyond.softplus,
     ),
     Artefact(
