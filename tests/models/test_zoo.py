@@ -281,6 +281,15 @@ def test_well_formed_but_wrong_headers(told, tmp_path, key, value):
     assert "\n" not in str(caught.value) and str(path) in str(caught.value) and len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("bound", [0, -1.0, float("nan"), "six", None])
+def test_a_bound_that_no_clipped_relu_has_is_refused(tmp_path, bound):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6(), nn.Conv2d(4, 2, 3))
+    path = csqcfs.save(quantize.quantize_activations(net, 4, 1.0, X), tmp_path / "net.safetensors")
+    rewritten(path, path, lambda tensors, header: header["sites"]["1"].update(bound=bound))
+    with pytest.raises(InputError, match="has sites = .* in its header: expected a file of csqcfs.save"):
+        csqcfs.load(path, network=net, example=X)
+
+
 @pytest.mark.parametrize("key", ["kind", "built", "sites", "classes", "mean", "std", "info"])
 def test_a_header_with_a_gap(saved, tmp_path, key):
     path = rewritten(saved, tmp_path / "net.safetensors", lambda tensors, header: header.pop(key))

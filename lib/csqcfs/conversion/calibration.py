@@ -10,6 +10,8 @@ trained knows better: each site places its threshold by a rule on the pre-activa
 | "max"           | the largest z: nothing is clipped                                                          |
 | "balance"       | theta += 2 mean(ReLU(z - theta)) from 0, once for each of 32 parts of the images           |
 
+A clipped ReLU gives min(ReLU(z), bound), so that z counts as the bound above it, and no threshold is larger.
+
 "least squares" knows L and is the one to begin with; the others come from conversion without quantized training. Per
 channel or for the layer: *Since the paper* has plain SNNs of both, without training; stage 1 trains one for each layer.
 """
@@ -85,6 +87,7 @@ def calibrate(
             )
         placed.add(site)
         z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z  # squares and quantiles of them overflow
+        z = z.clamp_max(site.bound)
         layer = z.flatten() if whole else _sample(z.flatten(), SAMPLE, generator)
         try:
             theta = place(layer, site.L)
@@ -96,6 +99,7 @@ def calibrate(
             active = rows.amax(0) > 0  # any threshold would do for a channel that nothing activates
             theta = theta.expand(rows.shape[1]).clone()
             theta[active] = place(rows[:, active], site.L)
+        theta = theta.clamp_max(site.bound)  # "balance" may step over it
         site.raw.copy_(site.to_raw(theta).expand_as(site.raw))
 
     handles = [

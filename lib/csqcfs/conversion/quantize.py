@@ -109,6 +109,7 @@ def quantize_activations(
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
             with device_of(graph):  # not the default one
                 new[node] = QCFS(L, theta, window=window, channels=_channels(node))
+            new[node].bound = bounds[node]
         elif node in images and layers.is_max_pool(node, graph):
             new[node] = layers.average_pool(node, graph)
     names = layers.names_for([n for n in new if n in bounds], graph, "act")
@@ -186,6 +187,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
             raise InputError(f"{name} has {old.channels} thresholds: {activation} holds one for the whole layer")
         else:
             new = kind(old.L, theta, window=old.window, channels=old.channels)  # type: ignore[call-arg]
+        new.bound = old.bound
         new.raw.requires_grad_(old.raw.requires_grad)
         new = new.to(theta).train(old.training)
         for place, module in list(model.named_modules(remove_duplicate=False)):

@@ -139,10 +139,14 @@ def folded(graph: fx.GraphModule) -> fx.GraphModule:
     return graph
 
 
+def forward_hooks(module: nn.Module) -> list:
+    """Hooks that may change what ``module`` takes or gives, those of pruning among them."""
+    return [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+
+
 def refuse_hooks(name: str, module: nn.Module, fate: str) -> None:
     """Raise InputError if hooks stand on a module that will be gone."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    if any(getattr(module, kind) for kind in hooks):
+    if forward_hooks(module) or module._backward_hooks or module._backward_pre_hooks:
         raise InputError(
             f"{name} ({type(module).__name__}) has a hook and is {fate}, so that the hook would be lost: expected none "
             "there; remove the hook first"

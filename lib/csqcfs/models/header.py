@@ -33,10 +33,12 @@ def check(header: dict[str, Any], path: Path) -> None:
     def site(value: Any) -> bool:
         return (
             isinstance(value, dict)
-            and sorted(value) == ["L", "activation", "channels", "window"]
+            and sorted({*value} - {"bound"}) == ["L", "activation", "channels", "window"]
             and value["activation"] in quantize.ACTIVATIONS
             and value["window"] in WINDOWS
             and all(type(n) is int and n > 0 for n in (value["L"], value["channels"] or 1))
+            and numbers([value.get("bound", 1.0)])
+            and value.get("bound", 1.0) > 0
         )
 
     def texts(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ def site_of(site: ThresholdActivation) -> dict[str, Any]:
     kind = next((name for name, kind in quantize.ACTIVATIONS.items() if type(site) is kind), None)
     if kind is None:
         raise InputError(f"a {type(site).__name__}: expected one of {', '.join(quantize.ACTIVATIONS)}; switch to one")
-    return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels}
+    own = {} if math.isinf(site.bound) else {"bound": site.bound}
+    return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels, **own}
 
 
 def rebuild(
@@ -115,6 +117,7 @@ def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds
         if site_of(found[name]) != wanted[name]:
             site = wanted[name]
             new = _activation(site["activation"], raw, site["L"], site["window"], next(iter(channels), None))
+            new.bound = site.get("bound", found[name].bound)
             network.set_submodule(name, new.to(found[name].raw.device))
 
 
