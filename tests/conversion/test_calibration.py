@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from csqcfs import QCFS, ImageSet, calibrate, load, quantize_activations, save
+from csqcfs import CSQCFS, QCFS, ImageSet, calibrate, convert, load, quantize_activations, save
 from csqcfs.conversion import calibration, quantize
 from csqcfs.conversion import images as some
 from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
@@ -16,6 +16,7 @@ from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrize, prune
 
 
 def error(z: np.ndarray, theta: float, L: int) -> float:
@@ -409,6 +410,51 @@ def test_half_precision_is_calibrated_as_single(dtype, rule):
         assert site.raw.dtype == kind
         found.append(float(site.threshold.detach()))
     assert found[1] == pytest.approx(found[0], rel=0.05) and found[0] > 1023
+
+
+class Shifted(CSQCFS):
+    """An activation of one's own: the thresholds of CS-QCFS, and another function."""
+
+    def forward(self, z):
+        return super().forward(z) - 0.25
+
+
+@pytest.mark.parametrize("by", ["class", "hand"])
+def test_an_activation_with_another_forward_is_refused(by):
+    """It stays whole in the graph, and IF neurons follow that of the library alone."""
+    x, act = torch.randn(8, 6), (Shifted if by == "class" else CSQCFS)(8, 4, 1.0)
+    if by == "hand":
+        act.forward = lambda z: CSQCFS.forward(act, z) - 0.25
+    net = nn.Sequential(nn.Linear(6, 8), act, nn.Linear(8, 3)).eval()
+    graph = quantize.trace(net, x)
+    torch.testing.assert_close(graph(x), net(x))  # it can be trained as it is
+    for call, fate in (
+        (lambda: convert(net, "graded", example=x), "replaced by neurons"),
+        (lambda: quantize.switch(graph, "cqcfs"), "replaced by CQCFS"),
+        (lambda: calibrate(graph, x), "calibrated as a step function"),
+    ):
+        message = f"^1 .{type(act).__name__}. has a forward of its own and is {fate}: expected that of Threshold"
+        with pytest.raises(InputError, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+class Doubled(nn.Module):
+    def forward(self, raw):
+        return 2 * raw
+
+
+@pytest.mark.parametrize("how", ["parametrized", "pruned"])
+def test_a_raw_threshold_that_is_computed_cannot_be_placed(how):
+    model = quantize_activations(network(), 4, 2.5, images())
+    (name, site), *_ = quantize.sites(model).items()
+    if how == "parametrized":
+        parametrize.register_parametrization(site, "raw", Doubled())
+    else:
+        prune.identity(site, "raw")
+    with pytest.raises(InputError, match=f"^raw of {name} is computed from other tensors.*remove the") as caught:
+        calibrate(model, images())
+    assert "\n" not in str(caught.value)
 
 
 class Clipped(nn.Module):

@@ -395,6 +395,48 @@ def test_settings_that_nir_has_no_word_for_are_refused(nir, middle, size, words)
         csqcfs.export.to_nir(snn, (3, size, size))
 
 
+@pytest.mark.parametrize("layer", ["a", "middle", "b", "head"])
+@pytest.mark.parametrize("hook", ["before", "behind"])
+def test_nir_refuses_a_hook(nir, layer, hook):
+    """A layer is more than its weights where a hook changes what it takes or gives."""
+    torch.manual_seed(0)
+    net, x = Around(nn.AvgPool2d(2)).eval(), torch.randn(4, 3, 8, 8)
+    if hook == "before":
+        getattr(net, layer).register_forward_pre_hook(lambda module, args: (2 * args[0],))
+    else:
+        getattr(net, layer).register_forward_hook(lambda module, args, out: 2 * out)
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, x))
+    with pytest.raises(InputError, match=f"at {layer} has a hook, which has no counterpart in NIR") as caught:
+        csqcfs.export.to_nir(snn, (3, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["neurons", "graph", "snn"])
+def test_a_hook_on_what_another_tool_replaces_is_refused(part):
+    pytest.importorskip("spikingjelly")
+    pytest.importorskip("nir")
+    snn, _ = spiking("layers")
+    site = next(iter(snn.thresholds))
+    module = {"neurons": snn.graph.get_submodule(site), "graph": snn.graph, "snn": snn}[part]
+    module.register_forward_hook(lambda module, args, out: 2 * out)
+    for export in (csqcfs.export.to_spikingjelly, lambda snn: csqcfs.export.to_nir(snn, (9,))):
+        with pytest.raises(InputError, match="has a hook and is written with neurons of (SpikingJelly|NIR), so that"):
+            export(snn)
+
+
+@pytest.mark.parametrize("layer", ["a", "middle", "b", "head"])
+def test_nir_refuses_a_layer_with_another_forward(nir, layer):
+    """torch.fx leaves it whole where its class says that it is of PyTorch, as those of quantization-aware training."""
+    torch.manual_seed(0)
+    net, x = Around(nn.AvgPool2d(2)).eval(), torch.randn(4, 3, 8, 8)
+    kind = type(getattr(net, layer))
+    other = type("Other", (kind,), {"forward": lambda self, x: 2 * kind.forward(self, x), "__module__": "torch.nn.x"})
+    getattr(net, layer).__class__ = other
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, x))
+    with pytest.raises(InputError, match=f"^Other at {layer} has no counterpart in NIR"):
+        csqcfs.export.to_nir(snn, (3, 8, 8))
+
+
 def test_without_nir_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "nir", None)
     with pytest.raises(InputError, match="^nir is not there .*: pip install nir"):

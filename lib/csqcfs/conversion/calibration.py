@@ -28,6 +28,7 @@ from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.copies import duplicate
 from ..engine.errors import InputError, reason
+from ..engine.folding import refuse_forward
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, modes_kept
 from .images import few
@@ -62,16 +63,25 @@ def calibrate(
 
     Raises:
         InputError: no quantized activation; unknown channels; an unknown rule; images that are not such, or that
-            the network does not take; a site that no image activates, or that is called twice, by name.
+            the network does not take; a site that no image activates, that is called twice, or that has a forward or
+            a raw threshold of its own, by name.
     """
     place, whole = _rule(rule)
     found = sites(model)
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
+    for name, site in found.items():
+        refuse_forward(name, site, ThresholdActivation, "calibrated as a step function")
     if per_channel and not all(isinstance(site, CQCFS) for site in found.values()):
         model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
         model = duplicate(model)
+    for name, site in sites(model).items():
+        if "raw" not in site._parameters:
+            raise InputError(
+                f"raw of {name} is computed from other tensors, so that no threshold can be placed: expected a "
+                "parameter; remove the parametrization or pruning first"
+            )
     inputs = few(images, model)
     generator, placed = torch.Generator().manual_seed(0), set()
 

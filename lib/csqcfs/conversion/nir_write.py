@@ -20,9 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.prune import BasePruningMethod
 
 from ..engine.copies import duplicate
 from ..engine.errors import InputError, reason
+from ..engine.folding import RowsLinear, forward_hooks
+from ..engine.modules import does
 from ..engine.simulation import IF, SUMS
 from ..neurons import along_channels
 from .snn import SNN
@@ -30,6 +33,7 @@ from .spiking import note_shapes
 from .tools import STATED, require_nir, require_plain
 
 PASSED = (nn.Identity, nn.Dropout, nn.Dropout2d)
+WEIGHTS = (nn.Conv1d, nn.Conv2d, nn.Linear, RowsLinear, nn.BatchNorm2d)
 
 
 @dataclass
@@ -121,20 +125,25 @@ class _Writer:
             self._connect(source, node)
             return []
         module = self.graph.get_submodule(node.target) if node.op == "call_module" else None
+        if module is not None and any(not isinstance(hook, BasePruningMethod) for hook in forward_hooks(module)):
+            raise InputError(
+                f"{type(module).__name__} at {node.name} has a hook, which has no counterpart in NIR: expected none; "
+                "remove the hook first"
+            )
         if node.target in SUMS and not node.kwargs and all(isinstance(arg, fx.Node) for arg in node.args):
             a, b = node.args
             if self.shapes[a] == self.shapes[b]:
                 terms = self.values[a] + self.values[b]
                 once = Counter(term.source for term in terms)
                 return [replace(t, alone=t.alone and alone and once[t.source] == 1) for t in terms]
-        elif isinstance(module, PASSED):
+        elif does(module, *PASSED):
             return [replace(term, alone=term.alone and alone) for term in self.values[node.all_input_nodes[0]]]
         elif isinstance(module, IF):
             one = torch.ones(self.shapes[node], dtype=module.threshold.dtype).numpy()
             self.nodes[node.name] = self.nir.IF(r=one, v_threshold=one, metadata=dict(STATED))
             self._connect(node.all_input_nodes[0], node, 1 / module.threshold)
             return [Term(node.name, module.threshold, alone)]
-        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
+        elif does(module, *WEIGHTS):
             return self._weights(node)
         elif (kernel := self._pooling(node, module)) is not None:
             return self._pooled(node, *kernel)
@@ -202,7 +211,7 @@ class _Writer:
 
     def _pooling(self, node: fx.Node, module: nn.Module | None) -> tuple | None:
         """Kernel, stride and padding of an average pooling; None for something else."""
-        if isinstance(module, nn.AvgPool2d):
+        if does(module, nn.AvgPool2d):
             pairs = [
                 (v, v) if isinstance(v, int) else tuple(v) for v in (module.kernel_size, module.stride, module.padding)
             ]
@@ -213,7 +222,7 @@ class _Writer:
         mean = node.target in ("mean", torch.mean) and len(self.shapes.get(node.all_input_nodes[0], ())) == 3
         dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         whole = mean and isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]
-        if whole or isinstance(module, nn.AdaptiveAvgPool2d):
+        if whole or does(module, nn.AdaptiveAvgPool2d):
             before = self.shapes[node.all_input_nodes[0]][1:]
             after = self.shapes[node][1:] or (1, 1)
             if all(n % m == 0 for n, m in zip(before, after, strict=True)):
@@ -236,7 +245,7 @@ class _Writer:
         read = node.all_input_nodes[:1]
         shape = self.shapes.get(read[0], ()) if read else ()
         names = ("flatten", "view", "reshape", torch.flatten, torch.reshape)
-        return (isinstance(module, nn.Flatten) or node.target in names) and self.shapes[node] == (math.prod(shape),)
+        return (does(module, nn.Flatten) or node.target in names) and self.shapes[node] == (math.prod(shape),)
 
     def _flattened(self, node: fx.Node) -> list[Term]:
         shape = self.shapes[node.all_input_nodes[0]]

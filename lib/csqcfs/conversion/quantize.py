@@ -20,7 +20,7 @@ from ..engine.batched import copying
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.examples import checked_example
-from ..engine.folding import refuse_hooks
+from ..engine.folding import refuse_forward, refuse_hooks
 from ..engine.modules import device_of, require_network
 from ..engine.simulation import IF
 from .spiking import unfolded
@@ -157,7 +157,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
 
     Raises:
         InputError: unknown activation; no quantized activation; a threshold that is not positive, which
-            no activation starts from and Softplus does not reach; unknown channels; a hook on a site.
+            no activation starts from and Softplus does not reach; unknown channels; a hook on a site, or another
+            forward there.
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -168,6 +169,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
     for name, old in found.items():
         refuse_hooks(name, old, f"replaced by {kind.__name__}")
+        refuse_forward(name, old, ThresholdActivation, f"replaced by {kind.__name__}")
         theta = old.threshold.detach()
         if not bool((theta > 0).all()):
             raise NonpositiveThreshold(
