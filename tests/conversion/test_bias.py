@@ -246,7 +246,17 @@ class Bare(nn.Sequential):
         )
 
 
-@pytest.mark.parametrize("build", [Residual, Pooled, Bare])
+class Tied(nn.Sequential):
+    """Two layers with the same weights and bias, of which calibration makes two biases."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+        self[2].weight, self[2].bias = self[0].weight, self[0].bias
+
+
+@pytest.mark.parametrize("build", [Residual, Pooled, Bare, Tied])
 def test_a_calibrated_snn_comes_back_from_its_file(build, tmp_path):
     model = quantize_activations(seeded(build), L=4, threshold=0.5, example=images(4)).eval()
     snn = calibrate_bias(convert(model), images(), 2)
