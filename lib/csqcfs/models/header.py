@@ -52,11 +52,13 @@ def check(header: dict[str, Any], path: Path) -> None:
         "mean": lambda v: v is None or numbers(v),
         "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
         "info": lambda v: isinstance(v, dict),
+        "buffers": lambda v: isinstance(v, dict) and texts([*v.values()]),
         "wiring": lambda v: v is None or isinstance(v, str),
         "constants": lambda v: v is None or isinstance(v, str),
     }
     for key in ("wiring", "constants"):
         header.setdefault(key, None)  # files that were written before there was one
+    header.setdefault("buffers", {})  # as in most networks
     if header.get("kind") == "snn":
         checks |= {
             "method": lambda v: isinstance(v, str) and v in METHODS,
