@@ -77,7 +77,7 @@ def convert(
         inputs = like(graph, inputs)
         check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
-    fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
+    fronts = {} if inputs is None else {kind_of(inputs): probe.check(neurons, end, inputs, name)}
     snn = SNN(folded(neurons), method, end, fronts, name, allow_nonpositive)
     snn.graph.meta[UNSEEN] = unseen if inputs is None else None
     carry(model, snn)
@@ -182,7 +182,7 @@ class SNN(nn.Module):
         inputs = checked_inputs(self.graph, x)
         check_neurons(self.graph, self.allow_nonpositive)
         self.train(self.training)  # evaluation, whatever a part of it was told
-        kind = _kind(inputs)
+        kind = kind_of(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
             check_unseen(self.graph.meta.get(UNSEEN), few)
@@ -214,7 +214,7 @@ class SNN(nn.Module):
                 raise
 
         watch = None if observer is None else observe
-        simulation = Simulation(self.graph, T, fire, watch, phase, self._fronts[_kind(inputs)])
+        simulation = Simulation(self.graph, T, fire, watch, phase, self._fronts[kind_of(inputs)])
         try:
             return simulation.run(*inputs)
         except (ValueError, RuntimeError) as error:
@@ -252,7 +252,8 @@ class SNN(nn.Module):
         return largest
 
 
-def _kind(inputs: tuple[Tensor, ...]) -> Kind:
+def kind_of(inputs: tuple[Tensor, ...]) -> Kind:
+    """What decides how values carry the batch, see `probe`."""
     return tuple((x.shape[1:], x.dtype) for x in inputs)
 
 
