@@ -26,9 +26,10 @@ def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> f
     graph = sharing(model).eval()
     if example is not None:
         note_shapes(graph, example)
-    calls = [n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), ThresholdActivation)]
-    for node, name in layers.names_for(calls, graph, "act").items():
-        site = graph.get_submodule(node.target)
+    called = {node: layers.module_at(node, graph) for node in graph.graph.nodes}
+    calls = {node: site for node, site in called.items() if isinstance(site, ThresholdActivation)}
+    for node, name in layers.names_for([*calls], graph, "act").items():
+        site = calls[node]
         refuse_hooks(node.target, site, "replaced by neurons")
         refuse_forward(node.target, site, ThresholdActivation, "replaced by neurons")
         was = node.meta.get("was")

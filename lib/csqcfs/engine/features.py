@@ -23,7 +23,8 @@ FIRST_FUNCTIONS = {
     *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
 }
 NAMES = ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "adjoint", "t")
-MOVES = {*NAMES, *(getattr(torch, name) for name in NAMES), getattr}  # h.mT
+MOVES = {*NAMES, *(getattr(torch, name) for name in NAMES)}
+TURNED = {"T", "mT", "H", "mH"}
 
 
 def axes(graph: fx.GraphModule) -> dict[fx.Node, int]:
@@ -51,7 +52,7 @@ def _inherited(node: fx.Node, found: dict[fx.Node, int]) -> Iterator[int]:
         axis, before = found.get(read), read.meta.get("shape", ())
         if axis is None:
             continue
-        if node.target in MOVES:
+        if node.target in MOVES or (node.target is getattr and node.args[1] in TURNED):
             if len(node.all_input_nodes) == 1:  # by fixed numbers
                 yield _moved(node, read, axis)
         elif len(before) == len(after):
