@@ -15,11 +15,12 @@ from torch.utils import _pytree as pytree
 
 from ..engine.copies import duplicate
 from ..engine.errors import InputError
+from ..engine.examples import kind_of
 from ..engine.simulation import IF, dependence
 from ..neurons import along_channels
 from .nir_read import from_nir
 from .nir_write import to_nir
-from .snn import SNN, kind_of
+from .snn import SNN
 from .tools import require_plain
 
 __all__ = ["from_nir", "to_nir", "to_spikingjelly"]
