@@ -84,9 +84,11 @@ class ThresholdActivation(nn.Module):
         raw: the one parameter, lambda; [] for the layer or [C] for its channels.
         threshold: the effective theta, equal to the constructor's argument at the start.
         channels: channels of the layer where known, also for one threshold per layer.
+        bound: of the clipped ReLU that stood here, which `calibrate` goes by; training may move the threshold past it.
     """
 
     positive = False  # for every lambda
+    bound = math.inf
 
     def __init__(self, channels: int | None, threshold: float | Tensor, L: int, window: str, per_channel: bool):
         super().__init__()
@@ -143,7 +145,8 @@ class ThresholdActivation(nn.Module):
             spread = "meta"
         else:
             spread = f"{theta.min():.4g}..{theta.max():.4g}" if self.per_channel else f"{theta:.4g}"
-        return f"L={self.L}, threshold={spread}, channels={self.channels}"
+        bound = "" if math.isinf(self.bound) else f", bound={self.bound:g}"
+        return f"L={self.L}, threshold={spread}, channels={self.channels}{bound}"
 
 
 class QCFS(ThresholdActivation):

@@ -164,6 +164,27 @@ def test_neurons_behind_what_has_no_bias_get_one_of_their_own():
     assert first.numpy() == pytest.approx(added(snn, new)[0], abs=1e-12) and first.abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("change", ["hook", "pre-hook", "forward"])
+def test_a_layer_whose_output_is_changed_keeps_its_bias(change):
+    """What is added to its bias would come out changed, too."""
+    model = quantized()
+    layer = model.get_submodule("b")
+    if change == "hook":
+        layer.register_forward_hook(lambda module, args, out: -3 * out)
+    elif change == "pre-hook":
+        layer.register_forward_pre_hook(lambda module, args: (-3 * args[0],))
+    else:
+        layer.forward = lambda x: -3 * nn.Conv2d.forward(layer, x)
+    layer.bias = None
+    model.set_submodule("norm", nn.Identity())
+    snn = convert(model)
+    new = calibrate_bias(snn, images(), 2)
+    (bias,) = (module.b for module in new.modules() if isinstance(module, Bias))
+    assert added(snn, new)[1] == pytest.approx(bias.numpy(), abs=1e-12) and bool(bias.any())
+    for key, tensor in snn.graph.state_dict().items():
+        assert key in ("a.bias", "head.bias") or torch.equal(tensor, new.graph.state_dict()[key])
+
+
 def test_a_calibrated_snn_is_an_snn():
     """Copies, other sizes of batch, a softmax at the end, other tools."""
     snn = calibrate_bias(convert(quantized()), images(), 2)
@@ -228,7 +249,17 @@ class Bare(nn.Sequential):
         )
 
 
-@pytest.mark.parametrize("build", [Residual, Pooled, Bare])
+class Tied(nn.Sequential):
+    """Two layers with the same weights and bias, of which calibration makes two biases."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+        self[2].weight, self[2].bias = self[0].weight, self[0].bias
+
+
+@pytest.mark.parametrize("build", [Residual, Pooled, Bare, Tied])
 def test_a_calibrated_snn_comes_back_from_its_file(build, tmp_path):
     model = quantize_activations(seeded(build), L=4, threshold=0.5, example=images(4)).eval()
     snn = calibrate_bias(convert(model), images(), 2)

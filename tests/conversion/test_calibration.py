@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 import torch
-from csqcfs import QCFS, ImageSet, calibrate, quantize_activations
+from csqcfs import CSQCFS, QCFS, ImageSet, calibrate, convert, load, quantize_activations, save
 from csqcfs.conversion import calibration, quantize
 from csqcfs.conversion import images as some
 from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
@@ -15,6 +16,7 @@ from csqcfs.engine.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrize, prune
 
 
 def error(z: np.ndarray, theta: float, L: int) -> float:
@@ -434,3 +436,101 @@ def test_half_precision_is_calibrated_as_single(dtype, rule):
         assert site.raw.dtype == kind
         found.append(float(site.threshold.detach()))
     assert found[1] == pytest.approx(found[0], rel=0.05) and found[0] > 1023
+
+
+class Shifted(CSQCFS):
+    """An activation of one's own: the thresholds of CS-QCFS, and another function."""
+
+    def forward(self, z):
+        return super().forward(z) - 0.25
+
+
+@pytest.mark.parametrize("by", ["class", "hand"])
+def test_an_activation_with_another_forward_is_refused(by):
+    """It stays whole in the graph, and IF neurons follow that of the library alone."""
+    x, act = torch.randn(8, 6), (Shifted if by == "class" else CSQCFS)(8, 4, 1.0)
+    if by == "hand":
+        act.forward = lambda z: CSQCFS.forward(act, z) - 0.25
+    net = nn.Sequential(nn.Linear(6, 8), act, nn.Linear(8, 3)).eval()
+    graph = quantize.trace(net, x)
+    torch.testing.assert_close(graph(x), net(x))  # it can be trained as it is
+    for call, fate in (
+        (lambda: convert(net, "graded", example=x), "replaced by neurons"),
+        (lambda: quantize.switch(graph, "cqcfs"), "replaced by CQCFS"),
+        (lambda: calibrate(graph, x), "calibrated as a step function"),
+    ):
+        message = f"^1 .{type(act).__name__}. has a forward of its own and is {fate}: expected that of Threshold"
+        with pytest.raises(InputError, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+class Doubled(nn.Module):
+    def forward(self, raw):
+        return 2 * raw
+
+
+@pytest.mark.parametrize("how", ["parametrized", "pruned"])
+def test_a_raw_threshold_that_is_computed_cannot_be_placed(how):
+    model = quantize_activations(network(), 4, 2.5, images())
+    (name, site), *_ = quantize.sites(model).items()
+    if how == "parametrized":
+        parametrize.register_parametrization(site, "raw", Doubled())
+    else:
+        prune.identity(site, "raw")
+    with pytest.raises(InputError, match=f"^raw of {name} is computed from other tensors.*remove the") as caught:
+        calibrate(model, images())
+    assert "\n" not in str(caught.value)
+
+
+class Clipped(nn.Module):
+    """A clipped ReLU of bound 2, written in one of the ways there are, on pre-activations that go far beyond it."""
+
+    def __init__(self, clip):
+        super().__init__()
+        self.a, self.clip, self.b = nn.Linear(6, 8), clip, nn.Linear(8, 3)
+        with torch.no_grad():
+            self.a.weight.mul_(6)
+
+    def forward(self, x):
+        return self.b(self.clip(self.a(x)))
+
+
+def clipped(clip=None, L: int = 16):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        x, net = torch.randn(200, 6), Clipped(nn.Hardtanh(0, 2) if clip is None else clip).eval()
+    return quantize_activations(net, L, example=x), net, x
+
+
+@pytest.mark.parametrize("clip", [None, lambda h: h.clamp(0, 2), lambda h: nn.functional.hardtanh(h, 0.0, 2.0)])
+@pytest.mark.parametrize("rule", ["least squares", "max", "balance", "99.9%", "30%"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_clipped_relu_stays_clipped(clip, rule, per_channel):
+    model, net, x = clipped(clip)
+    found = calibrate(model, x, per_channel=per_channel, rule=rule)
+    ((_, site),) = quantize.sites(found).items()
+    z = net.a(x).detach().clamp_max(2)
+    columns = z.unbind(1) if per_channel else [z]
+    wanted = [min(2, by_hand(rule, column.double().numpy(), 16)) for column in columns]
+    assert site.threshold.flatten().tolist() == pytest.approx(wanted, rel=1e-4)
+    if rule in ("least squares", "max"):
+        with torch.no_grad():
+            assert float((found(x) - net(x)).square().mean()) < 0.01 * float(net(x).square().mean())
+
+
+def test_the_bound_of_a_clipped_relu_goes_with_its_site(tmp_path):
+    model, net, x = clipped()
+    (wanted,) = quantize.sites(calibrate(model, x)).values()
+    for other in (
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        quantize.to_channelwise(model),
+        quantize.switch(quantize.to_channelwise(model, False), "csqcfs"),
+        quantize.switch(model, "sqcfs"),
+        load(save(model, tmp_path / "one"), network=net, example=x),
+        load(save(quantize.to_channelwise(model), tmp_path / "many"), network=quantize_activations(net, 2, example=x)),
+    ):
+        (site,) = quantize.sites(calibrate(other, x)).values()
+        assert site.bound == 2 and "bound=2" in repr(site)
+        torch.testing.assert_close(site.threshold, wanted.threshold.expand_as(site.threshold))

@@ -136,6 +136,52 @@ def test_spikingjelly_takes_every_way_to_flatten(flat):
         torch.testing.assert_close(mean_of_steps(net(x.expand(T, *x.shape))), snn(x, T))
 
 
+class Sized(nn.Module):
+    """``read`` takes something from the sizes or values of the images, behind neurons."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.a, self.c, self.pos = (
+            nn.Conv1d(3, 8, 3, padding=1),
+            nn.Conv1d(8, 4, 1),
+            nn.Parameter(torch.randn(1, 8, 64)),
+        )
+        self.read = read
+
+    def forward(self, x):
+        return self.c(self.read(self, x, torch.relu(self.a(x)))).mean(-1)
+
+
+READS = {
+    "positions": lambda m, x, h: h + m.pos[..., : x.shape[-1]],
+    "ramp": lambda m, x, h: h * torch.linspace(0, 1, x.shape[-1]),
+    "unflatten": lambda m, x, h: h.unflatten(0, (x.shape[0], 1)).squeeze(1),
+    "expand": lambda m, x, h: h + m.pos[:, :, : x.shape[-1]].expand(x.shape[0], -1, -1),
+    "slice": lambda m, x, h: h[: x.shape[0]],
+    "values": lambda m, x, h: h + x.mean(1, keepdim=True),
+    "parts": lambda m, x, h: h + torch.split(x, 1, 1)[1],
+    "numbers": lambda m, x, h: h + x.new_ones(x.shape[0] * 2, 8, x.shape[-1])[x.shape[0] :],
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("example", ["same sizes", "other sizes", "none"])
+def test_spikingjelly_takes_what_depends_on_sizes(read, example):
+    functional = pytest.importorskip("spikingjelly.activation_based.functional")
+    torch.manual_seed(0)
+    x, net = torch.randn(3, 3, 12), Sized(READS[read]).eval()
+    given = {"same sizes": x, "other sizes": torch.randn(5, 3, 10), "none": None}[example]
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, given))
+    there = csqcfs.export.to_spikingjelly(snn)
+    for steps, many in (("m", x.expand(T, *x.shape)), ("m", x.expand(T, *x.shape).contiguous()), ("s", None)):
+        functional.set_step_mode(there, steps)
+        functional.reset_net(there)
+        with torch.no_grad():
+            found = mean_of_steps(torch.stack([there(x) for _ in range(T)]) if many is None else there(many))
+        torch.testing.assert_close(found, snn(x, T), rtol=1e-4, atol=1e-5)
+        assert torch.equal(found, snn(x, T)) or example != "same sizes" or many is None or many.is_contiguous()
+
+
 @pytest.mark.parametrize("per_channel", [False, True], ids=["layers", "channels"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_spikingjelly_gives_the_same_scores_bit_for_bit(name, per_channel):
@@ -393,6 +439,48 @@ def test_settings_that_nir_has_no_word_for_are_refused(nir, middle, size, words)
     snn, _ = spiking_around(middle, size)
     with pytest.raises(InputError, match=f"^{words} at middle"):
         csqcfs.export.to_nir(snn, (3, size, size))
+
+
+@pytest.mark.parametrize("layer", ["a", "middle", "b", "head"])
+@pytest.mark.parametrize("hook", ["before", "behind"])
+def test_nir_refuses_a_hook(nir, layer, hook):
+    """A layer is more than its weights where a hook changes what it takes or gives."""
+    torch.manual_seed(0)
+    net, x = Around(nn.AvgPool2d(2)).eval(), torch.randn(4, 3, 8, 8)
+    if hook == "before":
+        getattr(net, layer).register_forward_pre_hook(lambda module, args: (2 * args[0],))
+    else:
+        getattr(net, layer).register_forward_hook(lambda module, args, out: 2 * out)
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, x))
+    with pytest.raises(InputError, match=f"at {layer} has a hook, which has no counterpart in NIR") as caught:
+        csqcfs.export.to_nir(snn, (3, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["neurons", "graph", "snn"])
+def test_a_hook_on_what_another_tool_replaces_is_refused(part):
+    pytest.importorskip("spikingjelly")
+    pytest.importorskip("nir")
+    snn, _ = spiking("layers")
+    site = next(iter(snn.thresholds))
+    module = {"neurons": snn.graph.get_submodule(site), "graph": snn.graph, "snn": snn}[part]
+    module.register_forward_hook(lambda module, args, out: 2 * out)
+    for export in (csqcfs.export.to_spikingjelly, lambda snn: csqcfs.export.to_nir(snn, (9,))):
+        with pytest.raises(InputError, match="has a hook and is written with neurons of (SpikingJelly|NIR), so that"):
+            export(snn)
+
+
+@pytest.mark.parametrize("layer", ["a", "middle", "b", "head"])
+def test_nir_refuses_a_layer_with_another_forward(nir, layer):
+    """torch.fx leaves it whole where its class says that it is of PyTorch, as those of quantization-aware training."""
+    torch.manual_seed(0)
+    net, x = Around(nn.AvgPool2d(2)).eval(), torch.randn(4, 3, 8, 8)
+    kind = type(getattr(net, layer))
+    other = type("Other", (kind,), {"forward": lambda self, x: 2 * kind.forward(self, x), "__module__": "torch.nn.x"})
+    getattr(net, layer).__class__ = other
+    snn = csqcfs.convert(csqcfs.quantize_activations(net, 4, 0.5, x))
+    with pytest.raises(InputError, match=f"^Other at {layer} has no counterpart in NIR"):
+        csqcfs.export.to_nir(snn, (3, 8, 8))
 
 
 def test_without_nir_the_remedy_is_named(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from csqcfs import CQCFS, CSQCFS, QCFS
 from csqcfs.conversion import quantize
+from csqcfs.conversion.calibration import calibrate
 from csqcfs.conversion.quantize import (
     ACTIVATIONS,
     Replacement,
@@ -695,6 +696,21 @@ def test_a_hook_on_an_activation_is_not_lost_in_silence():
         quantize.switch(model, "csqcfs")
     handle.remove()
     assert quantize.sites(quantize.switch(model, "csqcfs"))
+
+
+@pytest.mark.parametrize(
+    "per_channel", [to_channelwise, lambda ann: calibrate(ann, torch.randn(3, 5, 6), per_channel=True)]
+)
+def test_features_that_lie_last_have_no_threshold_each(per_channel):
+    """Dimension 1 is one of tokens there, whose number another text would change."""
+    ann = quantize_activations(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), example=torch.randn(3, 5, 6))
+    assert quantize.sites(ann)["1"].channels is None
+    with pytest.raises(
+        InputError, match="^1 has no channels .*not features last.*; keep one threshold for each"
+    ) as caught:
+        per_channel(ann)
+    assert "\n" not in str(caught.value)
+    assert convert(ann)(torch.randn(2, 7, 6), 2).shape == (2, 2, 7, 3)
 
 
 class Squeezed(nn.Module):

@@ -125,6 +125,42 @@ def test_names_shapes_types_and_values_are_compared_before_anything_is_set():
     assert bool((layer.weight == 1).all())
 
 
+class Twice(nn.Module):
+    """Two layers of the same weights, in one of the ways there are."""
+
+    def __init__(self, how: str):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+        if how == "parameters":
+            self.b.weight, self.b.bias = self.a.weight, self.a.bias
+        elif how == "modules":
+            self.b = self.a
+        else:
+            self.b.weight.data = self.a.weight.data
+        self.register_buffer("c", torch.zeros(2))
+        self.register_buffer("d", self.c if how == "parameters" else torch.zeros(2))
+
+
+def test_what_is_tied_in_the_network_and_not_in_the_file_is_untied():
+    model, apart = Twice("parameters"), {**nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)}).state_dict()}
+    tensors = apart | {"c": torch.ones(2), "d": torch.zeros(2), "b.weight": apart["a.weight"]}
+    model.a.bias.requires_grad_(False)
+    fill(model, tensors, "the file")
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
+    assert model.a.weight is model.b.weight  # alike in the file, so still one
+    assert model.a.bias is not model.b.bias and not model.b.bias.requires_grad
+    fill(model, tensors | {"b.bias": apart["a.bias"]}, "the file")  # no way back
+
+
+@pytest.mark.parametrize("how", ["modules", "memory"])
+def test_what_cannot_be_untied_is_refused(how):
+    tensors = {key: torch.randn_like(value) for key, value in Twice(how).state_dict().items()}
+    with pytest.raises(
+        InputError, match="^the file has other values in [ab].(weight|bias) than in a tensor that is the"
+    ):
+        fill(Twice(how), tensors, "the file")
+
+
 def test_pickle_is_never_executed(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -53,6 +53,14 @@ def images(size: int) -> torch.Tensor:
     return torch.randn(3, 3, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_forward_written_over_by_hand_is_not_folded(place):
+    model = trained(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), images(6))
+    module = model.get_submodule(str(place))
+    module.forward = lambda x: 2 * type(module).forward(module, x)
+    check(model, images(6), left=1)
+
+
 @pytest.mark.parametrize(("name", "width"), [("resnet20", 0.5), ("vgg16", 0.1), ("resnet50", 0.1)])
 def test_our_networks(name, width):
     folded = check(trained(build(name, width=width)), images(16), left=0)

@@ -268,6 +268,7 @@ HEADERS = {
     "info": (None, [], 3),
     "wiring": (3, [], "0" * 12),
     "constants": (3, [], "0" * 12),
+    "buffers": (3, [], {"a": 1}, None),
 }
 
 
@@ -279,6 +280,15 @@ def test_well_formed_but_wrong_headers(told, tmp_path, key, value):
     with pytest.raises(InputError) as caught:
         csqcfs.load(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("bound", [0, -1.0, float("nan"), "six", None])
+def test_a_bound_that_no_clipped_relu_has_is_refused(tmp_path, bound):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6(), nn.Conv2d(4, 2, 3))
+    path = csqcfs.save(quantize.quantize_activations(net, 4, 1.0, X), tmp_path / "net.safetensors")
+    rewritten(path, path, lambda tensors, header: header["sites"]["1"].update(bound=bound))
+    with pytest.raises(InputError, match="has sites = .* in its header: expected a file of csqcfs.save"):
+        csqcfs.load(path, network=net, example=X)
 
 
 @pytest.mark.parametrize("key", ["kind", "built", "sites", "classes", "mean", "std", "info"])
@@ -425,6 +435,39 @@ def test_other_numbers_beside_the_same_weights_are_refused(other, tmp_path):
         csqcfs.load(path, network=Numbers(**other), example=X)
 
 
+class Unsaved(nn.Module):
+    """A factor in a buffer that the state_dict leaves out, and one that a forward may make."""
+
+    def __init__(self, gain=2.0):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+        self.register_buffer("gain", torch.tensor([gain, 1, 1, 1]).view(-1, 1, 1), persistent=False)
+        self.register_buffer("cache", None, persistent=False)
+
+    def forward(self, x):
+        return self.head(F.relu(self.conv(x) * self.gain).mean((2, 3)))
+
+
+def test_a_buffer_that_is_not_persistent_is_compared(tmp_path):
+    ann = quantized(Unsaved(), "csqcfs")
+    filled = Unsaved()
+    filled.cache = torch.ones(3)
+    for number, model in enumerate((filled, ann, csqcfs.convert(ann), copy.deepcopy(ann).double())):
+        path = csqcfs.save(model, tmp_path / str(number))
+        fresh = {"network": Unsaved(), "example": X}
+        if number == 3:
+            fresh = {"network": Unsaved().double(), "example": X.double()}
+        loaded = csqcfs.load(path, **fresh)
+        if number < 3:
+            assert torch.equal(outputs(loaded), outputs(model))
+        fresh["network"].gain[0] = 3
+        with pytest.raises(InputError, match="other numbers beside its weights, in the buffer gain that is") as caught:
+            csqcfs.load(path, **fresh)
+        assert "\n" not in str(caught.value)
+        rewritten(path, path, lambda tensors, header: header.pop("buffers"))  # a file of an earlier version
+        csqcfs.load(path, **fresh)
+
+
 def test_what_two_instances_of_a_network_may_differ_in_is_no_other_network(tmp_path):
     """Its mode, dropout, what works in place, 2 or 2.0, and the size of the example."""
     other = Numbers(2.0, (1, 1), inplace=True, drop=0.5)
@@ -446,8 +489,23 @@ def test_a_plain_network_with_another_stride_is_refused(tmp_path):
 @pytest.mark.parametrize("end", ["relu", "csqcfs"])
 def test_a_wrapped_network_is_saved_as_what_is_inside(wrap, end, tmp_path):
     model = quantized(Own(), end)
-    loaded = csqcfs.load(csqcfs.save(wrap(model), tmp_path / "net"), network=Own(), example=X)
-    assert torch.equal(outputs(loaded), outputs(model))
+    path = csqcfs.save(wrap(model), tmp_path / "net")
+    for fresh in (Own(), wrap(Own())):
+        loaded = csqcfs.load(path, network=fresh, example=X)
+        assert torch.equal(outputs(loaded), outputs(model))
+
+
+@pytest.mark.parametrize("end", ["relu", "csqcfs", "snn"])
+@pytest.mark.parametrize(("of", "to"), [(torch.float64, torch.float32), (torch.float32, torch.float64)])
+def test_an_instance_of_another_type_takes_that_of_the_file(end, of, to, tmp_path):
+    model = quantized(Own(), end if end != "snn" else "csqcfs").to(of)
+    model = csqcfs.convert(model, example=X.to(of)) if end == "snn" else model.eval()
+    fresh = Own().to(to)
+    loaded = csqcfs.load(csqcfs.save(model, tmp_path / "net"), network=fresh, example=X.to(to))
+    assert {t.dtype for t in loaded.state_dict().values() if t.is_floating_point()} == {of}
+    with torch.no_grad():
+        assert torch.equal(loaded(X.to(of)), model(X.to(of)))
+    assert {p.dtype for p in fresh.parameters()} == {to}
 
 
 def test_an_snn_that_was_folded_with_an_example_says_so(tmp_path):

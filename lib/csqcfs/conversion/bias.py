@@ -25,7 +25,8 @@ from ..engine import layers
 from ..engine.copies import deepcopy
 from ..engine.errors import InputError
 from ..engine.examples import like
-from ..engine.folding import RowsLinear
+from ..engine.folding import RowsLinear, forward_hooks
+from ..engine.modules import does
 from ..engine.simulation import IF, SUMS
 from ..methods import Graded
 from ..methods.base import Neurons, check_steps
@@ -40,7 +41,7 @@ WITH_BIAS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *LINEAR)
 
 
 class Bias(nn.Module):
-    """Adds ``b`` [C] to [N, C, ...], where no layer in front of the neurons has a bias of its own."""
+    """Adds ``b`` [C] to [N, C, ...], where no layer in front of the neurons can take it."""
 
     def __init__(self, b: Tensor):
         super().__init__()
@@ -54,9 +55,9 @@ def calibrate_bias(snn: SNN, images: Tensor | tuple[Tensor, ...] | ImageSet | It
     """A copy of ``snn`` for runs of ``T`` steps, with biases that move each channel's mean output to that of the ANN.
 
     The biases become those of the convolutions and linear layers before the neurons, or of a `Bias` where there is
-    none; the scores' own mean is corrected, too, where a layer makes them. One pass over the layers: means come near
-    those of the ANN and need not meet them, since what is added goes through the neurons. A run of another T is no
-    error, and gains less.
+    none that can take it (behind a hook it is not the layer's); the scores' own mean is corrected, too, where a layer
+    makes them. One pass over the layers: means come near those of the ANN and need not meet them, since what is added
+    goes through the neurons. A run of another T is no error, and gains less.
 
     Args:
         images: as in `calibration.calibrate`, without labels: training images, never those of a test. They are
@@ -149,7 +150,9 @@ def _added(node: fx.Node, graph: fx.GraphModule, b: Tensor, dim: int) -> bool:
     if node.op == "call_function" and node.target in SUMS and not node.kwargs and len(node.all_input_nodes) == 2:
         return any(_added(summand, graph, b, dim) for summand in node.all_input_nodes)
     layer = layers.module_at(node, graph)
-    if type(layer) not in WITH_BIAS or layer._forward_pre_hooks or len(layer.weight) != len(b):
+    if type(layer) not in WITH_BIAS or not does(layer, *WITH_BIAS) or forward_hooks(layer):
+        return False  # its output may be something else than weights and bias say
+    if len(layer.weight) != len(b):
         return False
     if isinstance(layer, LINEAR) and dim != 2:  # its features are no channels
         return False

@@ -10,6 +10,8 @@ trained knows better: each site places its threshold by a rule on the pre-activa
 | "max"           | the largest z: nothing is clipped                                                          |
 | "balance"       | theta += 2 mean(ReLU(z - theta)) from 0, once for each of 32 parts of the images           |
 
+A clipped ReLU gives min(ReLU(z), bound), so that z counts as the bound above it, and no threshold is larger.
+
 "least squares" knows L and is the one to begin with; the others come from conversion without quantized training. Per
 channel or for the layer: *Since the paper* has plain SNNs of both, without training; stage 1 trains one for each layer.
 """
@@ -26,6 +28,7 @@ from ..activations import CQCFS, ThresholdActivation, qcfs
 from ..data.images import ImageSet
 from ..engine.copies import duplicate
 from ..engine.errors import InputError, reason
+from ..engine.folding import refuse_forward
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, modes_kept
 from .images import few
@@ -60,16 +63,25 @@ def calibrate(
 
     Raises:
         InputError: no quantized activation; unknown channels; an unknown rule; images that are not such, or that
-            the network does not take; a site that no image activates, or that is called twice, by name.
+            the network does not take; a site that no image activates, that is called twice, or that has a forward or
+            a raw threshold of its own, by name.
     """
     place, whole = _rule(rule)
     found = sites(model)
     if not found:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
+    for name, site in found.items():
+        refuse_forward(name, site, ThresholdActivation, "calibrated as a step function")
     if per_channel and not all(isinstance(site, CQCFS) for site in found.values()):
         model = switch(model, "csqcfs" if next(iter(found.values())).positive else "cqcfs")
     else:
         model = duplicate(model)
+    for name, site in sites(model).items():
+        if "raw" not in site._parameters:
+            raise InputError(
+                f"raw of {name} is computed from other tensors, so that no threshold can be placed: expected a "
+                "parameter; remove the parametrization or pruning first"
+            )
     inputs = few(images, model)
     generator, placed = torch.Generator().manual_seed(0), set()
 
@@ -85,6 +97,7 @@ def calibrate(
             )
         placed.add(site)
         z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z  # squares and quantiles of them overflow
+        z = z.clamp_max(site.bound)
         layer = z.flatten() if whole else _sample(z.flatten(), SAMPLE, generator)
         try:
             theta = place(layer, site.L)
@@ -96,6 +109,7 @@ def calibrate(
             active = rows.amax(0) > 0  # any threshold would do for a channel that nothing activates
             theta = theta.expand(rows.shape[1]).clone()
             theta[active] = place(rows[:, active], site.L)
+        theta = theta.clamp_max(site.bound)  # "balance" may step over it
         site.raw.copy_(site.to_raw(theta).expand_as(site.raw))
 
     handles = [

@@ -7,11 +7,15 @@ snn = csqcfs.export.from_nir("snn.nir")
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
 from ..engine.copies import duplicate
 from ..engine.errors import InputError
+from ..engine.examples import kind_of
 from ..engine.simulation import IF, dependence
 from ..neurons import along_channels
 from .nir_read import from_nir
@@ -28,8 +32,9 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
     In step mode "s" (the default) ``net(x)`` is one step [N, ...]; in step mode "m" ``net(x)`` takes [T, N, ...].
     The output is the classifier's of each step, whose mean over steps 1..t is the score at t. Call SpikingJelly's
     ``functional.reset_net(net)`` before every run and ``functional.set_step_mode(net, "m")`` for many steps at once.
-    Many steps of one image as a view, ``x.expand(T, *x.shape)``, give the scores of ``snn(x, T)`` bit for bit: what
-    depends on the image alone is then computed once, as there. Other ways add up in another order, to rounding.
+    Many steps of one image as a view, ``x.expand(T, *x.shape)``, give the scores of ``snn(x, T)`` bit for bit where
+    ``snn`` was made with an example of such sizes and type, or has run on some: what depends on the image alone is
+    then computed once, as there. Other ways add up in another order, to rounding.
 
     Raises:
         InputError: no SNN, a method other than "plain", thresholds that are not positive, no SpikingJelly.
@@ -64,16 +69,18 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
             self.step_mode = "s"
 
         def forward(self, x: Tensor) -> Tensor:
-            many, constant = self.step_mode == "m", x.stride(0) == 0
+            many = self.step_mode == "m"
+            once = many and x.stride(0) == 0 and kind_of((x[0],)) in measured
             for module in self.modules():
                 if isinstance(module, (Neurons, Repeat)):
-                    module.steps = len(x) if many and (constant or isinstance(module, Neurons)) else 1
+                    module.steps = len(x) if once or (many and isinstance(module, Neurons)) else 1
             if not many:
                 return self.graph(_ordered(x))
-            return self.graph(_ordered(x[0] if constant else x.flatten(0, 1))).unflatten(0, (len(x), -1))
+            return self.graph(_ordered(x[0] if once else x.flatten(0, 1))).unflatten(0, (len(x), -1))
 
-    graph = duplicate(snn.graph)
-    _repeat_constants(graph)
+    graph, front = duplicate(snn.graph), next(iter(snn._fronts.values()), {})
+    measured = {kind for kind, other in snn._fronts.items() if other == front}
+    _repeat_constants(graph, front)
     for name, module in list(graph.named_modules()):
         if isinstance(module, IF):
             graph.set_submodule(name, Neurons(module.threshold))
@@ -81,34 +88,40 @@ def to_spikingjelly(snn: SNN) -> nn.Module:
 
 
 class Repeat(nn.Module):
-    """What depends on the image alone, [N, ...], at every step, [T N, ...]; also the number of images where a
-    reshape begins with it."""
+    """What depends on the image alone, [N, ...], at every step, [T N, ...]."""
 
-    def __init__(self, batch: bool):
+    def __init__(self):
         super().__init__()
-        self.batch, self.steps = batch, 1
+        self.steps = 1
 
-    def forward(self, x):
-        if isinstance(x, Tensor):
-            return x if self.steps == 1 else x.expand(self.steps, *x.shape).flatten(0, 1)
-        if self.batch and isinstance(x, tuple):  # sizes that begin with the number of images
-            return (x[0] * self.steps, *x[1:]) if x[0] > 0 else x
-        return x * self.steps if self.batch else x
+    def forward(self, x: Any) -> Any:
+        if self.steps == 1:
+            return x
+        return pytree.tree_map_only(Tensor, lambda leaf: leaf.expand(self.steps, *leaf.shape).flatten(0, 1), x)
 
 
-def _repeat_constants(graph: fx.GraphModule) -> None:
-    """Put a `Repeat` wherever a value without time is read by one with time."""
+def _repeat_constants(graph: fx.GraphModule, front: dict[str, str]) -> None:
+    """Let what has time read values without time over all steps, each as `simulation.front` found it to be."""
     constant, timed = dependence(graph)
-    for node in [node for node in graph.graph.nodes if node in constant]:
-        for number, reader in enumerate([user for user in node.users if user in timed]):
-            size = None
-            if reader.target in ("view", "reshape", torch.reshape):
-                size = reader.args[1] if len(reader.args) > 1 else reader.kwargs.get("shape", reader.kwargs.get("size"))
-            batch = node is (size[0] if isinstance(size, (tuple, list)) else size)
-            name = f"repeat_{node.name}_{number}"
-            graph.add_submodule(name, Repeat(batch))
-            with graph.graph.inserting_before(reader):
-                reader.replace_input_with(node, graph.graph.call_module(name, (node,)))
+    made: dict[fx.Node, fx.Node] = {}
+
+    def over_time(node: fx.Node) -> fx.Node:
+        carrying = front.get(node.name, "batched")
+        if node not in constant or carrying == "fixed":
+            return node
+        if node not in made:
+            with graph.graph.inserting_after(node):
+                if carrying == "again":
+                    made[node] = graph.graph.node_copy(node, over_time)
+                else:
+                    graph.add_submodule(f"repeat_{node.name}", Repeat())
+                    made[node] = graph.graph.call_module(f"repeat_{node.name}", (node,))
+        return made[node]
+
+    for reader in [node for node in graph.graph.nodes if node in timed]:
+        for node in [node for node in reader.all_input_nodes if node in constant]:
+            reader.replace_input_with(node, over_time(node))
+    graph.graph.lint()
     graph.recompile()
 
 

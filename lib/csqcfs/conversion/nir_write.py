@@ -20,16 +20,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.prune import BasePruningMethod
 
 from ..engine.copies import duplicate
 from ..engine.errors import InputError, reason
+from ..engine.folding import RowsLinear, forward_hooks
+from ..engine.modules import does
 from ..engine.simulation import IF, SUMS
 from ..neurons import along_channels
+from .nir_layers import dense, flattens, pooling
 from .snn import SNN
 from .spiking import note_shapes
 from .tools import STATED, require_nir, require_plain
 
 PASSED = (nn.Identity, nn.Dropout, nn.Dropout2d)
+WEIGHTS = (nn.Conv1d, nn.Conv2d, nn.Linear, RowsLinear, nn.BatchNorm2d)
 
 
 @dataclass
@@ -121,24 +126,29 @@ class _Writer:
             self._connect(source, node)
             return []
         module = self.graph.get_submodule(node.target) if node.op == "call_module" else None
+        if module is not None and any(not isinstance(hook, BasePruningMethod) for hook in forward_hooks(module)):
+            raise InputError(
+                f"{type(module).__name__} at {node.name} has a hook, which has no counterpart in NIR: expected none; "
+                "remove the hook first"
+            )
         if node.target in SUMS and not node.kwargs and all(isinstance(arg, fx.Node) for arg in node.args):
             a, b = node.args
             if self.shapes[a] == self.shapes[b]:
                 terms = self.values[a] + self.values[b]
                 once = Counter(term.source for term in terms)
                 return [replace(t, alone=t.alone and alone and once[t.source] == 1) for t in terms]
-        elif isinstance(module, PASSED):
+        elif does(module, *PASSED):
             return [replace(term, alone=term.alone and alone) for term in self.values[node.all_input_nodes[0]]]
         elif isinstance(module, IF):
             one = torch.ones(self.shapes[node], dtype=module.threshold.dtype).numpy()
             self.nodes[node.name] = self.nir.IF(r=one, v_threshold=one, metadata=dict(STATED))
             self._connect(node.all_input_nodes[0], node, 1 / module.threshold)
             return [Term(node.name, module.threshold, alone)]
-        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
+        elif does(module, *WEIGHTS):
             return self._weights(node)
-        elif (kernel := self._pooling(node, module)) is not None:
+        elif (kernel := pooling(node, module, self.shapes)) is not None:
             return self._pooled(node, *kernel)
-        elif self._flattens(node, module):
+        elif flattens(node, module, self.shapes):
             return self._flattened(node)
         what = type(module).__name__ if module is not None else f"{getattr(node.target, '__name__', node.target)}()"
         raise InputError(
@@ -158,7 +168,7 @@ class _Writer:
             weight, groups = module.weight, getattr(module, "groups", 1)
             bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias
             settings = {key: getattr(module, key, None) for key in ("stride", "padding", "dilation")}
-        weight, bias = _dense(weight.detach(), groups), bias.detach().clone()
+        weight, bias = dense(weight.detach(), groups), bias.detach().clone()
         terms = self.values[node.all_input_nodes[0]]
         if len(terms) == 1:
             factor = terms[0].factor.to(weight)
@@ -200,27 +210,6 @@ class _Writer:
                 self.edges.append((term.source, name))
             self.edges.append((name, reader.name))
 
-    def _pooling(self, node: fx.Node, module: nn.Module | None) -> tuple | None:
-        """Kernel, stride and padding of an average pooling; None for something else."""
-        if isinstance(module, nn.AvgPool2d):
-            pairs = [
-                (v, v) if isinstance(v, int) else tuple(v) for v in (module.kernel_size, module.stride, module.padding)
-            ]
-            before, after = self.shapes[node.all_input_nodes[0]][1:], self.shapes[node][1:]
-            plain = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(before, *pairs, strict=True))
-            counts = module.count_include_pad or pairs[2] == (0, 0)
-            return pairs if plain == after and counts and module.divisor_override is None else None
-        mean = node.target in ("mean", torch.mean) and len(self.shapes.get(node.all_input_nodes[0], ())) == 3
-        dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-        whole = mean and isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]
-        if whole or isinstance(module, nn.AdaptiveAvgPool2d):
-            before = self.shapes[node.all_input_nodes[0]][1:]
-            after = self.shapes[node][1:] or (1, 1)
-            if all(n % m == 0 for n, m in zip(before, after, strict=True)):
-                kernel = tuple(n // m for n, m in zip(before, after, strict=True))
-                return kernel, kernel, (0, 0)
-        return None
-
     def _pooled(self, node: fx.Node, kernel: tuple, stride: tuple, padding: tuple) -> list[Term]:
         source = node.all_input_nodes[0]
         factor = self._one_factor(source, node)
@@ -231,12 +220,6 @@ class _Writer:
             self.edges.append((node.name, flat))
             return [Term(flat, factor, False)]
         return [Term(node.name, factor, False)]
-
-    def _flattens(self, node: fx.Node, module: nn.Module | None) -> bool:
-        read = node.all_input_nodes[:1]
-        shape = self.shapes.get(read[0], ()) if read else ()
-        names = ("flatten", "view", "reshape", torch.flatten, torch.reshape)
-        return (isinstance(module, nn.Flatten) or node.target in names) and self.shapes[node] == (math.prod(shape),)
 
     def _flattened(self, node: fx.Node) -> list[Term]:
         shape = self.shapes[node.all_input_nodes[0]]
@@ -253,15 +236,3 @@ class _Writer:
             return terms[0].factor
         self._connect(source, reader)
         return torch.ones(())
-
-
-def _dense(weight: Tensor, groups: int) -> Tensor:
-    """Weights of one group with zeros between: `nir` 1.0 does not read grouped convolutions of a known size."""
-    if groups == 1:
-        return weight.clone()
-    blocks = [
-        nn.functional.pad(block.movedim(1, -1), (0, weight.shape[1] * (groups - 1))) for block in weight.chunk(groups)
-    ]
-    return (
-        torch.cat([block.roll(g * weight.shape[1], -1) for g, block in enumerate(blocks)]).movedim(-1, 1).contiguous()
-    )

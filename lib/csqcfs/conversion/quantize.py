@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
-from ..engine import layers, probe, traced
+from ..engine import features, layers, probe, traced
 from ..engine.batched import copying
 from ..engine.copies import duplicate, opened
 from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.examples import checked_example
-from ..engine.folding import refuse_hooks
+from ..engine.folding import refuse_forward, refuse_hooks
 from ..engine.modules import device_of, require_network
 from ..engine.simulation import IF
 from .spiking import unfolded
@@ -102,13 +102,15 @@ def quantize_activations(
     if not bounds:
         raise InputError(f"{name} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
     new: dict[fx.Node, nn.Module] = {}
+    axes = features.axes(graph)
     for node in graph.graph.nodes:
         if node.op == "call_method":
             node.target, node.args, node.kwargs = copying(node.target, node.args, node.kwargs)
         if node in bounds:
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
             with device_of(graph):  # not the default one
-                new[node] = QCFS(L, theta, window=window, channels=_channels(node))
+                new[node] = QCFS(L, theta, window=window, channels=_channels(node, axes.get(node, 1)))
+            new[node].bound = bounds[node]
         elif node in images and layers.is_max_pool(node, graph):
             new[node] = layers.average_pool(node, graph)
     names = layers.names_for([n for n in new if n in bounds], graph, "act")
@@ -156,7 +158,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
 
     Raises:
         InputError: unknown activation; no quantized activation; a threshold that is not positive, which
-            no activation starts from and Softplus does not reach; unknown channels; a hook on a site.
+            no activation starts from and Softplus does not reach; unknown channels; a hook on a site, or another
+            forward there.
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -167,6 +170,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         raise InputError(f"{type(model).__name__} has no quantized activation; call quantize_activations first")
     for name, old in found.items():
         refuse_hooks(name, old, f"replaced by {kind.__name__}")
+        refuse_forward(name, old, ThresholdActivation, f"replaced by {kind.__name__}")
         theta = old.threshold.detach()
         if not bool((theta > 0).all()):
             raise NonpositiveThreshold(
@@ -176,8 +180,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
         if issubclass(kind, CQCFS):
             if old.channels is None and "example" in getattr(model, "meta", {}):
                 raise InputError(
-                    f"{name} has no channels in the example: expected values of [N, channels, ...] there; keep one "
-                    "threshold for each layer"
+                    f"{name} has no channels in the example: expected values of [N, channels, ...] there, and not "
+                    "features last, as behind a linear layer; keep one threshold for each layer"
                 )
             if old.channels is None:
                 raise InputError(f"channels of {name} are unknown; pass example=x to quantize_activations")
@@ -186,6 +190,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
             raise InputError(f"{name} has {old.channels} thresholds: {activation} holds one for the whole layer")
         else:
             new = kind(old.L, theta, window=old.window, channels=old.channels)  # type: ignore[call-arg]
+        new.bound = old.bound
         new.raw.requires_grad_(old.raw.requires_grad)
         new = new.to(theta).train(old.training)
         for place, module in list(model.named_modules(remove_duplicate=False)):
@@ -202,10 +207,10 @@ def to_channelwise(model: fx.GraphModule, softplus: bool = True) -> fx.GraphModu
     return switch(model, "csqcfs" if softplus else "cqcfs")
 
 
-def _channels(node: fx.Node) -> int | None:
-    """Channels (dimension 1) of a site, where tracing with an example left its shape."""
+def _channels(node: fx.Node, axis: int) -> int | None:
+    """Channels of a site, where tracing with an example left its shape, and its features lie in dimension 1."""
     shape = node.meta.get("shape", ())
-    return int(shape[1]) if len(shape) > 1 else None
+    return int(shape[1]) if len(shape) > 1 and axis == 1 else None
 
 
 def _may_float(node: fx.Node) -> bool:

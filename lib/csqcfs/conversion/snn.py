@@ -14,22 +14,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.utils import _pytree as pytree
 
 from ..engine import probe
-from ..engine.batched import Batched
 from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import carry, opened
 from ..engine.errors import InputError, reason
-from ..engine.examples import check_together, checked_example, checked_inputs, like
+from ..engine.examples import Kind, check_together, checked_example, checked_inputs, kind_of, like
 from ..engine.folding import folded
 from ..engine.simulation import Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
 from . import quantize
+from .scores import joined, last_of, scores
 from .spiking import check_neurons, check_threshold, check_weights, neurons_of, unfolded
 
-Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
 PIECE = 1 << 22  # activations of the largest layer simulated at once: 16 MiB
 
 
@@ -77,7 +75,7 @@ def convert(
         inputs = like(graph, inputs)
         check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
-    fronts = {} if inputs is None else {_kind(inputs): probe.check(neurons, end, inputs, name)}
+    fronts = {} if inputs is None else {kind_of(inputs): probe.check(neurons, end, inputs, name)}
     snn = SNN(folded(neurons), method, end, fronts, name, allow_nonpositive)
     snn.graph.meta[UNSEEN] = unseen if inputs is None else None
     carry(model, snn)
@@ -157,7 +155,7 @@ class SNN(nn.Module):
         if self.method.anytime:
             return self.run(x, T, observer)
         runs = [self.run(x, t, observer) for t in range(1, T + 1)]
-        return pytree.tree_map(lambda *last: torch.stack([r[-1] for r in last]) if _is(last[0]) else last[0], *runs)
+        return last_of(runs)
 
     @torch.no_grad()
     def run(self, x: Tensor | tuple[Tensor, ...], T: int, observer: Observer | None = None) -> Any:
@@ -166,7 +164,7 @@ class SNN(nn.Module):
         number = len(inputs[0])
         work = T * number * self._largest[kind]
         pieces = zip(*(x.tensor_split(min(number, -(-work // PIECE))) for x in inputs), strict=True)  # of one size
-        return _joined([self._simulate(piece, T, observer, work) for piece in pieces])
+        return joined([self._simulate(piece, T, observer, work) for piece in pieces])
 
     @torch.no_grad()
     def at_once(self, x: Tensor | tuple[Tensor, ...], T: int, fire: Fire) -> Any:
@@ -182,7 +180,7 @@ class SNN(nn.Module):
         inputs = checked_inputs(self.graph, x)
         check_neurons(self.graph, self.allow_nonpositive)
         self.train(self.training)  # evaluation, whatever a part of it was told
-        kind = _kind(inputs)
+        kind = kind_of(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
             check_unseen(self.graph.meta.get(UNSEEN), few)
@@ -196,7 +194,7 @@ class SNN(nn.Module):
         before, fire = self.method.neurons(work)
         if before is not None:
             self._over(inputs, self.presteps, before, observer, "pre")
-        return self._scores(self._over(inputs, self.method.length(T), fire, observer, "run"), T)
+        return scores(self._over(inputs, self.method.length(T), fire, observer, "run"), T, self.end)
 
     def _over(self, inputs: tuple[Tensor, ...], T: int, fire: Fire, observer: Observer | None, phase: str) -> Any:
         """What the network gives at each of T steps.
@@ -214,7 +212,7 @@ class SNN(nn.Module):
                 raise
 
         watch = None if observer is None else observe
-        simulation = Simulation(self.graph, T, fire, watch, phase, self._fronts[_kind(inputs)])
+        simulation = Simulation(self.graph, T, fire, watch, phase, self._fronts[kind_of(inputs)])
         try:
             return simulation.run(*inputs)
         except (ValueError, RuntimeError) as error:
@@ -224,14 +222,6 @@ class SNN(nn.Module):
                 f"{self._name} does not run on {T} steps of {len(inputs[0])} images at once ({reason(error)}); if it "
                 "counts images by a number of its own, read the number off the input"
             ) from error
-
-    def _scores(self, out: Any, T: int) -> Any:
-        """The mean of every output over steps 1..t, and of that what the network's end makes of it."""
-        means = pytree.tree_map(lambda leaf: mean_so_far(leaf[:T]) if _is(leaf) else leaf, out)
-        if self.end is None:
-            return means
-        ended = Batched(self.end).run(*(leaf.flatten(0, 1) for leaf in means))
-        return pytree.tree_map(lambda leaf: leaf.unflatten(0, (T, -1)) if _is(leaf) else leaf, ended)
 
     def _largest_activation(self, inputs: tuple[Tensor, ...]) -> int:
         """Elements of the largest value of one image at one step, found by running one."""
@@ -250,26 +240,3 @@ class SNN(nn.Module):
             shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
             raise InputError(f"the network does not take images of shape {shapes}: {reason(error)}") from error
         return largest
-
-
-def _kind(inputs: tuple[Tensor, ...]) -> Kind:
-    return tuple((x.shape[1:], x.dtype) for x in inputs)
-
-
-def _is(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor)
-
-
-def mean_so_far(out: Tensor) -> Tensor:
-    """Means over steps 1..t of [T, ...], summed in float32 where the network's type has less."""
-    out = out if out.is_floating_point() or out.is_complex() else out.double()
-    wide = out.float() if out.dtype in (torch.float16, torch.bfloat16) else out
-    steps = torch.arange(1, len(out) + 1, device=out.device).view(-1, *[1] * (out.dim() - 1))
-    return (wide.cumsum(0) / steps).to(out.dtype)
-
-
-def _joined(pieces: list) -> Any:
-    """Results [T, n, ...] of pieces of the batch as one."""
-    leaves, structures = zip(*(pytree.tree_flatten(piece) for piece in pieces))
-    whole = [torch.cat(parts, 1) if isinstance(parts[0], Tensor) else parts[0] for parts in zip(*leaves)]
-    return pytree.tree_unflatten(whole, structures[0])

@@ -11,7 +11,7 @@ from ..activations import ThresholdActivation
 from ..engine import layers
 from ..engine.copies import sharing
 from ..engine.errors import InputError, NonpositiveThreshold, reason
-from ..engine.folding import refuse_hooks
+from ..engine.folding import refuse_forward, refuse_hooks
 from ..engine.graphs import Traced
 from ..engine.simulation import IF, dependence
 
@@ -20,16 +20,18 @@ def with_neurons(model: fx.GraphModule, example: tuple[Tensor, ...] | None) -> f
     """A copy of ``model`` with its weights, in evaluation mode, with an `IF` of its own at every call of an activation.
 
     Raises:
-        InputError: a hook on an activation; an example on which the network does not run.
+        InputError: a hook on an activation, or a forward of its own; an example on which the network does not run.
     """
     refuse_hooks("the network", model, "simulated operation by operation")
     graph = sharing(model).eval()
     if example is not None:
         note_shapes(graph, example)
-    calls = [n for n in graph.graph.nodes if isinstance(layers.module_at(n, graph), ThresholdActivation)]
-    for node, name in layers.names_for(calls, graph, "act").items():
-        site = graph.get_submodule(node.target)
+    called = {node: layers.module_at(node, graph) for node in graph.graph.nodes}
+    calls = {node: site for node, site in called.items() if isinstance(site, ThresholdActivation)}
+    for node, name in layers.names_for([*calls], graph, "act").items():
+        site = calls[node]
         refuse_hooks(node.target, site, "replaced by neurons")
+        refuse_forward(node.target, site, ThresholdActivation, "replaced by neurons")
         was = node.meta.get("was")
         layers.put(node, graph, IF(site.threshold, site.L), name)
         node.meta["was"] = was

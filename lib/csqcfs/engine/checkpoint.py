@@ -6,6 +6,7 @@ place) and the JSON data, so that no bit of header or tensors changes unnoticed.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -100,13 +101,32 @@ def _verify(path: Path | str) -> None:
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
-    """Set all tensors of ``model``; it is left as it was where they do not fit.
+    """Set all tensors of ``model``, of which two that are one become two where ``tensors`` are.
 
     Raises:
-        InputError: see `require_alike`.
+        InputError: see `require_alike`, which leaves ``model`` as it was; two names of one module, or of one memory,
+            that have other values.
     """
     require_alike(tensors, model.state_dict(), what)
+    _untie(model, tensors)
     model.load_state_dict(tensors)
+    for name, tensor in model.state_dict().items():
+        if not torch.equal(tensor.cpu(), tensors[name].cpu()):
+            raise InputError(
+                f"{what} has other values in {name} than in a tensor that is the same one in the network: expected the "
+                "same network, with modules of their own"
+            )
+
+
+def _untie(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give a name of a parameter or buffer that has another one its own, where ``tensors`` differ."""
+    first: dict[Tensor, str] = {}
+    named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    for name, tensor in named:
+        other = first.setdefault(tensor, name)
+        if name in tensors and other in tensors and not torch.equal(tensors[name], tensors[other]):
+            path, _, last = name.rpartition(".")
+            setattr(model.get_submodule(path), last, copy.deepcopy(tensor))
 
 
 def require_alike(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:

@@ -32,6 +32,18 @@ def constants(*networks: nn.Module | None) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:12]
 
 
+def unsaved(*networks: nn.Module | None) -> dict[str, str]:
+    """Digests by name of the buffers of ``networks`` that no state_dict holds, and no file therefore."""
+    found: dict[str, str] = {}
+    for network in [network for network in networks if network is not None]:
+        kept = network.state_dict()
+        for name, buffer in network.named_buffers(remove_duplicate=False):
+            if name not in kept:
+                values = buffer.detach().cpu().to(torch.promote_types(buffer.dtype, torch.float64)).contiguous().numpy()
+                found[name] = hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()[:12]
+    return found
+
+
 def _literals(network: nn.Module) -> Iterator[str]:
     """Numbers and text that the operations of a traced network are given, by the place of the operation."""
     nodes = list(network.graph.nodes) if isinstance(network, fx.GraphModule) else []

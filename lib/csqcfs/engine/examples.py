@@ -9,6 +9,8 @@ from torch import Tensor, fx, nn
 
 from .errors import InputError
 
+Kind = tuple[tuple[torch.Size, torch.dtype], ...]  # sizes of one image and type of each input
+
 
 def checked_example(example: Any) -> tuple[Tensor, ...] | None:
     """The inputs of ``example``, a tensor or a tuple of them.
@@ -103,3 +105,8 @@ def like(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if weight is None:
         return inputs
     return tuple(x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype) for x in inputs)
+
+
+def kind_of(inputs: tuple[Tensor, ...]) -> Kind:
+    """What decides how values of a network carry the batch, see `probe`."""
+    return tuple((x.shape[1:], x.dtype) for x in inputs)

@@ -15,6 +15,7 @@ from .copies import duplicate
 from .errors import InputError
 from .frozen import FROZEN
 from .memory_format import of_convolutions
+from .modules import does
 
 _NORM_AFTER = {
     nn.Conv1d: nn.BatchNorm1d,
@@ -104,6 +105,8 @@ def _foldable(node: fx.Node, model: fx.GraphModule, uses: Counter[int]) -> bool:
     kind = _NORM_AFTER.get(type(layer))
     if kind is None or type(norm) not in (kind, FROZEN[kind]):
         return False
+    if not does(layer, type(layer)) or not does(norm, kind):
+        return False  # written over by hand
     if norm.running_mean is None or (isinstance(layer, nn.Linear) and not norm.affine):
         return False  # batch statistics; a case fuse_linear_bn_eval does not know
     if isinstance(layer, nn.Linear) and len(before.meta.get("shape", ())) != 2:
@@ -139,11 +142,24 @@ def folded(graph: fx.GraphModule) -> fx.GraphModule:
     return graph
 
 
+def forward_hooks(module: nn.Module) -> list:
+    """Hooks that may change what ``module`` takes or gives, those of pruning among them."""
+    return [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+
+
 def refuse_hooks(name: str, module: nn.Module, fate: str) -> None:
     """Raise InputError if hooks stand on a module that will be gone."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    if any(getattr(module, kind) for kind in hooks):
+    if forward_hooks(module) or module._backward_hooks or module._backward_pre_hooks:
         raise InputError(
             f"{name} ({type(module).__name__}) has a hook and is {fate}, so that the hook would be lost: expected none "
             "there; remove the hook first"
+        )
+
+
+def refuse_forward(name: str, module: nn.Module, kind: type[nn.Module], fate: str) -> None:
+    """Raise InputError if a module that is taken for ``kind`` has another forward."""
+    if not does(module, kind):
+        raise InputError(
+            f"{name} ({type(module).__name__}) has a forward of its own and is {fate}: expected that of "
+            f"{kind.__name__}; make what it adds a module before or behind it"
         )

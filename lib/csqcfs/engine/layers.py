@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.nn.modules.utils import _triple
 
 from .errors import InputError
+from .modules import does
 from .shadow import held
 
 RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"}
@@ -71,9 +72,9 @@ def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
     """The upper bound of the ReLU at ``node``: infinite, or where it is clipped; None for anything else."""
     module = module_at(node, model)
     if module is not None:
-        if isinstance(module, nn.Hardtanh):
+        if does(module, nn.Hardtanh):
             return float(module.max_val) if module.min_val == 0 else None
-        return math.inf if isinstance(module, nn.ReLU) else None
+        return math.inf if does(module, nn.ReLU) else None
     if node.target in RELUS:
         return math.inf
     if node.target is F.relu6:

@@ -20,6 +20,11 @@ def require_network(model: Any) -> None:
         raise InputError(f"network of {kind(model)}: expected an nn.Module; make one, and load weights into it, first")
 
 
+def does(module: Any, *kinds: type[nn.Module]) -> bool:
+    """Whether ``module`` is one of ``kinds`` with its forward, which no subclass and nobody by hand replaced."""
+    return any(isinstance(module, k) and getattr(module.forward, "__func__", None) is k.forward for k in kinds)
+
+
 @contextlib.contextmanager
 def modes_kept(model: nn.Module) -> Iterator[None]:
     """Every module leaves as it came, training or not; one by one, since parts may be frozen."""

@@ -33,10 +33,12 @@ def check(header: dict[str, Any], path: Path) -> None:
     def site(value: Any) -> bool:
         return (
             isinstance(value, dict)
-            and sorted(value) == ["L", "activation", "channels", "window"]
+            and sorted({*value} - {"bound"}) == ["L", "activation", "channels", "window"]
             and value["activation"] in quantize.ACTIVATIONS
             and value["window"] in WINDOWS
             and all(type(n) is int and n > 0 for n in (value["L"], value["channels"] or 1))
+            and numbers([value.get("bound", 1.0)])
+            and value.get("bound", 1.0) > 0
         )
 
     def texts(value: Any) -> bool:
@@ -50,11 +52,13 @@ def check(header: dict[str, Any], path: Path) -> None:
         "mean": lambda v: v is None or numbers(v),
         "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
         "info": lambda v: isinstance(v, dict),
+        "buffers": lambda v: isinstance(v, dict) and texts([*v.values()]),
         "wiring": lambda v: v is None or isinstance(v, str),
         "constants": lambda v: v is None or isinstance(v, str),
     }
     for key in ("wiring", "constants"):
         header.setdefault(key, None)  # files that were written before there was one
+    header.setdefault("buffers", {})  # as in most networks
     if header.get("kind") == "snn":
         checks |= {
             "method": lambda v: isinstance(v, str) and v in METHODS,

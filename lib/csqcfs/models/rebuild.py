@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from ..conversion import quantize
 from ..conversion.bias import with_biases
 from ..conversion.snn import SNN, convert
 from ..engine.checkpoint import fill, require_alike
-from ..engine.copies import deepcopy
+from ..engine.copies import deepcopy, opened
 from ..engine.errors import InputError
+from ..engine.examples import checked_example, like
 from ..methods import of_record
 
 
@@ -33,7 +35,8 @@ def site_of(site: ThresholdActivation) -> dict[str, Any]:
     kind = next((name for name, kind in quantize.ACTIVATIONS.items() if type(site) is kind), None)
     if kind is None:
         raise InputError(f"a {type(site).__name__}: expected one of {', '.join(quantize.ACTIVATIONS)}; switch to one")
-    return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels}
+    own = {} if math.isinf(site.bound) else {"bound": site.bound}
+    return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels, **own}
 
 
 def rebuild(
@@ -51,7 +54,7 @@ def rebuild(
     if network is None:
         network, example = _built(header["built"], tensors, what)
     else:
-        network = deepcopy(network)
+        network, example = _in_type(deepcopy(opened(network)), example, tensors)
     if header["kind"] == "relu":
         fill(network, tensors, what)
         return network
@@ -78,6 +81,16 @@ def rebuild(
             raise
         raise InputError(f"{error}; or pass example=x, which the SNN may have been made with") from error
     return snn
+
+
+def _in_type(network: nn.Module, example: Any, tensors: dict[str, Tensor]) -> tuple[nn.Module, Any]:
+    """``network`` and ``example`` in the one type of the file's weights, where both have one."""
+    there, here = ({t.dtype for t in s.values() if t.is_floating_point()} for s in (tensors, network.state_dict()))
+    if there != here and len(there) == len(here) == 1:
+        network = network.to(there.pop())
+        given = checked_example(example)
+        example = None if given is None else like(network, given)
+    return network, example
 
 
 def _built(settings: dict[str, Any], tensors: dict[str, Tensor], what: str) -> tuple[nn.Module, Tensor]:
@@ -115,6 +128,7 @@ def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds
         if site_of(found[name]) != wanted[name]:
             site = wanted[name]
             new = _activation(site["activation"], raw, site["L"], site["window"], next(iter(channels), None))
+            new.bound = site.get("bound", found[name].bound)
             network.set_submodule(name, new.to(found[name].raw.device))
 
 

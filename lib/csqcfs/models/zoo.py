@@ -26,7 +26,7 @@ from ..conversion.snn import SNN
 from ..conversion.spiking import check_neurons
 from ..data.images import ImageSet
 from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
-from ..engine.constants import constants
+from ..engine.constants import constants, unsaved
 from ..engine.copies import CARRIED, opened
 from ..engine.errors import InputError
 from ..engine.graphs import wiring
@@ -98,6 +98,8 @@ def save(
         "std": list(images.std) if images is not None else came.get("std"),
         "info": dict(info or {}),
     }
+    if buffers := unsaved(*_graphs(model)):
+        header["buffers"] = buffers
     if isinstance(model, SNN):
         check_neurons(graph, model.allow_nonpositive)
         if type(model.method) is not METHODS.get(model.method.name):
@@ -118,8 +120,8 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
 
     Args:
         path_or_name: a file of `save`, or one of `names`.
-        network: for a class of your own, a fresh instance, which is copied: the file's activations are put into
-            it as by `quantize_activations`, or it has them already.
+        network: for a class of your own, a fresh instance, which is copied, without wrappers and in the type of the
+            file's weights: the file's activations are put into it as by `quantize_activations`, or it has them already.
         example: a batch of inputs for `quantize_activations`, where your network needs one.
 
     Raises:
@@ -144,6 +146,12 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
             f"{path} holds a network of the same layers with other numbers beside its weights, such as a factor or a "
             "stride: expected the same network"
         )
+    for name, there in unsaved(*_graphs(model)).items():
+        if header["buffers"].get(name, there) != there:
+            raise InputError(
+                f"{path} holds a network of the same layers with other numbers beside its weights, in the buffer "
+                f"{name} that is not persistent: expected the same network"
+            )
     for key in CARRIED:
         if not hasattr(model, key):  # a network of one's own may have such a part
             setattr(model, key, None if header[key] is None else tuple(header[key]))
