@@ -15,6 +15,7 @@ from .folding import refuse_hooks
 from .frozen import Site, never_training, switched
 from .graphs import Traced
 from .modes import functions_to_modules
+from .notes import Notes, notes, require_free_names
 from .shadow import Untraceable, held
 from .tracing import Tracer
 
@@ -36,6 +37,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
         graph = tracer.trace(root)
         if tracer.rank_read:
             _hold_ranks(graph, example)
+        require_free_names(graph, name)
         traced = Traced(root, graph, name)
     except InputError:
         raise
@@ -57,7 +59,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     to_compare = to_be_compared(copied(model), traced) if example is None else None
     copy_modes(model, traced)
     carry(model, traced)
-    traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
+    traced.meta = Notes(notes(model))  # such as what `models.build` made
     traced.meta[UNSEEN] = to_compare
     return traced
 

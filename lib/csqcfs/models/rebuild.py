@@ -15,6 +15,7 @@ from ..conversion.snn import SNN, convert
 from ..engine.checkpoint import fill, require_alike
 from ..engine.copies import deepcopy
 from ..engine.errors import InputError
+from ..engine.notes import notes
 from ..methods import of_record
 
 
@@ -74,7 +75,7 @@ def rebuild(
     try:
         fill(snn.graph, tensors, what)
     except InputError as error:
-        if example is not None or "example" in getattr(network, "meta", {}):
+        if example is not None or "example" in notes(network):
             raise
         raise InputError(f"{error}; or pass example=x, which the SNN may have been made with") from error
     return snn
