@@ -18,6 +18,7 @@ from .modes import functions_to_modules
 from .notes import Notes, notes, require_free_names
 from .shadow import Untraceable, held
 from .tracing import Tracer
+from .untouched import untouched
 
 
 def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tuple[type, ...] = ()) -> fx.GraphModule:
@@ -30,8 +31,16 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     """
     model = opened(model)
     name = type(model).__name__
-    root, tracer = copied(model).eval(), Tracer(example, whole)
+    root = copied(model)
     refuse_hooks("the network", model, "replaced by its graph")
+    with untouched(model):
+        return _traced(model, root.eval(), example, whole, name)
+
+
+def _traced(
+    model: nn.Module, root: nn.Module, example: tuple[Tensor, ...] | None, whole: tuple[type, ...], name: str
+) -> fx.GraphModule:
+    tracer = Tracer(example, whole)
     eager = None if example is None else running(model, example)
     try:
         graph = tracer.trace(root)
