@@ -13,6 +13,7 @@ from .errors import InputError, reason
 from .examples import images_like
 from .folding import refuse_hooks
 from .frozen import Site, never_training, switched
+from .gradients import LOST, lost_by_name, lost_in_training
 from .graphs import Traced
 from .modes import functions_to_modules
 from .notes import Notes, notes, require_free_names
@@ -69,7 +70,10 @@ def _traced(
     copy_modes(model, traced)
     carry(model, traced)
     traced.meta = Notes(notes(model))  # such as what `models.build` made
-    traced.meta[UNSEEN] = to_compare
+    lost = lost_by_name(model)
+    if example is not None:
+        lost = lost or lost_in_training(model, traced, example)
+    traced.meta |= {UNSEEN: to_compare, LOST: lost}
     return traced
 
 

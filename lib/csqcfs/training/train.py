@@ -25,6 +25,7 @@ from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, unknown
 from ..engine.files import lock
+from ..engine.gradients import refuse_other_training
 from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format
 from ..engine.modules import as_model, device_of, modes_kept, require_network, usable
@@ -120,6 +121,7 @@ def fit(
         raise InputError(f"levels = {recipe.levels}: {type(model).__name__} has no L, see quantize_activations")
     check_cache()  # for the optimizer
     like = as_model(model, images.normalise(images.images[:2]))
+    refuse_other_training(model, (like,))
     memory_format = training_format(model, like)
     # foreach halves the time of a step on a CPU, where it is not the default
     optimizer = torch.optim.SGD(_groups(model, trainable, recipe), recipe.lr, recipe.momentum, foreach=True)
