@@ -102,9 +102,9 @@ def check_same(
                 )
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
-                "others share, calls a layer whose result it does not use, or works under a context such as "
-                "torch.autocast; write x = f(x) instead of changing a part of x in place, leave out what is not used, "
-                "and put the context around the whole network"
+                "others share, calls a layer whose result it does not use or by torch.func.functional_call, or works "
+                "under a context such as torch.autocast; write x = f(x) instead of changing a part of x in place, "
+                "leave out what is not used, and put the context around the whole network"
             )
     if not any(module.training for module in model.modules()):
         return
@@ -193,7 +193,7 @@ def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
 
 @contextlib.contextmanager
 def repeatable(inputs: tuple[Tensor, ...], seed: int = 0) -> Iterator[None]:
-    """Within it random numbers are those of ``seed``, and float32 is not rounded further; the caller's go on as before."""
+    """Within it random numbers are those of ``seed``, and float32 is not rounded; the caller's are left alone."""
     devices = [x.device for x in inputs if x.is_cuda]
     with full_float32(), torch.random.fork_rng(devices):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too

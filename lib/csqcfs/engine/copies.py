@@ -75,7 +75,7 @@ def copied(model: nn.Module) -> nn.Module:
     try:
         try:
             new = deepcopy(model)
-        except (TypeError, RuntimeError):
+        except Exception:  # of whatever kind, as its class pleases
             memo: dict[int, Any] = {}
             for _, module in model.named_modules():
                 _share_uncopyable(module, memo)

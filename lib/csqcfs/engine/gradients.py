@@ -38,7 +38,7 @@ def refuse_other_training(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     if not lost and unseen is not None:
         check_unseen(unseen, inputs)
         with untouched(unseen[0]):
-            lost = lost_in_training(*unseen, like(unseen[0], inputs))
+            lost = lost_in_training(unseen[0], unseen[1], like(unseen[0], inputs))
     if lost:
         raise InputError(lost)
 

@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 
 from .comparing import UNSEEN, check_same, copy_modes, running, to_be_compared
 from .copies import carry, copied, opened
-from .errors import InputError, reason
+from .errors import InputError
 from .examples import images_like
 from .folding import refuse_hooks
 from .frozen import Site, never_training, switched
@@ -20,6 +20,7 @@ from .notes import Notes, notes, require_free_names
 from .shadow import Untraceable, held
 from .tracing import Tracer
 from .untouched import untouched
+from .untraceable import untraceable
 
 
 def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tuple[type, ...] = ()) -> fx.GraphModule:
@@ -53,11 +54,9 @@ def _traced(
         raise
     except Exception as error:  # whatever the model's own forward raises on symbolic values
         inside = [name for name, _ in tracer.module_stack.values()]  # torch.fx leaves it as it was at the error
-        where = f" at {inside[-1]}" if inside else ""
-        remedy = "take data-dependent Python control flow out of its forward"
-        if example is None and not isinstance(error, Untraceable):
-            remedy += ", or pass example=x, whose sizes decide it"
-        raise InputError(f"{name} cannot be traced by torch.fx{where} ({reason(error)}); {remedy}") from error
+        by_sizes = example is None and not isinstance(error, Untraceable)
+        more = ", or pass example=x, whose sizes decide it" if by_sizes else ""
+        raise untraceable(root, error, inside[-1] if inside else "", more) from error
     for module in traced.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False
