@@ -172,8 +172,12 @@ def test_a_network_that_is_not_its_copy_is_refused():
     net, x = Tap().train(), torch.randn(8, 6)
     net(x[:1])
     kept = net.feats["a"]
-    with pytest.raises(InputError, match="something else than a deep copy of it, .* closes over self") as caught:
-        quantize_activations(net, example=x)
+    for example, named in (
+        (x, "something else than a deep copy of it, .* closes over self"),
+        (None, "pass example=x$"),
+    ):
+        with pytest.raises(InputError, match=named) as caught:
+            quantize_activations(net, example=example)
     assert "\n" not in str(caught.value) and net.feats["a"] is kept and net.training
 
 
@@ -209,3 +213,17 @@ def test_everything_is_put_back():
         net[1].eval()
     assert repr(net) == shape and net[1].training and not hasattr(net[0], "extra")
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("with_example", [True, False])
+def test_a_tap_that_forward_does_not_read_is_no_fault(with_example):
+    class Watched(Tap):
+        def forward(self, x):
+            return self.o(torch.relu(self.b(torch.relu(self.a(x)))) + 1)
+
+    net, x = Watched(), torch.randn(8, 6)
+    net(x)
+    kept = net.feats["a"]
+    ann = quantize_activations(net, L=1 << 16, threshold=8.0, example=x if with_example else None)
+    torch.testing.assert_close(ann(x), net(x), rtol=1e-3, atol=1e-3)
+    assert kept.shape == net.feats["a"].shape

@@ -65,6 +65,8 @@ def _traced(
     traced.recompile()
     if example is not None:
         check_same(model, eager, traced, example, tracer.types_read)
+    else:
+        _refuse_kept_by_hooks(model, traced)
     to_compare = to_be_compared(copied(model), traced) if example is None else None
     copy_modes(model, traced)
     carry(model, traced)
@@ -74,6 +76,19 @@ def _traced(
         lost = lost or lost_in_training(model, traced, example)
     traced.meta |= {UNSEEN: to_compare, LOST: lost}
     return traced
+
+
+def _refuse_kept_by_hooks(model: nn.Module, traced: fx.GraphModule) -> None:
+    """Refuse tensors in no attribute, where a hook may keep them: a function that closes over self writes them into the
+    original alone, and without an example only copies are compared.
+    """
+    hooks = [h for m in model.modules() for h in (*m._forward_hooks.values(), *m._forward_pre_hooks.values())]
+    constant = any(name.startswith("_tensor_constant") for name, _ in traced.named_buffers())
+    if constant and any(getattr(hook, "__closure__", None) for hook in hooks):
+        raise InputError(
+            f"{type(model).__name__} reads tensors that are no attribute of it and has a hook that closes over "
+            "something and may keep them: expected an example, with which that is measured; pass example=x"
+        )
 
 
 def _frozen(graph: fx.Graph, model: nn.Module, example: tuple | None, whole: tuple[type, ...]) -> set[Site]:
