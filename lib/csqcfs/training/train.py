@@ -88,7 +88,8 @@ def fit(
         seconds, thresholds ({site: [min, mean, max]}), and val_accuracy (%) where ``val_set`` is given.
 
     Raises:
-        InputError: a setting, image set or checkpoint that does not fit, by name.
+        InputError: a setting, image set or checkpoint that does not fit, by name; a quantized network that would learn
+            something else than the one it was made from, see `engine.gradients`.
         TrainingDiverged: the loss or a weight became infinite or NaN.
         OutOfTime: ``deadline`` or ``go_on``; the epochs done are in ``checkpoint``.
         Busy: another call, here or in another process, trains with this ``checkpoint``.
