@@ -154,3 +154,59 @@ def test_a_type_is_held_as_far_as_a_network_may_change_its_precision():
     net, x = Images(lambda m, x: BY_TYPE["dtype in"](x)), torch.randn(3, 6)
     ann = quantize_activations(net, example=x).double()
     assert ann(x.double()).dtype == torch.float64 and convert(ann)(x.double(), 2).dtype == torch.float64
+
+
+def monitor(module, inputs, out):
+    print(out.mean().item())
+
+
+class Monitor:
+    def __call__(self, module, inputs):
+        self.last = inputs[0].numpy()
+
+
+@pytest.mark.parametrize(
+    "register, named",
+    [
+        (lambda part: part.register_forward_hook(monitor), "the hook monitor on part"),
+        (lambda part: part.register_forward_pre_hook(Monitor()), "the hook Monitor on part"),
+        (
+            lambda part: part.register_forward_hook(lambda m, i, out: print(float(out.sum()))),
+            "the hook <lambda> on part",
+        ),
+    ],
+)
+def test_a_hook_that_takes_values_to_python_is_named(register, named):
+    net = nn.Sequential(nn.Linear(6, 8))
+    net.add_module("part", nn.Sequential(nn.ReLU(), nn.Linear(8, 3)))
+    handle = register(net.part)
+    with pytest.raises(InputError, match=f"at part .*remove {named} first$") as caught:
+        quantize_activations(net, example=torch.randn(3, 6))
+    handle.remove()
+    assert "\n" not in str(caught.value) and quantize_activations(net, example=torch.randn(3, 6))
+
+
+class Reweighted(Net):
+    def __init__(self, wiring):
+        super().__init__(wiring)
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x):
+        h = torch.relu(self.a(x))
+        return self.o(torch.func.functional_call(self.layer, {"weight": self.layer.weight * self.wiring(h)}, (h,)))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+@pytest.mark.parametrize("named", ["a function of torch.jit", "torch.func.functional_call", "torch.vmap", "a lambda"])
+def test_what_takes_no_symbolic_values_is_named(named):
+    wiring = {
+        "a function of torch.jit": lambda: torch.jit.trace(lambda h: h * 2, torch.ones(2, 8)),
+        "torch.func.functional_call": lambda: torch.mean,
+        "torch.vmap": lambda: torch.vmap(lambda row: row * 2),
+        "a lambda": lambda: (lambda outside: lambda h: h @ outside.weight)(nn.Linear(8, 8)),
+    }
+    kind = Reweighted if "functional" in named else Net
+    for example in (torch.randn(3, 6), None):
+        with pytest.raises(InputError, match=f"cannot be traced by torch.fx .*; {named} ") as caught:
+            quantize_activations(kind(wiring[named]()), example=example)
+        assert "\n" not in str(caught.value) and "control flow" not in str(caught.value)

@@ -22,6 +22,7 @@ from ..engine.errors import InputError, NonpositiveThreshold
 from ..engine.examples import checked_example
 from ..engine.folding import refuse_forward, refuse_hooks
 from ..engine.modules import device_of, require_network
+from ..engine.notes import note, notes
 from ..engine.simulation import IF
 from .spiking import unfolded
 
@@ -125,9 +126,9 @@ def quantize_activations(
     graph.graph.lint()
     graph.delete_all_unused_submodules()
     graph.recompile()
-    graph.meta["name"] = name
+    note(graph, name=name)
     if inputs is not None:
-        graph.meta["example"] = tuple(x[:KEPT].to("cpu", copy=True) for x in inputs)
+        note(graph, example=tuple(x[:KEPT].to("cpu", copy=True) for x in inputs))
         probe.check(*unfolded(graph, inputs), inputs, name)
     return graph
 
@@ -178,7 +179,7 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
                 "from no other; train stage 1 with a higher initial threshold or a lower rate"
             )
         if issubclass(kind, CQCFS):
-            if old.channels is None and "example" in getattr(model, "meta", {}):
+            if old.channels is None and "example" in notes(model):
                 raise InputError(
                     f"{name} has no channels in the example: expected values of [N, channels, ...] there, and not "
                     "features last, as behind a linear layer; keep one threshold for each layer"

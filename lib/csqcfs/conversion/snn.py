@@ -21,6 +21,7 @@ from ..engine.copies import carry, opened
 from ..engine.errors import InputError, reason
 from ..engine.examples import Kind, check_together, checked_example, checked_inputs, kind_of, like
 from ..engine.folding import folded
+from ..engine.notes import note, notes
 from ..engine.simulation import Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
@@ -61,7 +62,7 @@ def convert(
     """
     method = build(method, settings)
     inputs = checked_example(example)
-    name = getattr(model, "meta", {}).get("name", type(opened(model)).__name__)
+    name = notes(model).get("name", type(opened(model)).__name__)
     graph = model if isinstance(model, fx.GraphModule) else quantize.trace(model, inputs)
     found = quantize.sites(graph)
     if not found:
@@ -70,14 +71,14 @@ def convert(
     for site, module in found.items():
         check_threshold(site, module.threshold.detach(), allow_nonpositive)
     check_weights(name, graph)
-    inputs, unseen = inputs or graph.meta.get("example"), graph.meta.get(UNSEEN)
+    inputs, unseen = inputs or notes(graph).get("example"), notes(graph).get(UNSEEN)
     if inputs is not None:
         inputs = like(graph, inputs)
         check_unseen(unseen, inputs)
     neurons, end = unfolded(graph, inputs)
     fronts = {} if inputs is None else {kind_of(inputs): probe.check(neurons, end, inputs, name)}
     snn = SNN(folded(neurons), method, end, fronts, name, allow_nonpositive)
-    snn.graph.meta[UNSEEN] = unseen if inputs is None else None
+    note(snn.graph, **{UNSEEN: unseen if inputs is None else None})
     carry(model, snn)
     return snn
 
@@ -183,8 +184,8 @@ class SNN(nn.Module):
         kind = kind_of(inputs)
         if kind not in self._fronts:  # attention over one place is affine, and over two it is not
             few = tuple(x[: quantize.KEPT] for x in inputs)
-            check_unseen(self.graph.meta.get(UNSEEN), few)
-            self.graph.meta[UNSEEN] = None
+            check_unseen(notes(self.graph).get(UNSEEN), few)
+            note(self.graph, **{UNSEEN: None})
             self._fronts[kind] = probe.check(self.graph, self.end, few, self._name)
         if kind not in self._largest:
             self._largest[kind] = self._largest_activation(inputs)

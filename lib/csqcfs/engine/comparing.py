@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,9 +15,10 @@ from torch.utils import _pytree as pytree
 from .copies import copied
 from .errors import InputError, reason
 from .examples import images_like, like
-from .halving import halving
-from .modules import full_float32
+from .halving import as_written, halving
+from .modules import full_float32, modes_kept
 from .simulation import plain
+from .untouched import untouched
 
 UNSEEN = "unseen"  # in a graph's meta: what is to be compared, see `check_unseen`
 # of the largest value that differs, see `_unlike`; 0.05 for smaller types
@@ -45,13 +47,33 @@ def running(model: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
             f"{name} runs on an example of shape {shapes} and not on one image more ({reason(error)}): expected a "
             "batch [N, ...] and a network that takes any N; give one image a batch dimension, or read N off the input"
         ) from error
-    if _differing(first, second):
+    if differing(first, second):
         raise InputError(
             f"{name} gives something else for the same input the second time: expected a network without state "
             "between calls or randomness in evaluation mode; take it out of its forward, and pass "
             "training=self.training to dropout"
         )
+    if differing(first, _own(model, more)):
+        raise InputError(
+            f"{name} computes something else than a deep copy of it, as where a hook or a lambda closes over self and "
+            "reads or writes the original: expected no such functions; let forward itself keep the values that it "
+            "needs, and make a lambda a method"
+        )
     return eager
+
+
+def _own(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+    """What the user's own network gives in evaluation, which no copy of it can stand for; within `untouched`."""
+    with modes_kept(model), as_written():
+        for module in model.modules():
+            module.training = False  # not by eval(), which may be the user's and merge weights
+        try:
+            return _output(model, inputs)
+        except Exception as error:
+            raise InputError(
+                f"{type(model).__name__} does not run on inputs on which a deep copy of it does ({reason(error)}): "
+                "expected both to; take out of its forward what only one of them has"
+            ) from error
 
 
 def _remedy(model: nn.Module) -> str:
@@ -80,9 +102,9 @@ def check_same(
                 )
             raise InputError(
                 f"{name} computes something else than its operations one by one ({where}): it changes values that "
-                "others share, calls a layer whose result it does not use, or works under a context such as "
-                "torch.autocast; write x = f(x) instead of changing a part of x in place, leave out what is not used, "
-                "and put the context around the whole network"
+                "others share, calls a layer whose result it does not use or by torch.func.functional_call, or works "
+                "under a context such as torch.autocast; write x = f(x) instead of changing a part of x in place, "
+                "leave out what is not used, and put the context around the whole network"
             )
     if not any(module.training for module in model.modules()):
         return
@@ -112,7 +134,8 @@ def check_unseen(unseen: tuple[nn.Module, fx.GraphModule] | None, inputs: tuple[
     if unseen is not None:
         model, graph = unseen
         example = like(model, inputs)
-        check_same(model, running(model, example), graph, example, [])
+        with untouched(model):
+            check_same(model, running(model, example), graph, example, [])
 
 
 def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -> str:
@@ -141,18 +164,14 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
     both = {name for name, _ in seen[0]} & {name for name, _ in seen[1]}
     paths = [[(name, x) for name, x in entering if name in both] for entering in seen]
     for (one, x), (two, y) in zip(*paths):
-        if one != two or _differing(x, y):
+        if one != two or differing(x, y):
             return f"at {one}"
-    if len(paths[0]) != len(paths[1]) or _differing(*outputs):
+    if len(paths[0]) != len(paths[1]) or differing(*outputs):
         return "in its output"
     mine = dict(traced.named_buffers())
     counts = "num_batches_tracked"  # matters to no norm with a momentum
     return next(
-        (
-            f"in {n}"
-            for n, b in model.named_buffers()
-            if n in mine and _differing(b, mine[n]) and not n.endswith(counts)
-        ),
+        (f"in {n}" for n, b in model.named_buffers() if n in mine and differing(b, mine[n]) and not n.endswith(counts)),
         "",
     )
 
@@ -168,15 +187,22 @@ def _noting(name: str, entering: list) -> Any:
 
 
 def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
-    devices = [x.device for x in inputs if x.is_cuda]
-    with torch.no_grad(), full_float32(), torch.random.fork_rng(devices):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too
-        for device in devices:
-            torch.cuda.default_generators[device.index].manual_seed(seed)
+    with torch.no_grad(), repeatable(inputs, seed):
         return plain(model(*(x.clone() for x in inputs)))
 
 
-def _differing(one: Any, two: Any) -> bool:
+@contextlib.contextmanager
+def repeatable(inputs: tuple[Tensor, ...], seed: int = 0) -> Iterator[None]:
+    """Within it random numbers are those of ``seed``, and float32 is not rounded; the caller's are left alone."""
+    devices = [x.device for x in inputs if x.is_cuda]
+    with full_float32(), torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too
+        for device in devices:
+            torch.cuda.default_generators[device.index].manual_seed(seed)
+        yield
+
+
+def differing(one: Any, two: Any) -> bool:
     """Whether two outputs differ in structure, shape or, beyond rounding, in value."""
     (a, first), (b, second) = (pytree.tree_flatten(out) for out in (one, two))
     if first != second:

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from .errors import InputError, reason
 from .modules import require_network
 
-_REMOVE = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+REMOVED = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
 FLOAT = "FloatFunctional"  # stands among them, adds floats, and is in networks that may be quantized later
 QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
 CARRIED = ("mean", "std")  # the normalisation of its inputs, which a network carries beside its weights
@@ -75,7 +75,7 @@ def copied(model: nn.Module) -> nn.Module:
     try:
         try:
             new = deepcopy(model)
-        except (TypeError, RuntimeError):
+        except Exception:  # of whatever kind, as its class pleases
             memo: dict[int, Any] = {}
             for _, module in model.named_modules():
                 _share_uncopyable(module, memo)
@@ -89,8 +89,8 @@ def copied(model: nn.Module) -> nn.Module:
             new.set_submodule(name, inner)
     for module in new.modules():
         for hook in list(module._forward_pre_hooks.values()):
-            if type(hook) in _REMOVE:
-                _REMOVE[type(hook)](module, hook.name)
+            if type(hook) in REMOVED:
+                REMOVED[type(hook)](module, hook.name)
         for key, wrapped in list(module._load_state_dict_pre_hooks.items()):  # PyTorch looks for it unwrapped
             if isinstance(getattr(wrapped, "hook", wrapped), SpectralNormLoadStateDictPreHook):
                 del module._load_state_dict_pre_hooks[key]

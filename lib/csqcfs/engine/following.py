@@ -40,9 +40,9 @@ class _Type(type, metaclass=_OfValue):
     """``type``, of what a shadow stands for."""
 
 
-def _names(code: types.CodeType) -> set[str]:
+def names_in(code: types.CodeType) -> set[str]:
     """What a function names, its comprehensions and inner functions included."""
-    inner = [_names(one) for one in code.co_consts if inspect.iscode(one)]
+    inner = [names_in(one) for one in code.co_consts if inspect.iscode(one)]
     return set(code.co_names).union(*inner)
 
 
@@ -62,7 +62,7 @@ def _scopes(root: nn.Module) -> list[dict[str, Any]]:
         if f"{scope.get('__name__', 'torch')}.".startswith(("torch.", f"{__package__}.")):
             continue
         scopes[id(scope)] = scope
-        names = _names(function.__code__)
+        names = names_in(function.__code__)
         known = [scope[name] for name in names if name in scope]
         todo += [*known, *(vars(one).get(name) for one in known if inspect.ismodule(one) for name in names)]
     return list(scopes.values())

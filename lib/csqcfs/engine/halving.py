@@ -21,9 +21,14 @@ CLAMPS = {"clamp": ("min", "max"), "clip": ("min", "max"), "clamp_min": ("min",)
 @contextlib.contextmanager
 def halving() -> Iterator[None]:
     """Within it every ReLU gives half, one in a compiled forward too, which runs as it was written."""
-    compiled = "torch._dynamo" in sys.modules  # there if anything was compiled
-    with torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext(), _Halving():
+    with as_written(), _Halving():
         yield
+
+
+def as_written() -> contextlib.AbstractContextManager:
+    """Within it a compiled network runs as it was written."""
+    compiled = "torch._dynamo" in sys.modules  # there if anything was compiled
+    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
 
 
 class _Halving(TorchFunctionMode):

@@ -9,14 +9,18 @@ from torch import Tensor, fx, nn
 
 from .comparing import UNSEEN, check_same, copy_modes, running, to_be_compared
 from .copies import carry, copied, opened
-from .errors import InputError, reason
+from .errors import InputError
 from .examples import images_like
 from .folding import refuse_hooks
 from .frozen import Site, never_training, switched
+from .gradients import LOST, lost_by_name, lost_in_training
 from .graphs import Traced
 from .modes import functions_to_modules
+from .notes import Notes, notes, require_free_names
 from .shadow import Untraceable, held
 from .tracing import Tracer
+from .untouched import untouched
+from .untraceable import untraceable
 
 
 def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tuple[type, ...] = ()) -> fx.GraphModule:
@@ -29,23 +33,30 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     """
     model = opened(model)
     name = type(model).__name__
-    root, tracer = copied(model).eval(), Tracer(example, whole)
+    root = copied(model)
     refuse_hooks("the network", model, "replaced by its graph")
+    with untouched(model):
+        return _traced(model, root.eval(), example, whole, name)
+
+
+def _traced(
+    model: nn.Module, root: nn.Module, example: tuple[Tensor, ...] | None, whole: tuple[type, ...], name: str
+) -> fx.GraphModule:
+    tracer = Tracer(example, whole)
     eager = None if example is None else running(model, example)
     try:
         graph = tracer.trace(root)
         if tracer.rank_read:
             _hold_ranks(graph, example)
+        require_free_names(graph, name)
         traced = Traced(root, graph, name)
     except InputError:
         raise
     except Exception as error:  # whatever the model's own forward raises on symbolic values
         inside = [name for name, _ in tracer.module_stack.values()]  # torch.fx leaves it as it was at the error
-        where = f" at {inside[-1]}" if inside else ""
-        remedy = "take data-dependent Python control flow out of its forward"
-        if example is None and not isinstance(error, Untraceable):
-            remedy += ", or pass example=x, whose sizes decide it"
-        raise InputError(f"{name} cannot be traced by torch.fx{where} ({reason(error)}); {remedy}") from error
+        by_sizes = example is None and not isinstance(error, Untraceable)
+        more = ", or pass example=x, whose sizes decide it" if by_sizes else ""
+        raise untraceable(root, error, inside[-1] if inside else "", more) from error
     for module in traced.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False
@@ -54,12 +65,30 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     traced.recompile()
     if example is not None:
         check_same(model, eager, traced, example, tracer.types_read)
+    else:
+        _refuse_kept_by_hooks(model, traced)
     to_compare = to_be_compared(copied(model), traced) if example is None else None
     copy_modes(model, traced)
     carry(model, traced)
-    traced.meta |= getattr(model, "meta", {})  # such as what `models.build` made
-    traced.meta[UNSEEN] = to_compare
+    traced.meta = Notes(notes(model))  # such as what `models.build` made
+    lost = lost_by_name(model)
+    if example is not None:
+        lost = lost or lost_in_training(model, traced, example)
+    traced.meta |= {UNSEEN: to_compare, LOST: lost}
     return traced
+
+
+def _refuse_kept_by_hooks(model: nn.Module, traced: fx.GraphModule) -> None:
+    """Refuse tensors in no attribute, where a hook may keep them: a function that closes over self writes them into the
+    original alone, and without an example only copies are compared.
+    """
+    hooks = [h for m in model.modules() for h in (*m._forward_hooks.values(), *m._forward_pre_hooks.values())]
+    constant = any(name.startswith("_tensor_constant") for name, _ in traced.named_buffers())
+    if constant and any(getattr(hook, "__closure__", None) for hook in hooks):
+        raise InputError(
+            f"{type(model).__name__} reads tensors that are no attribute of it and has a hook that closes over "
+            "something and may keep them: expected an example, with which that is measured; pass example=x"
+        )
 
 
 def _frozen(graph: fx.Graph, model: nn.Module, example: tuple | None, whole: tuple[type, ...]) -> set[Site]:

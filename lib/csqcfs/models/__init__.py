@@ -10,6 +10,7 @@ from numbers import Real
 from torch import nn
 
 from ..engine.errors import InputError, unknown
+from ..engine.notes import note
 from .resnet import BasicBlock, Bottleneck, residual
 from .vgg import vgg16
 
@@ -49,5 +50,5 @@ def build(name: str, num_classes: int = 10, width: float = 1.0, in_channels: int
 
     model = NETWORKS[name](scaled, num_classes, in_channels)
     # what `save` writes, so that `load` builds it again
-    model.meta = {"built": {"name": name, "num_classes": num_classes, "width": width, "in_channels": in_channels}}
+    note(model, built={"name": name, "num_classes": num_classes, "width": width, "in_channels": in_channels})
     return model

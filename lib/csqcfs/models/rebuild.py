@@ -17,6 +17,7 @@ from ..engine.checkpoint import fill, require_alike
 from ..engine.copies import deepcopy, opened
 from ..engine.errors import InputError
 from ..engine.examples import checked_example, like
+from ..engine.notes import notes
 from ..methods import of_record
 
 
@@ -77,7 +78,7 @@ def rebuild(
     try:
         fill(snn.graph, tensors, what)
     except InputError as error:
-        if example is not None or "example" in getattr(network, "meta", {}):
+        if example is not None or "example" in notes(network):
             raise
         raise InputError(f"{error}; or pass example=x, which the SNN may have been made with") from error
     return snn

@@ -30,6 +30,7 @@ from ..engine.constants import constants, unsaved
 from ..engine.copies import CARRIED, opened
 from ..engine.errors import InputError
 from ..engine.graphs import wiring
+from ..engine.notes import note, notes
 from ..engine.simulation import IF
 from ..methods import METHODS
 from .header import check
@@ -86,10 +87,10 @@ def save(
     graph = model.graph if isinstance(model, SNN) else model
     tensors = graph.state_dict()
     require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")
-    came = getattr(graph, "meta", {}).get("zoo", {})
+    came = notes(graph).get("zoo", {})
     header: dict[str, Any] = {
         "kind": "snn" if isinstance(model, SNN) else "quantized" if quantize.sites(model) else "relu",
-        "built": getattr(graph, "meta", {}).get("built"),
+        "built": notes(graph).get("built"),
         "sites": {name: site_of(site) for name, site in quantize.sites(graph).items()},
         "wiring": wiring(graph),
         "constants": constants(*_graphs(model)),
@@ -115,8 +116,8 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
     """A network or SNN of `save` in evaluation mode, with the normalisation of its inputs as ``mean`` and ``std``,
     unless it has parts of these names.
 
-    ``meta["zoo"]`` holds the file's header. A `fx.GraphModule` comes back for a quantized network, an `SNN` for an
-    SNN, and the network itself for one that was not quantized.
+    ``meta["zoo"]`` holds the file's header, unless your network has a ``meta`` of its own. A `fx.GraphModule` comes
+    back for a quantized network, an `SNN` for an SNN, and the network itself for one that was not quantized.
 
     Args:
         path_or_name: a file of `save`, or one of `names`.
@@ -155,7 +156,7 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
     for key in CARRIED:
         if not hasattr(model, key):  # a network of one's own may have such a part
             setattr(model, key, None if header[key] is None else tuple(header[key]))
-    model.meta = getattr(model, "meta", {}) | {"zoo": header}
+    note(model, zoo=header)
     return model.eval()
 
 

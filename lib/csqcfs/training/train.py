@@ -26,6 +26,7 @@ from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, shown, unknown
 from ..engine.files import lock
+from ..engine.gradients import refuse_other_training
 from ..engine.kernels import check_cache
 from ..engine.memory_format import training_format, undone
 from ..engine.modules import as_model, device_of, modes_kept, require_network, usable
@@ -89,7 +90,8 @@ def fit(
         seconds, thresholds ({site: [min, mean, max]}), and val_accuracy (%) where ``val_set`` is given.
 
     Raises:
-        InputError: a setting, image set or checkpoint that does not fit, by name.
+        InputError: a setting, image set or checkpoint that does not fit, by name; a quantized network that would learn
+            something else than the one it was made from, see `engine.gradients`.
         TrainingDiverged: the loss or a weight became infinite or NaN.
         OutOfTime: ``deadline`` or ``go_on``; the epochs done are in ``checkpoint``.
         Busy: another call, here or in another process, trains with this ``checkpoint``.
@@ -128,6 +130,7 @@ def fit(
         raise InputError(f"levels = {recipe.levels}: {type(model).__name__} has no L, see quantize_activations")
     check_cache()  # for the optimizer
     like = as_model(model, images.normalise(images.images[:2]))
+    refuse_other_training(model, (like,))
     here = device_of(model)
     computed = in_use(recipe.precision, here)
     with undone(model):
