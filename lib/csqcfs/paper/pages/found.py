@@ -16,6 +16,7 @@ import pandas as pd
 from .. import published
 from ..claims import judge
 from ..experiments import registry
+from ..experiments.rows import COMPARED
 from ..measures import compare, energy
 from ..names import NAMES, count, shown_as
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
@@ -165,9 +166,9 @@ def latency(shown) -> list[str]:
         if (one := _plain(shown, network)) is not None
     }
     for network in costs.networks(shown):
-        candidates = [point for method in costs.METHODS for point in costs.points(shown, network, method)]
+        candidates = [point for method in COMPARED for point in costs.points(shown, network, method)]
         leading = {point.method for point in costs.front(candidates, costs.COSTS["clock"])}
-        if behind := [NAMES[method] for method in costs.METHODS if method not in leading]:
+        if behind := [NAMES[method] for method in COMPARED if method not in leading]:
             sentences.append(
                 f"{NAMES[network]}, by steps on one clock: no point of {' and '.join(behind)} is on the front."
             )
