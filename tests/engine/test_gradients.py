@@ -280,3 +280,16 @@ def test_gradients_are_compared_wherever_quantizing_is_called():
         ann = quantize_activations(net, threshold=0.5, example=x)
     with pytest.raises(InputError, match="stem.weight"):
         csqcfs.fit(ann, SET, **SETTINGS)
+
+
+def test_gradients_are_computed_without_onednn_which_writes_past_its_buffers(monkeypatch):
+    """In the weight gradient of a narrow network with weights in channels_last, as training leaves them."""
+    used, backward = [], torch.autograd.backward
+    monkeypatch.setattr(
+        torch.autograd, "backward", lambda roots: (used.append(torch.backends.mkldnn.enabled), backward(roots))
+    )
+    before = torch.backends.mkldnn.enabled, torch.backends.mkldnn.fp32_precision
+    net = csqcfs.models.build("resnet20", 10, 0.1).to(memory_format=torch.channels_last)
+    quantize_activations(net, example=torch.randn(2, 3, 16, 16))
+    assert used and not any(used)
+    assert (torch.backends.mkldnn.enabled, torch.backends.mkldnn.fp32_precision) == before

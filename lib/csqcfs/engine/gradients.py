@@ -6,6 +6,8 @@ it computes tells: `torch.no_grad` around a part, the backward of a torch.autogr
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from .copies import REMOVED, copied
 from .errors import InputError, reason
 from .examples import images_like, like
 from .halving import as_written
+from .modules import GLOBAL
 from .notes import notes
 from .simulation import plain
 from .untouched import untouched
@@ -100,7 +103,7 @@ def _line(name: str, parameter: str) -> str:
 def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, Gradients]:
     """Outputs, and by parameter the gradient of a sum of them with random factors; None where there is none."""
     generator = torch.Generator().manual_seed(0)
-    with repeatable(inputs), torch.enable_grad(), as_written():
+    with repeatable(inputs), torch.enable_grad(), as_written(), _without_onednn():
         out = plain(model(*(x.clone() for x in inputs)))
         parts = []
         for x in pytree.tree_leaves(out):
@@ -112,6 +115,18 @@ def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, Gradi
             torch.autograd.backward(parts)
     named = model.named_parameters(remove_duplicate=False)
     return out, {name: p.grad for name, p in named if p.requires_grad}
+
+
+@contextlib.contextmanager
+def _without_onednn() -> Iterator[None]:
+    """oneDNN writes past its buffers in some weight gradients of a network that was trained in channels_last, see
+    `memory_format`. Its switch is one for all threads: the next that comes here waits."""
+    with GLOBAL:
+        before, *_ = torch.backends.mkldnn.set_flags(False, _fp32_precision=None)
+        try:
+            yield
+        finally:
+            torch.backends.mkldnn.set_flags(before, _fp32_precision=None)
 
 
 def _first_other(expected: Gradients, found: Gradients) -> str:
