@@ -25,6 +25,7 @@ class Artefact:
         place: where it stands in the paper, or "beyond the paper".
         question: what it answers, in one sentence.
         rows: the runs it shows, by row key.
+        printed: names of the paper's numbers in `published`; empty where the paper prints none.
         basis: what a page that has no runs in any profile rests on.
         beside: a profile whose records the page shows beside those of its own.
     """
@@ -34,6 +35,7 @@ class Artefact:
     title: str
     question: str
     rows: Callable[[Profile, Sequence[int]], Rows] = lambda profile, seeds: {}
+    printed: tuple[str, ...] = ()
     basis: str = ""
     beside: str = ""
 
