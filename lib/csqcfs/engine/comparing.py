@@ -16,7 +16,7 @@ from .copies import copied
 from .errors import InputError, reason
 from .examples import images_like, like
 from .halving import as_written, halving
-from .modules import full_float32, modes_kept
+from .modules import GLOBAL, full_float32, modes_kept
 from .simulation import plain
 from .untouched import untouched
 
@@ -193,9 +193,12 @@ def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
 
 @contextlib.contextmanager
 def repeatable(inputs: tuple[Tensor, ...], seed: int = 0) -> Iterator[None]:
-    """Within it random numbers are those of ``seed``, and float32 is not rounded; the caller's are left alone."""
+    """Within it random numbers are those of ``seed``, and float32 is not rounded; the caller's are left alone.
+
+    One thread at a time, since all draw from one generator.
+    """
     devices = [x.device for x in inputs if x.is_cuda]
-    with full_float32(), torch.random.fork_rng(devices):
+    with GLOBAL, full_float32(), torch.random.fork_rng(devices):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too
         for device in devices:
             torch.cuda.default_generators[device.index].manual_seed(seed)
