@@ -53,10 +53,13 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def span(numbers: Iterable[int]) -> str:
-    """The least and the largest of some numbers: "3", or "1-3"."""
+def span(numbers: Iterable[int], noun: str = "") -> str:
+    """The least and the largest of some numbers: "3", or "1-3", and "1-3 seeds" of a noun; "" of none."""
     found = sorted(set(numbers))
-    return "-".join(f"{number:,}" for number in found[:1] + found[1:][-1:])
+    if not found:
+        return ""
+    least = f"{found[0]:,}-" if len(found) > 1 else ""
+    return least + (count(found[-1], noun) if noun else f"{found[-1]:,}")
 
 
 def count(many: int, noun: str) -> str:

@@ -163,7 +163,7 @@ class Recorded:
         several = sorted(set(seeds) or {len(group) for group in groups})
         images = sorted({number for record in records if (number := record.metrics.get("images"))})
         parts = [*named, f"n = {names.span(several)}"]
-        return ", ".join(parts + [f"{names.span(images)} images"] * bool(images))
+        return ", ".join(parts + [names.span(images, "image")] * bool(images))
 
 
 Evidence = Printed | Recorded

@@ -201,8 +201,7 @@ def _seen(run: Run, part: str) -> str:
 
 def _range(numbers: Iterable[int], noun: str) -> str:
     """ "1-3 seeds", "5,000 images"; empty without a number."""
-    found = sorted({number for number in numbers if number})
-    return f"{span(found)} {noun}{'s' if found[-1] > 1 else ''}" if found else ""
+    return span(filter(None, numbers), noun)
 
 
 def open(id: str, profile: str = "quick", seeds: int | None = None) -> Page:

@@ -57,7 +57,7 @@ def results() -> str:
                 for new, (method, _) in zip(first, table.index, strict=True)
             ]
             table.insert(0, "steps a layer at T = 1", took)
-            n = f"n = {span(seeds)} {'seed' if seeds == [1] else 'seeds'}"
+            n = f"n = {span(seeds, 'seed')}"
             images = count(rows[0][0].metrics["images"], "image")
             title = f"{network}, {shown.seen('dataset')}, {n}, {images}:"
             parts += [title, formats.to_markdown(table)]
