@@ -41,6 +41,7 @@ OTHER = {
     "levels": (1, 2),
     "start": "resnet20-cifar10-qcfs",
     "start_thresholds": "calibrated",
+    "window": "clamp_floor",
 }
 
 

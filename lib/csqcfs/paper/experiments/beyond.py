@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from .configs import Run, Training
-from .profile import Profile
-from .rows import Rows
+from .configs import RELU, Run, Stage, Training
+from .profile import CIFAR, Profile
+from .rows import Rows, accuracy
 
 T = 8
 SHOWN = (1, 2, 4, 8)  # time-steps of the tables
@@ -29,6 +29,8 @@ LONGER = 30  # epochs of the one network at L = 1 that is trained as long as the
 SEEDS = (0, 1, 2)  # of the trainings at L = 1, in turns and mixed, and of `SEEDED`, whatever others have
 # second stages with several seeds, which differ more than images do
 SEEDED = ("csqcfs", "ctqcfs", "ceqcfs", "cqcfs")
+WINDOWS = ("paper", "clamp_floor", "floor_clamp")  # where the gradient passes, see `engine.kernels.WINDOWS`
+SCRATCH = Stage("qcfs", 12, 0.1)  # from random weights and the paper's initial threshold, at the paper's rate
 RULES = ("least squares", "99.9%", "balance")  # of `calibrate`, thresholds for each channel
 LAYER_MEAN = "layer mean"  # instead of a rule: each channel has the mean threshold of its layer
 # Second stages: (activation, weight decay of the thresholds or None for that of the weights)
@@ -142,6 +144,41 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
     counted["start", full, "cos"] = ("qcfs", {"epochs": 0})
     counted["ceqcfs", full, "cos"] = ("ceqcfs", {})
     return rows | {key: _snn(profile, seeds, end, key[2], **changes, **on) for key, (end, changes) in counted.items()}
+
+
+def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
+    """Keys (activation, gradient window, kind of run): QCFS trained from random weights, `SCRATCH`, and CS-QCFS after
+    it as long as the other second stages; ReLU as long as QCFS, whose window is None.
+
+    The kind "schedule" is plain neurons after the profile's own schedule, with the paper's window and with that of
+    the newer public code.
+    """
+    if profile.datasets.get("cifar10", "cifar10") not in CIFAR:
+        return {}
+    rows, every = {}, sorted({*seeds, *SEEDS})
+    initial = profile.networks["resnet20"].settings["cifar10"].initial_threshold
+    fine = Stage("csqcfs", profile.tuning_epochs, profile.tuning_lr)
+
+    def trained(window: str | None, *stages: Stage) -> list[Training]:
+        whole = [profile.training("cifar10", "resnet20", "qcfs", seed=seed) for seed in every]
+        return [dataclasses.replace(one, stages=stages, threshold=initial, window=window) for one in whole]
+
+    for window in WINDOWS if profile.starts else ():
+        scratch, second = trained(window, SCRATCH), trained(window, SCRATCH, fine)
+        rows["qcfs", window, "training"] = [Run.of("training", one) for one in scratch]
+        rows["qcfs", window, "plain"] = [Run.of("accuracy", one, method="plain", T=T) for one in scratch]
+        rows["csqcfs", window, "plain"] = [Run.of("accuracy", one, method="plain", T=T) for one in second]
+    if profile.starts:
+        relu = trained(None, dataclasses.replace(SCRATCH, activation=RELU))
+        rows["relu", None, "training"] = [Run.of("training", one) for one in relu]
+    for end in ("qcfs", "csqcfs"):
+        for window in WINDOWS[:2]:
+            own = accuracy(profile, seeds, "cifar10", "resnet20", end)
+            turned = [dataclasses.replace(run.training, window=window) for run in own]
+            rows[end, window, "schedule"] = [
+                dataclasses.replace(run, training=one) for run, one in zip(own, turned, strict=True)
+            ]
+    return rows
 
 
 def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:

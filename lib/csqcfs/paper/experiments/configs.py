@@ -18,6 +18,7 @@ from ...engine.errors import InputError
 from ...training.recipe import Recipe, Settings
 
 RELU = "relu"  # the activation of an ordinary stage, before thresholds exist
+PAPER_WINDOW = "paper"  # the gradient window of Eq. 19, which `quantize_activations` takes by itself
 
 
 def digest_of(settings: dict[str, Any]) -> str:
@@ -92,6 +93,7 @@ class Training(Digested, Settings):
         start: network of the package that the first stage goes on from instead of random weights.
         start_digest: of its file.
         start_thresholds: "kept" or "calibrated" anew, where ``L`` is not that of ``start``; otherwise they stay.
+        window: where the gradient passes, if not where Eq. 19 has it, see `kernels.WINDOWS`.
         data: digest of the images that ``dataset`` stands for here, see `data.identity`.
     """
 
@@ -104,6 +106,7 @@ class Training(Digested, Settings):
     val: int = 0
     start: str | None = None
     start_thresholds: str | None = None
+    window: str | None = None
     start_digest: str | None = field(init=False)
     data: str = field(init=False)
 
@@ -114,6 +117,7 @@ class Training(Digested, Settings):
         if self.start_thresholds not in (None, "kept", "calibrated"):
             raise InputError(f"start_thresholds is {self.start_thresholds!r}: expected 'kept' or 'calibrated'")
         object.__setattr__(self, "start_thresholds", None if L == self.L else self.start_thresholds or "kept")
+        object.__setattr__(self, "window", None if self.window == PAPER_WINDOW else self.window)
         object.__setattr__(self, "data", _identity(self.dataset))
 
     @property
@@ -142,11 +146,11 @@ class Training(Digested, Settings):
         """Everything that decides the weights, ready for JSON; L and threshold only where they matter."""
         settings = dataclasses.asdict(self)
         # absent where they change nothing
-        for name in ("threshold_decay", "levels", "start", "start_digest", "start_thresholds"):
+        for name in ("threshold_decay", "levels", "start", "start_digest", "start_thresholds", "window"):
             if settings[name] is None:
                 del settings[name]
         if self.start is None and all(stage.activation == RELU for stage in self.stages):
-            for name in ("L", "threshold", "levels"):
+            for name in ("L", "threshold", "levels", "window"):
                 settings.pop(name, None)
         return json.loads(json.dumps(settings))
 
@@ -156,7 +160,9 @@ class Training(Digested, Settings):
         start += "" if self.start_thresholds is None else f"thresholds {self.start_thresholds}, "
         decay = "" if self.threshold_decay is None else f", decay {self.threshold_decay:g} of thresholds"
         turns = "" if self.levels is None else f" (trained at {', '.join(map(str, self.levels))} in turns)"
-        return f"{self.network} on {self.dataset}, L = {self.L}{turns}, {start}{stages} epochs{decay}, seed {self.seed}"
+        window = "" if self.window is None else f", gradient window {self.window}"
+        settings = f"L = {self.L}{turns}, {start}{stages} epochs{decay}{window}"
+        return f"{self.network} on {self.dataset}, {settings}, seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

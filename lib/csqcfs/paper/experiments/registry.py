@@ -190,6 +190,13 @@ ARTEFACTS = (
         rows.conversion_error,
     ),
     Artefact(
+        "windows",
+        BEYOND,
+        "What the gradient's window costs",
+        "How much accuracy does it cost to let the gradient pass where the paper says instead of where public code does?",
+        beyond.windows,
+    ),
+    Artefact(
         "softplus",
         BEYOND,
         "What Softplus costs",

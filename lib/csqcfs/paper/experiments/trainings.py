@@ -19,7 +19,7 @@ from ...engine.errors import Busy, InputError
 from ...engine.modules import device_of
 from ...models import zoo
 from ...training.train import TrainingDiverged, fit
-from .configs import RELU, Training
+from .configs import PAPER_WINDOW, RELU, Training
 
 CALIBRATION_IMAGES = 512
 
@@ -145,7 +145,7 @@ def _start(training: Training, images: ImageSet) -> nn.Module:
     if found != wanted:
         raise InputError(f"{training.start} has {found}: expected {wanted}, as the training and its images have")
     for site in quantize.sites(model).values():
-        site.L = training.L
+        site.L, site.window = training.L, training.window or site.window
     return calibrate(model, initial_images(training, images)) if training.start_thresholds == "calibrated" else model
 
 
@@ -158,7 +158,8 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
     if before == RELU:
         x = initial_images(training, images).to(device_of(model))
         threshold = 1.0 if training.threshold is None else training.threshold
-        model = quantize.quantize_activations(model, training.L, threshold, x[:2])
+        window = training.window or PAPER_WINDOW
+        model = quantize.quantize_activations(model, training.L, threshold, x[:2], window=window)
         if training.threshold is None and not checkpoint_path(training).exists():  # else its thresholds are there
             model = calibrate(model, x)
         if now == "qcfs":
