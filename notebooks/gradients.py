@@ -66,13 +66,7 @@ gradients.table(
 # whole step at either end: since 2.14 its window is narrower by a step at either end, without a changed line. Code that clamps first (the newer public QCFS code) meets the bounds at single points only.
 
 # %%
-names = {
-    "paper": "paper",
-    "floor_clamp": "floor, then clamp (PyTorch before 2.14)",
-    "floor_clamp_2.14": "floor, then clamp (since PyTorch 2.14)",
-    "clamp_floor": "clamp, then floor",
-}
-gradients.figure(activation.windows(names), "Gradient windows, θ = 1, L = 4", "gradients-windows")
+gradients.figure(activation.windows(), "Gradient windows, θ = 1, L = 4", "gradients-windows")
 
 # %% tags=["nbval-check-output"]
 gradients.table(

@@ -36,6 +36,12 @@ METHODS = {
     "ours": "CS-QCFS + offset",
 }
 NAMES = DATASETS | NETWORKS | METHODS
+WINDOWS = {  # of the gradient, see `engine.kernels.WINDOWS`
+    "paper": "paper (Eq. 19)",
+    "floor_clamp": "floor, then clamp (PyTorch before 2.14)",
+    "floor_clamp_2.14": "floor, then clamp (since PyTorch 2.14)",
+    "clamp_floor": "clamp, then floor",
+}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -149,7 +149,8 @@ def test_equal_trainings_have_equal_digests():
 def test_settings_are_plain_json_and_complete():
     settings = QUANTIZED.settings()
     assert json.loads(json.dumps(settings)) == settings
-    everything = set(OTHER) - {"threshold_decay", "levels", "start", "start_thresholds"} | {"data"}
+    absent = {"threshold_decay", "levels", "start", "start_thresholds", "window"}
+    everything = set(OTHER) - absent | {"data"}
     assert set(settings) == everything and set(PLAIN.settings()) == everything - {"L", "threshold"}
     assert settings["stages"][1] == {"activation": "csqcfs", "epochs": 6, "lr": 0.02}
 

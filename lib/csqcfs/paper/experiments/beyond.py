@@ -151,7 +151,7 @@ def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
     it as long as the other second stages; ReLU as long as QCFS, whose window is None.
 
     The kind "schedule" is plain neurons after the profile's own schedule, with the paper's window and with that of
-    the newer public code.
+    the newer public code; "low" is QCFS of Fig. 6a, whose thresholds start low.
     """
     if profile.datasets.get("cifar10", "cifar10") not in CIFAR:
         return {}
@@ -171,6 +171,9 @@ def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
     if profile.starts:
         relu = trained(None, dataclasses.replace(SCRATCH, activation=RELU))
         rows["relu", None, "training"] = [Run.of("training", one) for one in relu]
+        low = profile.training("cifar10", "resnet20", "qcfs", L=8, threshold=min(profile.low_thresholds))
+        for window in WINDOWS:
+            rows["qcfs", window, "low"] = [Run.of("training", dataclasses.replace(low, window=window))]
     for end in ("qcfs", "csqcfs"):
         for window in WINDOWS[:2]:
             own = accuracy(profile, seeds, "cifar10", "resnet20", end)

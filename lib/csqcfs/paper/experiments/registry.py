@@ -193,7 +193,7 @@ ARTEFACTS = (
         "windows",
         BEYOND,
         "What the gradient's window costs",
-        "How much accuracy does it cost to let the gradient pass where the paper says instead of where public code does?",
+        "What does it cost to let the gradient pass where the paper says instead of where public code does?",
         beyond.windows,
     ),
     Artefact(

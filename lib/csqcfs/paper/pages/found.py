@@ -20,7 +20,20 @@ from ..experiments.rows import COMPARED
 from ..measures import compare, energy
 from ..names import NAMES, count, shown_as
 from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
-from . import costs, equations, first_step, formats, playground, said, since, softplus, tables, timing, verdicts
+from . import (
+    costs,
+    equations,
+    first_step,
+    formats,
+    playground,
+    said,
+    since,
+    softplus,
+    tables,
+    timing,
+    verdicts,
+    windows,
+)
 
 if TYPE_CHECKING:  # a page shows what is found here
     from .page import Page
@@ -238,6 +251,7 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "audit": equations.audit_page,
     "claims": claims,
     "playground": playground.found,
+    "windows": windows.sentences,
     "softplus": softplus.softplus,
     "honest_first_step": first_step.honest_first_step,
     "since_the_paper": since.since_the_paper,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ...engine import kernels
 from ..claims import corrections, gradient_check, response
 from ..claims.reference import LEVELS, softplus
+from ..names import WINDOWS as LABELS
 from . import style
 
 SNN = style.NEURON  # the neuron's own output
@@ -145,8 +146,8 @@ def gradients(lambdas: Sequence[float] = gradient_check.LAMBDAS) -> Figure:
     return fig
 
 
-def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
-    """The gradient windows in use at theta = 1: where df/dz passes, and df/dtheta. ``names``: labels."""
+def windows(theta: float = 1.0) -> Figure:
+    """The gradient windows in use at theta = 1: where df/dz passes, and df/dtheta."""
     z = inputs(-0.4, 1.5)
     found = gradient_check.window_gradients(z, theta)
     fig, (left, right) = plt.subplots(1, 2, figsize=(style.PAGE, 2.9))
@@ -155,7 +156,7 @@ def windows(names: Mapping[str, str], theta: float = 1.0) -> Figure:
         passes = z[found[window].by_input > 0]
         height = -0.2 * (place + 1)
         left.plot([passes[0], passes[-1]], [height, height], color=colour, linewidth=4, solid_capstyle="butt")
-        right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.9 - 0.9 * place, label=names[window])
+        right.plot(z, found[window].by_raw + 0.0, color=colour, linewidth=3.9 - 0.9 * place, label=LABELS[window])
     left.set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylim=(-0.95, 1.2), yticks=[0, 0.5, 1])
     axes_through_zero(right).set(xlabel=r"input $z$ ($\theta = 1$, L = 4)", ylabel=r"$\partial f/\partial\theta$")
     titles = (r"$f(z)$, bars: where $\partial f/\partial z = 1$", r"$\partial f/\partial\theta$")

@@ -1,0 +1,126 @@
+"""Tables and findings of *What the gradient's window costs*: equal trainings whose gradient passes at other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..experiments import beyond
+from ..measures import compare
+from ..names import NAMES, WINDOWS
+from ..plots import thresholds
+from ..runs.records import Record
+from . import said, softplus
+
+PAPER, *OTHERS = beyond.WINDOWS
+ENDS = ("qcfs", "csqcfs")
+COLUMNS = ("ann", *beyond.SHOWN)
+HEADS = ["ANN", *(f"T = {T}" for T in beyond.SHOWN)]
+
+
+def validated(records: Sequence[Record], epoch: int = -1) -> np.ndarray:
+    """Accuracy in % on the held-out training images after an epoch, of each seed."""
+    return np.array([record.metrics["history"][epoch]["val_accuracy"] for record in records])
+
+
+def frame(page) -> pd.DataFrame:
+    """Accuracy (%) of what was trained with each window, and its thresholds; without a record a line is absent."""
+    lines = []
+    for end in ENDS:
+        for window in beyond.WINDOWS:
+            if found := page.results((end, window, "plain")):
+                low, least = softplus.levels(found)
+                accuracies = [said.cell(found, column) for column in COLUMNS]
+                lines.append((NAMES[end], WINDOWS[window], str(len(found)), *accuracies, f"{low:.3f}", f"{least:.3f}"))
+    if relu := page.results(("relu", None, "training")):
+        lines.append((NAMES["relu"], "", str(len(relu)), said.cell(relu, "ann"), *[""] * (len(beyond.SHOWN) + 2)))
+    columns = ["Activation", "gradient window", "n", *HEADS, "mean θ", "least θ"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def gap(page, end: str, window: str, column: compare.Column, kind: str = "plain") -> compare.Difference | None:
+    """One window minus the paper's; None without records of both."""
+    return said.compared(page, (end, window, kind), (end, PAPER, kind), column)
+
+
+def gains(page) -> pd.DataFrame:
+    """Each other window minus the paper's, in points, with half of the 95 % interval; n seeds that both have."""
+    lines = []
+    for end in ENDS:
+        for window in OTHERS:
+            found = [gap(page, end, window, column) for column in COLUMNS]
+            if all(found):
+                lines.append((NAMES[end], WINDOWS[window], str(found[0].seeds), *(one.short() for one in found)))
+    columns = ["Activation", "minus the paper's window", "n", *HEADS]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def own_schedule(page) -> pd.DataFrame:
+    """Accuracy (%) after the profile's own schedule with each window, and what it is above the paper's, in points."""
+    lines = []
+    for end in ENDS:
+        for window in beyond.WINDOWS:
+            if found := page.results((end, window, "schedule")):
+                accuracies = [said.cell(found, column) for column in ("ann", *beyond.TO_THE_END)]
+                lines.append((NAMES[end], WINDOWS[window], str(len(found)), *accuracies))
+            found = [gap(page, end, window, column, "schedule") for column in ("ann", *beyond.TO_THE_END)]
+            if window != PAPER and all(found):
+                lines.append((NAMES[end], "minus the paper's", str(found[0].seeds), *(one.short() for one in found)))
+    columns = ["Activation", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def low_start(page) -> pd.DataFrame:
+    """QCFS of Fig. 6a with each window: after which epoch a threshold is not positive, the least one, the accuracy."""
+    lines = []
+    for window in beyond.WINDOWS:
+        for record in page.results(("qcfs", window, "low")):
+            history = record.metrics["history"]
+            epoch, layers = thresholds.crossing(history), thresholds.layer_traces(history)
+            below = str(int((layers[-1] <= 0).sum()))
+            lines.append(
+                (WINDOWS[window], str(epoch or "never"), below, f"{layers.min():.3f}", said.cell([record], "ann"))
+            )
+    columns = ["Gradient window", "first epoch", "layers at the end", "least θ", "ANN"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[0])
+
+
+def sentences(page) -> list[str]:
+    """What each other window brings as an ANN and at plain T = 1, and how far ReLU is ahead of the paper's."""
+    told, best = [], WINDOWS[OTHERS[0]]
+    for window in OTHERS:
+        found = {"as an ANN": gap(page, "qcfs", window, "ann"), "at plain T = 1": gap(page, "qcfs", window, 1)}
+        if all(found.values()):
+            words = "; ".join(f"{place} {said.verdict(one)}, {one.short()} points" for place, one in found.items())
+            rests = said.rests_on(page.results(("qcfs", window, "plain")), found["as an ANN"].seeds)
+            lead = f"QCFS from random weights with the window of {WINDOWS[window]}, minus the paper's"
+            told.append(f"{lead}: {words} ({rests}).")
+    relu = [
+        said.compared(page, ("relu", None, "training"), ("qcfs", window, "training"), "ann")
+        for window in (PAPER, OTHERS[0])
+    ]
+    if all(relu):
+        points, seeds = [one.short() for one in relu], min(one.seeds for one in relu)
+        told.append(
+            f"ReLU, trained as long, is {points[0]} points above QCFS with the paper's window and {points[1]} above "
+            f"that with {best} (n = {seeds})."
+        )
+    crossed = {
+        window: thresholds.crossing(found[0].metrics["history"])
+        for window in beyond.WINDOWS
+        if (found := page.results(("qcfs", window, "low")))
+    }
+    if len(crossed) > 1:
+        turned = ", ".join(WINDOWS[window] for window, epoch in crossed.items() if epoch) or "none of these windows"
+        told.append(
+            f"From an initial threshold of 1 and with L = 8 (Fig. 6a), thresholds of QCFS turn negative with {turned}, of "
+            f"{len(crossed)} windows tried (n = 1 seed each)."
+        )
+    for end in ENDS:
+        if one := gap(page, end, OTHERS[0], "ann", "schedule"):
+            rests = said.rests_on(page.results((end, OTHERS[0], "schedule")), one.seeds)
+            lead = f"{NAMES[end]} with the profile's own schedule and {best}, minus the paper's, as an ANN"
+            told.append(f"{lead}: {said.verdict(one)}, {one.short()} points ({rests}).")
+    return told
