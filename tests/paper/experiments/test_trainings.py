@@ -515,3 +515,15 @@ def test_a_start_that_does_not_fit_is_refused(packaged):
     with pytest.raises(InputError, match="small has {'name': 'resnet20', 'width': 0.1") as refusal:
         trainings.train(starting(width=0.2))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_window_is_that_of_every_stage_and_of_a_start():
+    whole = dataclasses.replace(CHAIN, stages=tuple(Stage(a, 1, 0.05) for a in ("qcfs", "csqcfs")), threshold=1.0)
+    other = dataclasses.replace(whole, window="clamp_floor")
+    assert dataclasses.replace(whole, window="paper") == whole != other  # what is no change has no digest of its own
+    model, _, _ = trainings.train(other, progress=False)
+    assert {site.window for site in quantize.sites(model).values()} == {"clamp_floor"}
+    printed, _, _ = trainings.train(whole, progress=False)
+    assert {site.window for site in quantize.sites(printed).values()} == {"paper"}
+    first, second = (model.state_dict() for model in (model, printed))
+    assert any(not torch.equal(first[name], second[name]) for name in first)

@@ -23,7 +23,7 @@ from ..claims import judge
 from ..experiments import profiles, registry
 from ..experiments.profile import Profile
 from ..names import NAMES, count, span
-from . import biases, costs, first_step, formats, found, index, page, said, since, tables, timing
+from . import biases, costs, first_step, formats, found, index, page, said, since, tables, timing, windows
 
 
 def artefact_map() -> str:
@@ -64,11 +64,17 @@ def results() -> str:
     lead = "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`)."
     if not parts:
         lead = "Nothing is trained with the paper's own schedule yet."
-    return "\n\n".join([lead, *parts, _listed(schedules()), *few_steps(), not_run()])
+    return "\n\n".join([lead, *parts, _listed([*schedules(), *window()]), *few_steps(), not_run()])
 
 
 def _listed(told: Sequence[str]) -> str:
     return "\n".join(f"- {formats.minus(sentence)}" for sentence in told)
+
+
+def window() -> list[str]:
+    """What the window of the newer public code brings over the paper's."""
+    told = windows.sentences(page.open("windows", "quick"))[:1]
+    return [f"[Gradient windows](notebooks/windows.ipynb): {sentence}" for sentence in told]
 
 
 def few_steps() -> list[str]:

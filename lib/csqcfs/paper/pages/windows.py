@@ -115,8 +115,8 @@ def sentences(page) -> list[str]:
     if len(crossed) > 1:
         turned = ", ".join(WINDOWS[window] for window, epoch in crossed.items() if epoch) or "none of these windows"
         told.append(
-            f"From an initial threshold of 1 and with L = 8 (Fig. 6a), thresholds of QCFS turn negative with {turned}, of "
-            f"{len(crossed)} windows tried (n = 1 seed each)."
+            f"From an initial threshold of 1 and with L = 8 (Fig. 6a), thresholds of QCFS turn negative with {turned}, "
+            f"of {len(crossed)} windows tried (n = 1 seed each)."
         )
     for end in ENDS:
         if one := gap(page, end, OTHERS[0], "ann", "schedule"):
