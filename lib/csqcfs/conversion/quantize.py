@@ -81,7 +81,8 @@ def quantize_activations(
         example: a batch of inputs, or a tuple of them where the network takes several. Its sizes decide Python's
             control flow, it finds each site's channels, which `to_channelwise` needs, and with it the network is
             measured at once: without one, what cannot be converted is found by `convert` or the SNN's first input.
-        window: gradient window, see `kernels.WINDOWS`.
+        window: where the gradient passes, see `kernels.WINDOWS`: "paper" is Eq. 19; "clamp_floor", that of the newer
+            public code, trains better networks (notebook *What the gradient's window costs*).
 
     Returns:
         The quantized network; `report` lists what was replaced.
