@@ -11,9 +11,9 @@
 # ---
 
 # %% [markdown]
-# # What the gradient's window costs
+# # What the gradient's window changes
 #
-# What does it cost to let the gradient pass where the paper says instead of where public code does?
+# What changes where the gradient passes as the paper says instead of as public code has it?
 
 # %% tags=["parameters"]
 profile = "quick"

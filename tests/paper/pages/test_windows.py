@@ -1,4 +1,4 @@
-"""Tables, figure and findings of *What the gradient's window costs*, on records made up by hand."""
+"""Tables, figure and findings of *What the gradient's window changes*, on records made up by hand."""
 
 from __future__ import annotations
 

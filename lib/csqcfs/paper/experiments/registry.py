@@ -192,8 +192,8 @@ ARTEFACTS = (
     Artefact(
         "windows",
         BEYOND,
-        "What the gradient's window costs",
-        "What does it cost to let the gradient pass where the paper says instead of where public code does?",
+        "What the gradient's window changes",
+        "What changes where the gradient passes as the paper says instead of as public code has it?",
         beyond.windows,
     ),
     Artefact(

@@ -1,4 +1,4 @@
-"""Tables and findings of *What the gradient's window costs*: equal trainings whose gradient passes at other inputs."""
+"""Tables and findings of *What the gradient's window changes*: equal trainings whose gradient passes at other inputs."""
 
 from __future__ import annotations
 
@@ -88,10 +88,11 @@ def low_start(page) -> pd.DataFrame:
 
 
 def sentences(page) -> list[str]:
-    """What each other window brings as an ANN and at plain T = 1, and how far ReLU is ahead of the paper's."""
+    """What each other window brings as an ANN and as an SNN, how far ReLU is ahead, and what thresholds do."""
     told, best = [], WINDOWS[OTHERS[0]]
     for window in OTHERS:
-        found = {"as an ANN": gap(page, "qcfs", window, "ann"), "at plain T = 1": gap(page, "qcfs", window, 1)}
+        found = {f"at plain T = {T}": gap(page, "qcfs", window, T) for T in (1, beyond.T)}
+        found = {"as an ANN": gap(page, "qcfs", window, "ann"), **found}
         if all(found.values()):
             words = "; ".join(f"{place} {said.verdict(one)}, {one.short()} points" for place, one in found.items())
             rests = said.rests_on(page.results(("qcfs", window, "plain")), found["as an ANN"].seeds)

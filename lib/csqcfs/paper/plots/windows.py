@@ -1,4 +1,4 @@
-"""Figure of *What the gradient's window costs*: accuracy while training, and what each window brings over time."""
+"""Figure of *What the gradient's window changes*: accuracy while training, and what each window brings over time."""
 
 from __future__ import annotations
 
