@@ -1,4 +1,4 @@
-"""Tables and findings of *What the gradient's window changes*: equal trainings whose gradient passes at other inputs."""
+"""Tables and findings of *What the gradient's window changes*: equal trainings whose gradient passes elsewhere."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def figure(page) -> Figure | None:
             **hollow,
         )
         bars.set_linestyle("-" if gaps[0].seeds > 1 else ":")
-    for end in page_of.ENDS:
+    drawn = [end for end in page_of.ENDS if page.results((end, page_of.OTHERS[0], "plain"))]
+    for end in drawn:
         fill = "black" if end == "qcfs" else "white"
         right.plot([], [], "k", marker=MARKS[end], markerfacecolor=fill, linestyle="none", label=f"(b) {NAMES[end]}")
     left.set(xlabel="epoch", ylabel="held-out images right (%)")
