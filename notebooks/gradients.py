@@ -65,7 +65,7 @@ gradients.table(
 # (2.11 and 2.13 give 1, 2.14 gives 0). Code that floors first (the first public QCFS code, SRP, COS) lies on a bound over a
 # whole step at either end: since 2.14 its window is narrower by a step at either end, without a changed line. Code that clamps first (the newer public QCFS code) meets the bounds at single points only.
 #
-# What each of them does to an ANN and to the first steps of its SNN is measured in [What the gradient's window changes](windows.ipynb).
+# What each of them does to an ANN and its SNN is measured in [What the gradient's window changes](windows.ipynb).
 
 # %%
 gradients.figure(activation.windows(), "Gradient windows, θ = 1, L = 4", "gradients-windows")

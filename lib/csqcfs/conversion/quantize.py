@@ -82,8 +82,7 @@ def quantize_activations(
             control flow, it finds each site's channels, which `to_channelwise` needs, and with it the network is
             measured at once: without one, what cannot be converted is found by `convert` or the SNN's first input.
         window: where the gradient passes, see `kernels.WINDOWS`: "paper" is Eq. 19; "clamp_floor", that of the newer
-            public code, ends higher as an ANN and lower at the first time-steps (notebook *What the gradient's window
-            changes*).
+            public code, gave better ANNs (notebook *What the gradient's window changes*).
 
     Returns:
         The quantized network; `report` lists what was replaced.
