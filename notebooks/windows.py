@@ -39,7 +39,9 @@ windows.found()
 
 # %%
 fig = plots.figure(windows)
-windows.figure(fig, "ResNet-20 trained with each window; bars: 95 % intervals, with n = 1 over images alone")
+windows.figure(
+    fig, "ResNet-20 trained with each window; bars: 95 % intervals, with n = 1 over images alone; dashes: each seed"
+)
 
 # %% tags=["nbval-check-output"]
 windows.table(tables.frame(windows), "Accuracy (%) of plain neurons, and the thresholds")

@@ -111,3 +111,5 @@ def test_the_figure_has_a_line_for_each_seed_and_marks_for_each_window(measured)
     left, right_ = plots.figure(measured).axes
     assert len(left.lines) == 4 * 3 and len(right_.containers) == 4
     assert left.lines[0].get_ydata()[-1] == 80.0
+    each = [line for line in right_.lines if line.get_marker() == "_"]
+    assert len(each) == 4 * 3 and np.allclose(each[0].get_ydata()[-1], 4.0)

@@ -45,6 +45,15 @@ def gap(page, end: str, window: str, column: compare.Column, kind: str = "plain"
     return said.compared(page, (end, window, kind), (end, PAPER, kind), column)
 
 
+def of_each_seed(page, end: str, window: str, column: compare.Column) -> list[float]:
+    """What `gap` has of each seed that both windows have, in points."""
+    mine, theirs = (
+        {one.settings["training"]["seed"]: one for one in page.results((end, name, "plain"))}
+        for name in (window, PAPER)
+    )
+    return [compare.difference([one], [theirs[seed]], column).points for seed, one in mine.items() if seed in theirs]
+
+
 def gains(page) -> pd.DataFrame:
     """Each other window minus the paper's, in points, with half of the 95 % interval; n seeds that both have."""
     lines = []

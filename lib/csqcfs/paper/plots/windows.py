@@ -50,6 +50,9 @@ def figure(page) -> Figure | None:
             **hollow,
         )
         bars.set_linestyle("-" if gaps[0].seeds > 1 else ":")
+        if gaps[0].seeds > 1:
+            each = [page_of.of_each_seed(page, end, window, column) for column in (*beyond.SHOWN, "ann")]
+            right.plot(1.07 * factor * places, each, "_", color=COLOURS[window], markersize=5)
     drawn = [end for end in page_of.ENDS if page.results((end, page_of.OTHERS[0], "plain"))]
     for end in drawn:
         fill = "black" if end == "qcfs" else "white"
