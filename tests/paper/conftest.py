@@ -23,7 +23,8 @@ def training(rng, run) -> dict:
     start = run.training.threshold or 4.0
     walks = start * np.cumprod(1 + 0.5 * rng.normal(size=(12, len(SITES))), axis=0)
     walks[6:, 0] = -(10.0 ** rng.uniform(-1, 4)) if run.training.activation == "qcfs" else 0.02
-    history = [{"thresholds": {s: [v, v, v] for s, v in zip(SITES, epoch, strict=True)}} for epoch in walks.tolist()]
+    sites = [{s: [v, v, v] for s, v in zip(SITES, epoch, strict=True)} for epoch in walks.tolist()]
+    history = [{"thresholds": of, "val_accuracy": rng.uniform(60, 90)} for of in sites]
     return {"images": IMAGES, "ann": rng.uniform(85, 96), "history": history}
 
 

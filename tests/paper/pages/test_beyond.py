@@ -8,11 +8,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from csqcfs import methods
-from csqcfs.engine import paths
 from csqcfs.paper.experiments import beyond as rows
 from csqcfs.paper.measures.right import kept, percent
 from csqcfs.paper.pages import biases, first_step, found, page, said, since, softplus
@@ -56,15 +54,6 @@ def certainty() -> dict:
     curve = {"steps": [1 + 7 * n / 50 for n in range(51)], "accuracy": [60 + 28 * min(1, n / 30) for n in range(51)]}
     parts = {"val": curve | {"images": 100}, "test": curve | {"images": IMAGES}}
     return {"T": 8, "presteps": 0, "margins": [n / 50 for n in range(51)], "chosen": 29, "taken": [50] * 8} | parts
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
-    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")  # those of the repository
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from csqcfs.engine import kernels, paths
+from csqcfs.engine import kernels
 from csqcfs.paper import names
 from csqcfs.paper.experiments import beyond
 from csqcfs.paper.measures.right import kept, percent
@@ -29,15 +28,6 @@ def right(share: float) -> np.ndarray:
 def history(share: float, least: float) -> list[dict]:
     thresholds = [{"a": [1.0, 1.0, 1.0]}, {"a": [least, 1.0, 1.0]}]
     return [{"epoch": n, "val_accuracy": 100 * share - 2 + n, "thresholds": t} for n, t in enumerate(thresholds, 1)]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("CSQCFS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CSQCFS_FIGURES", str(tmp_path / "figures"))
-    monkeypatch.setattr(paths, "reference_records", lambda profile: tmp_path / "none")  # those of the repository
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from csqcfs.engine import kernels
 from csqcfs.paper.claims import corrections, gradient_check, response
+from csqcfs.paper.names import WINDOWS
 from csqcfs.paper.plots import activation
 from matplotlib import pyplot as plt
 
@@ -56,7 +57,7 @@ def test_gradients_have_a_column_for_each_lambda():
 
 
 def test_windows_are_named_and_drawn_where_they_pass():
-    left, right = activation.windows({name: name for name in kernels.WINDOWS}).axes
-    assert list(lines(right)) == list(kernels.WINDOWS)
+    left, right = activation.windows().axes
+    assert list(lines(right)) == [WINDOWS[name] for name in kernels.WINDOWS]
     spans = [line.get_xdata() for line in left.get_lines() if line.get_linewidth() == 4]
     assert np.allclose(spans, [(-0.125, 0.875), (-0.125, 1.125), (0.125, 0.875), (0, 1)], atol=2e-3)

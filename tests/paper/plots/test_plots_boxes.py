@@ -24,7 +24,7 @@ from matplotlib.text import Text
 NOTEBOOKS = [path for path in sorted(paths.notebooks().glob("*.py")) if ".figure(" in path.read_text(encoding="utf-8")]
 SLACK = 1.0  # pixels
 # short fine-tunings from a network of the package, which no other profile runs
-SHORT = ("softplus", "honest_first_step", "since_the_paper")
+SHORT = ("windows", "softplus", "honest_first_step", "since_the_paper")
 
 
 def drawn(path, profile: str, monkeypatch) -> dict:

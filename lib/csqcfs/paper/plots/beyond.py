@@ -10,7 +10,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiments import beyond
@@ -28,14 +27,8 @@ FEW = {1: ("#4D3500", "o"), 2: ("#8A5F00", "s"), 3: ("#A87300", "p"), 4: ("#C9A1
 def _stage(name: str, seeds: int) -> tuple[str, dict[str, Any]]:
     """Colour and mark of a second stage: its activation's, hollow without decay."""
     look = style.METHODS["qcfs" if name == "start" else name.removesuffix(WITHOUT)]
-    mark = {"marker": look.marker, "linestyle": "none", "label": _with_seeds(softplus.STAGES[name], seeds)}
+    mark = {"marker": look.marker, "label": _with_seeds(softplus.STAGES[name], seeds)}
     return look.colour, mark | {"markerfacecolor": "white" if name.endswith(WITHOUT) else look.colour}
-
-
-def _bars(ax: Axes, x: Any, points: Any, ends: Any, seeds: int, colour: str, mark: dict[str, Any]) -> None:
-    """Points with their intervals; dotted ones of a single seed are over images alone."""
-    _, _, (bars,) = ax.errorbar(x, points, yerr=np.abs(ends - points), color=colour, elinewidth=1, **mark)
-    bars.set_linestyle("-" if seeds > 1 else ":")
 
 
 def _with_seeds(label: str, seeds: int) -> str:
@@ -54,12 +47,12 @@ def second_stages(page) -> Figure | None:
         gaps = [said.compared(page, (name, "plain"), ("csqcfs", "plain"), T) for T in beyond.SHOWN]
         if name == "csqcfs" or None in gaps:
             continue
-        points, ends = np.array([gap.points for gap in gaps]), np.transpose([gap.interval() for gap in gaps])
-        _bars(left, factor * np.array(beyond.SHOWN), points, ends, gaps[0].seeds, *_stage(name, gaps[0].seeds))
+        colour, mark = _stage(name, gaps[0].seeds)
+        shared.differences(left, factor * np.array(beyond.SHOWN), gaps, colour, **mark)
     right.axhline(0, color="grey", linewidth=0.8)
     for name, (apart, gaps) in softplus.spread(page).items():
-        ends, seeds = np.reshape(gaps[1].interval(), (2, 1)), gaps[1].seeds
-        _bars(right, [apart], np.array([gaps[1].points]), ends, seeds, *_stage(name, seeds))
+        colour, mark = _stage(name, gaps[1].seeds)
+        shared.differences(right, [apart], [gaps[1]], colour, **mark)
     shared.log2_axis(left, beyond.SHOWN, "time-step T")
     left.set_ylabel("minus CS-QCFS, plain (points)")
     right.set_xlim(left=0)

@@ -52,6 +52,14 @@ def point(ax: Axes, x: float, records: Sequence[Record], column: compare.Column,
     bars(ax, [x], [(records, column)], colour, linestyle="none", **look)
 
 
+def differences(ax: Axes, x: Sequence[float], gaps: Sequence[compare.Difference], colour: str, **look) -> None:
+    """Differences in points at ``x`` with their intervals; dotted ones of a single seed are over images alone."""
+    points, ends = np.array([gap.points for gap in gaps]), np.transpose([gap.interval() for gap in gaps])
+    look = {"color": colour, "elinewidth": 1, "linestyle": "none", **look}
+    _, _, (drawn,) = ax.errorbar(x, points, yerr=np.abs(ends - points), **look)
+    drawn.set_linestyle("-" if gaps[0].seeds > 1 else ":")
+
+
 def aside(count: int, width: float = 1.2) -> np.ndarray:
     """Factors around 1, ``width`` apart in all, by which marks stand beside each other that would hide each other."""
     return width ** np.linspace(-0.5, 0.5, count) if count > 1 else np.ones(1)

@@ -37,19 +37,8 @@ def figure(page) -> Figure | None:
         gaps = [page_of.gap(page, end, window, column) for column in (*beyond.SHOWN, "ann")]
         if None in gaps:
             continue
-        points, ends = np.array([gap.points for gap in gaps]), np.transpose([gap.interval() for gap in gaps])
-        hollow = {"markerfacecolor": "white"} if end != "qcfs" else {}
-        _, _, (bars,) = right.errorbar(
-            factor * places,
-            points,
-            yerr=np.abs(ends - points),
-            color=COLOURS[window],
-            marker=MARKS[end],
-            linestyle="none",
-            elinewidth=1,
-            **hollow,
-        )
-        bars.set_linestyle("-" if gaps[0].seeds > 1 else ":")
+        fill = COLOURS[window] if end == "qcfs" else "white"
+        shared.differences(right, factor * places, gaps, COLOURS[window], marker=MARKS[end], markerfacecolor=fill)
         if gaps[0].seeds > 1:
             each = [page_of.of_each_seed(page, end, window, column) for column in (*beyond.SHOWN, "ann")]
             right.plot(1.07 * factor * places, each, "_", color=COLOURS[window], markersize=5)
