@@ -88,6 +88,13 @@ def test_tables_compare_each_window_with_that_of_the_paper(measured):
     ]
 
 
+def test_a_caption_names_the_records_of_its_own_rows(measured):
+    low = measured.ending("low")
+    assert {key[-1] for key in low.rows} == {"low"} and low.results(("qcfs", "paper", "low"))
+    assert "n = 1 seed, 400 images" in low.source and "n = 1-3 seeds" in measured.source
+    assert "3 records" in low.note() and measured.results(("qcfs", "paper", "plain"))
+
+
 def test_the_page_says_what_a_window_brings(measured):
     told = found.show(measured).data
     assert "with the window of clamp, then floor, minus the paper's: as an ANN ahead, +4.00 ± " in told

@@ -56,6 +56,13 @@ class Page:
         found.records = {key[1:]: group for key, group in self.records.items() if key[0] == first}
         return found
 
+    def ending(self, *last: Hashable) -> Page:
+        """This page with those rows alone whose key ends with one of ``last``: what it shows names their records."""
+        found = copy.copy(self)
+        found.rows = {key: runs for key, runs in self.rows.items() if key[-1] in last}
+        found.records = {key: self.records[key] for key in found.rows}
+        return found
+
     def parts(self) -> dict[Hashable, Page]:
         """`part` for each beginning of a row's key."""
         return {first: self.part(first) for first in dict.fromkeys(key[0] for key in self.rows)}
