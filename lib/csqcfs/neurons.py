@@ -19,7 +19,9 @@ from .engine.kernels import fastest_over_time
 
 # (inputs, added inputs, states, thresholds, steps) -> (outputs, states), as `if_block`
 Block = Callable[[Tensor, Tensor | None, tuple[Tensor, ...], Tensor, int], tuple[Tensor, tuple[Tensor, ...]]]
-BLOCK = 32  # most time-steps in one kernel, which keeps v in registers throughout
+# Most time-steps in one kernel, which keeps v in registers meanwhile. Of 32 steps the compiler made one that took 35 ms
+# where four of 8 steps take 3: it reads and writes as many stretches of memory at once as it has steps.
+BLOCK = 8
 
 
 def along_channels(theta: Tensor, dim: int) -> Tensor:
@@ -33,9 +35,8 @@ def if_step(v: Tensor, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     ``theta`` broadcasts against ``x``; a negative one is simulated as the equations say.
     """
     h = v + x
-    spike = h >= theta
-    # not h - s theta, which would wait for the comparison: steps follow each other, so latency counts
-    return torch.where(spike, theta, 0), torch.where(spike, h - theta, h)
+    out = theta * (h >= theta)  # without a compiler in half the time of torch.where, with one in the same
+    return out, h - out
 
 
 def if_block(
@@ -119,7 +120,7 @@ def over_time(
     """Outputs [T, N, C, ...] and last states [N, C, ...] of neurons whose recursion is ``block``, see `if_block`."""
     T, layout = len(x), Layout(x, plus)
     level, inputs = layout.per_neuron(theta), layout.train(x)
-    flat = tuple(layout.flat(state) for state in states)
+    flat = tuple(layout.flat(state).contiguous() for state in states)  # a kernel for expanded ones would be another
     more = None if plus is None else layout.train(plus)
     run = fastest_over_time(block, x, work)
     parts = []

@@ -44,9 +44,10 @@ WINDOWS: dict[str, tuple[float, float]] = {
 
 # Below this many elements a compiled kernel saves less than its first call costs.
 COMPILE_FROM = 1 << 19
-# Elements of a recursion over time that a process has run before its kernels, one for each T, memory format and kind of
-# threshold, are compiled: each takes 5 to 30 s of the processor and then saves some 7 ns an element. On the digits of
-# the demo that was 150 s, and 7 s saved. Both forms give the same bits, since a recursion has no sums over elements.
+# Elements of a recursion over time that a process has run before its kernels, one for each number of steps in one
+# (`neurons.BLOCK`), input that is constant, added to or neither, and kind of threshold, are compiled: each takes 5 to
+# 10 s of the processor and then saves some 2 ns an element. Both forms give the same bits, since a recursion has no
+# sums over elements.
 COMPILE_AFTER = 1 << 33
 VARIANTS = 256  # of one kernel before it counts as failed
 # A recursion unrolled over time must keep each membrane potential, or the compiler writes out the whole past of

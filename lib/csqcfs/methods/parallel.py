@@ -24,7 +24,7 @@ def all_at_once(x: Tensor, theta: Tensor, plus: Tensor | None = None) -> Tensor:
     level = along_channels(theta, x.dim() - 1)
     total = level / 2 + x.sum(0) + (0 if plus is None else plus.sum(0))
     needed = torch.arange(len(x), 0, -1, device=x.device, dtype=x.dtype).view(-1, *[1] * (x.dim() - 1))
-    return torch.where(total >= needed * level, level, 0)
+    return level * (total >= needed * level)
 
 
 @dataclass(frozen=True)

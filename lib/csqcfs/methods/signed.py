@@ -24,9 +24,9 @@ def signed_block(
     outputs, (v, sent) = [], states
     for t in range(steps):
         h = v + current(x, plus, t)
-        up, down = h >= theta, (h < 0) & (sent > 0)
-        out = torch.where(up, theta, torch.where(down, -theta, 0))
-        v, sent = h - out, sent + up.to(h.dtype) - down.to(h.dtype)
+        spike = (h >= theta).to(h.dtype) - ((h < 0) & (sent > 0)).to(h.dtype)
+        out = theta * spike
+        v, sent = h - out, sent + spike
         outputs.append(out)
     return torch.stack(outputs), (v, sent)
 

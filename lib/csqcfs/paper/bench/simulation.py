@@ -1,4 +1,4 @@
-"""Speed of simulation: against SpikingJelly, against as many passes of the ANN, and COS against plain."""
+"""Speed of simulation: against SpikingJelly, against as many passes of the ANN, COS and layer-wise against plain."""
 
 from __future__ import annotations
 
@@ -58,21 +58,22 @@ def with_spikingjelly(snn: SNN, steps: int) -> Callable[[Tensor], Tensor] | None
     return run
 
 
-def networks(name: str) -> tuple[nn.Module, SNN, SNN]:
-    """The ANN with ReLU and batch norm folded, and the plain and COS networks of the same weights."""
+def networks(name: str) -> tuple[nn.Module, SNN, SNN, SNN]:
+    """The ANN with ReLU and batch norm folded, and the plain and COS networks of the same weights; last the plain one
+    with a threshold for each layer."""
     torch.manual_seed(0)
     network = models.build(name).eval()
     ann = quantize.quantize_activations(network, 4, 1.0, torch.randn(2, 3, 32, 32))
     fine = quantize.to_channelwise(ann).eval()
     relu = fold_batchnorm(quantize.trace(network)).to(memory_format=torch.channels_last)
-    return relu, convert(fine), convert(fine, "cos", rho=4)
+    return relu, convert(fine), convert(fine, "cos", rho=4), convert(ann.eval())
 
 
 def simulation(quick: bool) -> list[Line]:
     """One run to T = 32, which has the scores of every smaller T, in turns with what it is compared with."""
     lines = []
     for name, number in (QUICK if quick else BATCHES).items():
-        relu, plain, cos = networks(name)
+        relu, plain, cos, layered = networks(name)
         steps = 4 if quick else T
         x = torch.randn(number, 3, 32, 32).contiguous(memory_format=torch.channels_last)
 
@@ -85,6 +86,7 @@ def simulation(quick: bool) -> list[Line]:
             "ann": passes,
             "plain": functools.partial(plain, x, steps),
             "cos": functools.partial(cos, x, steps),
+            "layered": functools.partial(layered, x, steps),
         }
         peer = with_spikingjelly(plain, steps)
         if peer is not None:
@@ -101,4 +103,5 @@ def simulation(quick: bool) -> list[Line]:
             lines.append(line(what, where, seconds, "spikingjelly", "plain", 3, above=True, note=note))
         lines.append(line("simulation: ours / T passes of the folded ANN", where, seconds, "plain", "ann", 1.2))
         lines.append(line("simulation: COS, rho = 4 / plain", where, seconds, "cos", "plain", 1.25))
+        lines.append(line("simulation: a threshold for each layer / channel", where, seconds, "layered", "plain", 1.1))
     return lines
