@@ -151,7 +151,8 @@ def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
     it as long as the other second stages; ReLU as long as QCFS, whose window is None.
 
     The kind "schedule" is plain neurons after the profile's own schedule, with the paper's window and with that of
-    the newer public code; "low" is QCFS of Fig. 6a, whose thresholds start low.
+    the newer public code, "longer" the same after twice as many epochs of QCFS; "held out" and "longer, held out" are
+    the trainings of both. "low" is QCFS of Fig. 6a, whose thresholds start low.
     """
     if profile.datasets.get("cifar10", "cifar10") not in CIFAR:
         return {}
@@ -181,7 +182,22 @@ def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
             rows[end, window, "schedule"] = [
                 dataclasses.replace(run, training=one) for run, one in zip(own, turned, strict=True)
             ]
+    if profile.starts:
+        for window in WINDOWS[:2]:
+            rows["qcfs", window, "held out"] = [
+                Run.of("training", run.training) for run in rows["qcfs", window, "schedule"]
+            ]
+        longer = [_longer(run) for run in rows["qcfs", WINDOWS[1], "schedule"]]
+        rows["qcfs", WINDOWS[1], "longer"] = longer
+        rows["qcfs", WINDOWS[1], "longer, held out"] = [Run.of("training", run.training) for run in longer]
     return rows
+
+
+def _longer(run: Run) -> Run:
+    """``run`` of a training whose last stage has twice as many epochs."""
+    *before, last = run.training.stages
+    twice = dataclasses.replace(last, epochs=2 * last.epochs)
+    return dataclasses.replace(run, training=dataclasses.replace(run.training, stages=(*before, twice)))
 
 
 def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:
