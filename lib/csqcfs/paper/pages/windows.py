@@ -12,11 +12,12 @@ from ..measures import compare
 from ..names import NAMES, WINDOWS
 from ..plots import thresholds
 from ..runs.records import Record
-from . import said, softplus
+from . import said, softplus, tables
 
 PAPER, *OTHERS = beyond.WINDOWS
 ENDS = ("qcfs", "csqcfs")
 COLUMNS = ("ann", *beyond.SHOWN)
+HELD_OUT = ("held out", "longer, held out")
 HEADS = ["ANN", *(f"T = {T}" for T in beyond.SHOWN)]
 
 
@@ -77,7 +78,24 @@ def own_schedule(page) -> pd.DataFrame:
             found = [gap(page, end, window, column, "schedule") for column in ("ann", *beyond.TO_THE_END)]
             if window != PAPER and all(found):
                 lines.append((NAMES[end], "minus the paper's", str(found[0].seeds), *(one.short() for one in found)))
+        if longer := page.results((end, OTHERS[0], "longer")):
+            accuracies = [said.cell(longer, column) for column in ("ann", *beyond.TO_THE_END)]
+            epochs = longer[0].settings["training"]["stages"][-1]["epochs"]
+            lines.append((f"{NAMES[end]}, {epochs} epochs", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
     columns = ["Activation", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+
+
+def held_out(page) -> pd.DataFrame:
+    """Accuracy (%) of the network on held-out training images and on test images, for each schedule that was tried."""
+    lines = []
+    for kind in HELD_OUT:
+        for window in beyond.WINDOWS:
+            if found := page.results(("qcfs", window, kind)):
+                epochs = " + ".join(str(stage["epochs"]) for stage in found[0].settings["training"]["stages"])
+                accuracies = tables.cell(validated(found).tolist()), said.cell(found, "ann")
+                lines.append((epochs, WINDOWS[window], str(len(found)), *accuracies))
+    columns = ["Epochs of ReLU + QCFS", "gradient window", "n", "held out", "test"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
@@ -133,4 +151,7 @@ def sentences(page) -> list[str]:
             rests = said.rests_on(page.results((end, OTHERS[0], "schedule")), one.seeds)
             lead = f"{NAMES[end]} with the profile's own schedule and {best}, minus the paper's, as an ANN"
             told.append(f"{lead}: {said.verdict(one)}, {one.short()} points ({rests}).")
+    if not (tried := held_out(page)).empty:
+        ends = (f"{row['held out']} % ({epochs} epochs, {window})" for (epochs, window), row in tried.iterrows())
+        told.append(f"On held-out training images QCFS after a ReLU network ends at {'; '.join(ends)}.")
     return told
