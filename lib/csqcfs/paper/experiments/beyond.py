@@ -187,17 +187,20 @@ def windows(profile: Profile, seeds: Sequence[int]) -> Rows:
             rows["qcfs", window, "held out"] = [
                 Run.of("training", run.training) for run in rows["qcfs", window, "schedule"]
             ]
-        longer = [_longer(run) for run in rows["qcfs", WINDOWS[1], "schedule"]]
-        rows["qcfs", WINDOWS[1], "longer"] = longer
+        for end in ("qcfs", "csqcfs"):
+            rows[end, WINDOWS[1], "longer"] = [_longer(run) for run in rows[end, WINDOWS[1], "schedule"]]
+        longer = rows["qcfs", WINDOWS[1], "longer"]
         rows["qcfs", WINDOWS[1], "longer, held out"] = [Run.of("training", run.training) for run in longer]
     return rows
 
 
 def _longer(run: Run) -> Run:
-    """``run`` of a training whose last stage has twice as many epochs."""
-    *before, last = run.training.stages
-    twice = dataclasses.replace(last, epochs=2 * last.epochs)
-    return dataclasses.replace(run, training=dataclasses.replace(run.training, stages=(*before, twice)))
+    """``run`` of a training with twice as many epochs of QCFS."""
+    stages = tuple(
+        dataclasses.replace(stage, epochs=2 * stage.epochs) if stage.activation == "qcfs" else stage
+        for stage in run.training.stages
+    )
+    return dataclasses.replace(run, training=dataclasses.replace(run.training, stages=stages))
 
 
 def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:

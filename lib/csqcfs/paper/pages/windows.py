@@ -80,8 +80,9 @@ def own_schedule(page) -> pd.DataFrame:
                 lines.append((NAMES[end], "minus the paper's", str(found[0].seeds), *(one.short() for one in found)))
         if longer := page.results((end, OTHERS[0], "longer")):
             accuracies = [said.cell(longer, column) for column in ("ann", *beyond.TO_THE_END)]
-            epochs = longer[0].settings["training"]["stages"][-1]["epochs"]
-            lines.append((f"{NAMES[end]}, {epochs} epochs", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
+            stages = longer[0].settings["training"]["stages"]
+            epochs = next(stage["epochs"] for stage in stages if stage["activation"] == "qcfs")
+            lines.append((f"{NAMES[end]}, QCFS for {epochs} epochs", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
     columns = ["Activation", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
