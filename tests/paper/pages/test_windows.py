@@ -80,7 +80,7 @@ def test_tables_compare_each_window_with_that_of_the_paper(measured):
     assert gains.loc[("QCFS", names.WINDOWS["floor_clamp"]), "T = 8"].startswith("+2.00 ± ")
     own = windows.own_schedule(measured)
     assert own.loc[("QCFS", "minus the paper's"), "T = 32"].startswith("+4.00 ± ") and len(own) == 8
-    assert own.loc[("CS-QCFS, QCFS for 30 epochs", "clamp, then floor"), "ANN"].startswith("84.00 ± ")
+    assert own.loc[("CS-QCFS (30 epochs of QCFS)", "clamp, then floor"), "ANN"].startswith("84.00 ± ")
     tried = windows.held_out(measured)
     assert [epochs for epochs, _ in tried.index] == ["30 + 15", "30 + 15", "30 + 30"]
     assert tried["held out"].tolist() == ["80.00", "84.00", "84.00"] and tried["test"].iloc[0].startswith("80.00 ± ")

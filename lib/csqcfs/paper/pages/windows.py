@@ -82,7 +82,7 @@ def own_schedule(page) -> pd.DataFrame:
             accuracies = [said.cell(longer, column) for column in ("ann", *beyond.TO_THE_END)]
             stages = longer[0].settings["training"]["stages"]
             epochs = next(stage["epochs"] for stage in stages if stage["activation"] == "qcfs")
-            lines.append((f"{NAMES[end]}, QCFS for {epochs} epochs", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
+            lines.append((f"{NAMES[end]} ({epochs} epochs of QCFS)", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
     columns = ["Activation", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
