@@ -158,7 +158,7 @@ def guarded(function: Callable, compiled: Callable[[], Callable]) -> Callable:
 @functools.cache
 def _compiled(function: Callable, recursion: bool) -> Callable:
     def compiled() -> Callable:
-        # a kernel has a variant for each T, memory format and kind of threshold, more than PyTorch's limit of 8
+        # a kernel has a variant for each number of steps and kind of threshold, more than PyTorch's limit of 8
         limit = {"recompile_limit": VARIANTS}
         if "recompile_limit" not in inspect.signature(torch.compile).parameters:  # PyTorch 2.11: one limit for all
             torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VARIANTS)
