@@ -86,7 +86,7 @@ def test_the_end_of_a_page_links_to_its_neighbours_and_the_index():
 
 def test_captions_name_profile_networks_data_and_seeds(folders):
     assert page.open("table2", "demo").source.endswith("handwritten digits, not run")
-    assert page.open("table2").source == "profile quick, ResNet-20, CIFAR-100, not run"
+    assert page.open("table2").source == "profile quick, VGG-16 and ResNet-20, CIFAR-100, not run"
     shown = page.open("table1", "quick", seeds=3)
     for key, count in ((("resnet20", "qcfs"), 1), (("resnet20", "cos"), 3)):
         for run in shown.rows[key][:count]:

@@ -74,7 +74,8 @@ def softplus(profile: Profile, seeds: Sequence[int]) -> Rows:
     The method "layer mean" is that of plain neurons once the thresholds of a layer are made equal; "long" that of
     plain neurons with `LONG` time-steps, of one seed.
     """
-    return _of_each(profile, lambda dataset: _second_stages(profile, seeds, dataset))
+    few = seeds[: profile.tuning_seeds]
+    return _of_each(profile, lambda dataset: _second_stages(profile, few, dataset))
 
 
 def _second_stages(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
@@ -104,7 +105,8 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     The method "sure" is that of plain neurons which stop for an image once its answer is certain; those of `CALIBRATED`
     are plain neurons with biases calibrated for T, in a run of as many steps.
     """
-    return _of_each(profile, lambda dataset: _few_steps(profile, seeds, dataset))
+    few = seeds[: profile.tuning_seeds]
+    return _of_each(profile, lambda dataset: _few_steps(profile, few, dataset))
 
 
 def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
@@ -219,5 +221,5 @@ def since_the_paper(profile: Profile, seeds: Sequence[int]) -> Rows:
     for rule in RULES:
         rows["start", rule, "snn"] = [Run.of("accuracy", start, method="plain", T=T, rule=rule)]
     for end in ("csqcfs", "cqcfs"):
-        rows[end, "plain", "snn"] = _snn(profile, seeds, end, "plain")
+        rows[end, "plain", "snn"] = _snn(profile, seeds[: profile.tuning_seeds], end, "plain")
     return rows

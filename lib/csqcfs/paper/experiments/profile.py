@@ -7,7 +7,7 @@ decides data, width, schedule and seeds.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,10 +34,20 @@ def ends() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Network:
-    """How a profile trains one network: a factor on its channel counts, and the settings for each data set."""
+    """How a profile trains one network: a factor on its channel counts, and the settings for each data set.
+
+    Attributes:
+        warm_up, epochs, finetune_epochs, L_sweep: instead of the profile's.
+        seeds: so many of the profile's at most; None for all.
+    """
 
     settings: Mapping[str, published.Settings]
     width: float = 1.0
+    warm_up: Stage | None = None
+    epochs: int | None = None
+    finetune_epochs: int | None = None
+    L_sweep: tuple[int, ...] | None = None
+    seeds: int | None = None
 
 
 def of_the_paper(name: str, width: float = 1.0, like: str | None = None, **changes: Any) -> Network:
@@ -60,10 +70,13 @@ class Profile:
         augment: settings of `Augment` other than the paper's.
         test_images: so many test images, stratified, are simulated; None for all.
         seeds: of every training.
+        window: where the gradient passes, if not where Eq. 19 has it, see `kernels.WINDOWS`.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
+        sweep_seeds: so many of ``seeds`` at most where L is not the network's own; None for all.
         low_thresholds: initial thresholds of Fig. 6a, which the paper calls "lower" without giving them.
         starts: for each data set the network of the package that short fine-tunings start from, see `tuning`.
         tuning_epochs, tuning_lr: of such a fine-tuning.
+        tuning_seeds: so many of ``seeds`` at most for one, where an artefact asks for no more; None for all.
         trace_epochs, trace_lr: of the trainings of Fig. 6, which only trace thresholds; None for those of stage 1.
         traced_L: quantization steps of Fig. 6b, which the paper calls "various".
     """
@@ -83,7 +96,9 @@ class Profile:
     val: int = 0
     test_images: int | None = None
     seeds: tuple[int, ...] = (0,)
+    window: str | None = None
     L_sweep: tuple[int, ...] = published.QUANTIZATION_STEPS_TRIED
+    sweep_seeds: int | None = None
     low_thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
@@ -91,6 +106,7 @@ class Profile:
     starts: Mapping[str, str] = field(default_factory=dict)
     tuning_epochs: int = 4
     tuning_lr: float = 0.04
+    tuning_seeds: int | None = None
 
     def tuning(
         self,
@@ -129,6 +145,7 @@ class Profile:
             precision="float32",
             threshold_decay=threshold_decay,
             levels=levels,
+            window=None,
         )
 
     @property
@@ -139,6 +156,20 @@ class Profile:
             f"{self.batch_size}, float32) from the package's {' and '.join(self.starts.values())}; crop and flip; "
             f"{self.val:,} training images held out for validation; SNNs on all test images"
         )
+
+    def seeds_for(
+        self, dataset: str, network: str, seeds: Sequence[int], L: int | None = None
+    ) -> Sequence[int]:
+        """Those of ``seeds`` that ``network`` is trained with, at an L other than its own those of `sweep_seeds`."""
+        own = L in (None, self.networks[network].settings[dataset].quantization_step)
+        limits = [self.networks[network].seeds, None if own else self.sweep_seeds]
+        return seeds[: min((limit for limit in limits if limit is not None), default=None)]
+
+    def sweep(self, dataset: str, network: str) -> Sequence[int]:
+        """Quantization steps of Figs. 4 and 5 for ``network``."""
+        known = self.networks[network]
+        tried = self.L_sweep if known.L_sweep is None else known.L_sweep
+        return tried or (known.settings[dataset].quantization_step,)
 
     @property
     def panels(self) -> list[str]:
@@ -172,25 +203,27 @@ class Profile:
             raise InputError(
                 f"{network} on {dataset} is not in the profile {self.name}: expected one of {', '.join(run)}"
             )
-        settings = self.networks[network].settings[dataset]
-        lr, epochs = settings.learning_rate, self.epochs or settings.epochs
+        known = self.networks[network]
+        settings, warm_up = known.settings[dataset], known.warm_up or self.warm_up
+        lr, epochs = settings.learning_rate, known.epochs or self.epochs or settings.epochs
         if threshold is not None:
             lr, epochs = self.trace_lr or lr, self.trace_epochs or epochs
         one_stage = end in (RELU, BASE) or end.endswith("-1")
         first = Stage(end.removesuffix("-1") if one_stage else BASE, epochs, lr)
         stages = [first]
-        if self.warm_up is not None and threshold is None:
-            stages = [self.warm_up, first]
+        if warm_up is not None and threshold is None:
+            stages = [warm_up, first]
         if not one_stage:
             # rounded, for 0.1 * 0.1 to be 0.01
             rate = round(lr * (self.finetune_factor or settings.finetune_rate_factor), 12)
-            stages.append(Stage(end.removesuffix("-2"), self.finetune_epochs or settings.finetune_epochs, rate))
+            longer = known.finetune_epochs or self.finetune_epochs or settings.finetune_epochs
+            stages.append(Stage(end.removesuffix("-2"), longer, rate))
         calibrated = len(stages) > 1 and stages[0].activation == RELU and end != RELU
         initial = settings.initial_threshold if threshold is None else threshold
         return Training(
             dataset=self.datasets.get(dataset, dataset),
             network=network,
-            width=self.networks[network].width,
+            width=known.width,
             L=settings.quantization_step if L is None else L,
             threshold=None if calibrated else initial,
             stages=tuple(stages),
@@ -202,4 +235,5 @@ class Profile:
             schedule=self.schedule,
             augment=augmentation(**self.augment),
             precision=self.precision,
+            window=self.window,
         )

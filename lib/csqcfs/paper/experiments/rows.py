@@ -34,7 +34,7 @@ def accuracy(
             method=method,
             **options,
         )
-        for seed in seeds
+        for seed in profile.seeds_for(dataset, network, seeds, L)
     ]
 
 
@@ -49,7 +49,10 @@ def measured(
     **options,
 ) -> list[Run]:
     """Another measurement of one trained network, for each seed; ``L`` instead of the paper's."""
-    return [Run.of(kind, profile.training(dataset, network, end, seed=seed, L=L), **options) for seed in seeds]
+    return [
+        Run.of(kind, profile.training(dataset, network, end, seed=seed, L=L), **options)
+        for seed in profile.seeds_for(dataset, network, seeds, L)
+    ]
 
 
 def swept(profile: Profile) -> list[str]:
@@ -118,18 +121,13 @@ def table5(profile: Profile, seeds: Sequence[int]) -> Rows:
     }
 
 
-def _sweep(profile: Profile, dataset: str, network: str) -> Sequence[int]:
-    """The L of Figs. 4 and 5; a profile without a sweep has that network's own L alone."""
-    return profile.L_sweep or (profile.networks[network].settings[dataset].quantization_step,)
-
-
 def figure4(profile: Profile, seeds: Sequence[int]) -> Rows:
     rows: dict[tuple, Sequence[Run]] = {}
     for dataset in profile.panels:
         for network in swept(profile):
             rows[dataset, network, "relu", None] = measured("training", profile, seeds, dataset, network, "relu")
             for end in ("qcfs", "csqcfs"):
-                for L in _sweep(profile, dataset, network):
+                for L in profile.sweep(dataset, network):
                     rows[dataset, network, end, L] = measured("training", profile, seeds, dataset, network, end, L=L)
     return rows
 
@@ -139,7 +137,7 @@ def figure5(profile: Profile, seeds: Sequence[int]) -> Rows:
         (dataset, network, L): accuracy(profile, seeds, dataset, network, "csqcfs", "cos", L=L)
         for dataset in profile.panels
         for network in swept(profile)
-        for L in _sweep(profile, dataset, network)
+        for L in profile.sweep(dataset, network)
     }
 
 
@@ -213,7 +211,7 @@ def conversion_error(profile: Profile, seeds: Sequence[int]) -> Rows:
         (network, end, L): measured("conversion_error", profile, seeds[:1], "cifar10", network, end, L=L)
         for network in swept(profile)
         for end in ("qcfs", "csqcfs")
-        for L in _sweep(profile, "cifar10", network)
+        for L in profile.sweep("cifar10", network)
     }
 
 
