@@ -162,7 +162,7 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     code = (
         "import csqcfs, torch; assert csqcfs.__file__.startswith({site!r}), csqcfs.__file__\n"
-        "snn = csqcfs.convert(csqcfs.load('resnet20-cifar10-csqcfs'))\n"
+        "snn = csqcfs.convert(csqcfs.load('resnet20-cifar10-csqcfs-paper'))\n"
         "print(list(snn(torch.zeros(1, 3, 32, 32), T=2).shape))"
     ).format(site=str(tmp_path / "site"))
     environment = {"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin", "CSQCFS_COMPILE": "0"}

@@ -18,6 +18,7 @@ from csqcfs.engine.errors import InputError
 from csqcfs.models import zoo
 from csqcfs.paper import publish
 from csqcfs.paper.experiments import profiles, registry
+from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.measures.right import ANN, right
 from csqcfs.paper.measures.trained import sample
 from csqcfs.paper.runs import records
@@ -650,13 +651,19 @@ def images_of(dataset: str, folder: Path | None) -> csqcfs.ImageSet | str:
 def recorded(name: str) -> dict | None:
     """What a record of the repository says of the plain SNN of a network that is shipped."""
     for profile in profiles.PROFILES.values():
-        if training := publish._published(profile).get(name):
-            for run in (run for artefact in registry.ARTEFACTS for run in artefact.runs(profile, profile.seeds)):
-                options = dict(run.options)
-                plain = run.kind == "accuracy" and options["method"] == "plain" and "rule" not in options
-                if run.training == training and plain and (found := records.reference(run, profile.name)):
+        training = publish.published(profile).get(name)
+        for run in (run for artefact in registry.ARTEFACTS for run in artefact.runs(profile, profile.seeds)):
+            plain = run.kind == "accuracy" and dict(run.options).keys() <= {"method", "images", "T"}
+            if plain and dict(run.options)["method"] == "plain" and (run.training == training or untrained(run, name)):
+                if found := records.reference(run, profile.name):
                     return found.metrics
     return None
+
+
+def untrained(run: Run, name: str) -> bool:
+    """Whether ``run`` is of a network that is shipped as it is, where fine-tunings start."""
+    start = run.training.start == name and not any(stage.epochs for stage in run.training.stages)
+    return start and run.training.L == zoo.quantization_step(name) and run.training.start_thresholds == "kept"
 
 
 @pytest.mark.parametrize("name", zoo.names() or [None])

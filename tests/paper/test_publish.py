@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import csqcfs
 import pytest
 import torch
@@ -50,12 +48,12 @@ def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     records.write(Run.of("accuracy", training, method="other"), values, 3.0)  # no artefact shows it
     assert cli.main(["publish", "--profile", "quick"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("1 of ") and "resnet20-cifar10-csqcfs.safetensors: 0." in printed
+    assert printed.startswith("1 of ") and "resnet20-cifar10-csqcfs-quick.safetensors: 0." in printed
     copies = list(paths.reference_records("quick").iterdir())
     assert [copy.name for copy in copies] == [path.name] and copies[0].read_bytes() == path.read_bytes()
     written = [path.name for path in (tmp_path / "weights").iterdir()]
-    assert written == ["resnet20-cifar10-csqcfs.safetensors"]  # stage 1 is trained, too, but was not measured
-    loaded = csqcfs.load(tmp_path / "weights" / "resnet20-cifar10-csqcfs.safetensors")
+    assert written == ["resnet20-cifar10-csqcfs-quick.safetensors"]  # stage 1 is trained, too, but was not measured
+    loaded = csqcfs.load(tmp_path / "weights" / "resnet20-cifar10-csqcfs-quick.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), model.state_dict().values()))
     assert loaded.meta["zoo"]["info"]["results"] == [
         {"record": run.name, "method": "cos", "images": 8, "ann": 50.0, "snn": [12.5], "presteps": 4}
@@ -65,29 +63,10 @@ def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     assert loaded.meta["zoo"]["info"]["digest"] == training.digest
 
 
-def test_networks_of_another_profile_do_not_replace_those_that_fine_tunings_start_from(place, tmp_path, monkeypatch):
-    paper = dataclasses.replace(place, name="paper")
-    monkeypatch.setitem(profiles.PROFILES, "paper", paper)
-    training = paper.training("cifar10", "resnet20", "qcfs")
-    trainings.train(training, progress=False)
-    values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 0, "thresholds": {"act": [1.0]}}
-    records.write(Run.of("accuracy", training, method="plain"), values, 3.0)
-    assert cli.main(["publish", "--profile", "paper"]) == 0
-    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["resnet20-cifar10-qcfs-paper.safetensors"]
-
-
-def test_a_start_is_not_written_again_when_more_of_it_is_measured(place, tmp_path, monkeypatch, capsys):
-    """Its file is part of the digest of all that start from it; another network takes its new results."""
-    training = place.training("cifar10", "resnet20", "qcfs")
-    trainings.train(training, progress=False)
-    path, before = tmp_path / "weights" / "resnet20-cifar10-qcfs.safetensors", b""
-    for starts, method in (({}, "plain"), ({"cifar10": path.stem}, "srp"), ({}, "cos")):
-        monkeypatch.setitem(profiles.PROFILES, "quick", dataclasses.replace(place, starts=starts))
-        values = {"images": 8, "ann": 50.0, "snn": [12.5], "presteps": 0, "thresholds": {"act": [1.0]}}
-        records.write(Run.of("accuracy", training, method=method), values, 3.0)
-        publish.publish_networks(profiles.get("quick"), [Run.of("accuracy", training, method=method)])
-        assert (path.read_bytes() == before) == bool(starts)
-        before = path.read_bytes()
+def test_what_fine_tunings_start_from_is_never_written():
+    """The file is part of the digest of all that start from it."""
+    for profile in profiles.PROFILES.values():
+        assert publish.published(profile).keys().isdisjoint(profile.starts.values())
 
 
 def test_nothing_finished_publishes_nothing(place, capsys):
@@ -103,14 +82,13 @@ def test_stand_ins_are_not_published_as_cifar(monkeypatch, tmp_path):
 
 def test_the_network_trained_in_turns_is_published_once():
     """Of the profile whose fine-tunings have a start, beside those that the profile trains from scratch."""
-    quick, paper = (publish._published(profiles.get(name)) for name in ("quick", "paper"))
+    quick, paper = (publish.published(profiles.get(name)) for name in ("quick", "paper"))
     assert quick["resnet20-cifar10-csqcfs-turns"].levels == (1, 2, 4) and quick.keys() & paper.keys() == set()
-    assert quick["resnet20-cifar10-csqcfs"] == profiles.get("quick").training("cifar10", "resnet20", "csqcfs")
+    assert quick["resnet20-cifar10-csqcfs-quick"] == profiles.get("quick").training("cifar10", "resnet20", "csqcfs")
     assert all(name.endswith("-paper") and training.levels is None for name, training in paper.items())
 
 
 def test_nothing_of_other_images_is_published_as_cifar(place, tmp_path, monkeypatch, capsys):
-    """Nor does it replace a network that fine-tunings start from."""
     monkeypatch.setattr(data, "identity", lambda name: "3d731c79aaaabbbb")
     training = place.training("cifar10", "resnet20", "qcfs")
     monkeypatch.setattr(trainings, "history", lambda training: pytest.fail("looked at a network"))

@@ -3,7 +3,7 @@
     csqcfs.save(model, "mine.safetensors")                             # a network before or after quantizing, or an SNN
     model = csqcfs.load("mine.safetensors")                            # one of `models`, by the name in the file
     model = csqcfs.load("mine.safetensors", network=Net(), example=x)  # of a class of your own
-    ann = csqcfs.load("resnet20-cifar10-csqcfs")                       # comes with the package
+    ann = csqcfs.load("resnet20-cifar10-csqcfs-paper")                 # comes with the package
     scores = ann((images - mean) / std)                                # with ann.mean and ann.std, for channels in 0..1
 
 A file holds weights and, in its header, plain data: which network of `models` it is, the activation of each site

@@ -3,9 +3,12 @@
     csqcfs publish --profile quick
 
 copies the profile's records to paper_figures/<profile>/records, and those of its ResNet-20 networks on CIFAR that
-have a record (1 MB each, seed 0) to the package: under their plain names those of "quick", where its fine-tunings
-start, with "-turns" or "-mixed" behind it those that were fine-tuned at several L, and with "-paper" those of the
-paper's own schedule. Larger networks stay here; their digests are in the records.
+have a record (1 MB each, seed 0) to the package: with the profile's name behind theirs, "-quick" or "-paper", and
+with "-turns" or "-mixed" those that were fine-tuned at several L. Larger networks stay here; their digests are in
+the records.
+
+The plain names, where fine-tunings start, are never written: the digest of such a file is part of theirs, and all of
+them would have to be computed again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import data
-from ..engine.checkpoint import load_metadata
 from ..engine.errors import InputError
 from ..models.zoo import WEIGHTS, save
 from .experiments import beyond, profiles, registry, trainings
@@ -29,17 +31,11 @@ ENDS = ("qcfs", "sqcfs", "cqcfs", "csqcfs")
 
 
 def publish_networks(profile: Profile, runs: Iterable[Run]) -> list[Path]:
-    """Write the networks of `_published` that are trained and measured here, with what was measured.
-
-    A network of the same name is replaced, unless fine-tunings start from it and it is of the same training: the digest
-    of its file is part of theirs, and all of them would have to be computed again.
-    """
+    """Write the networks of `published` that are trained and measured here, with what was measured."""
     written, runs = [], list(runs)
-    for name, training in _published(profile).items():
+    for name, training in published(profile).items():
         results, provenance = _results(training, runs)
         path = WEIGHTS / f"{name}.safetensors"
-        if name in profile.starts.values() and path.exists() and _trained_as(path) == training.digest:
-            continue
         if results and len(trainings.history(training)) == training.stages[-1].epochs:
             model, _, splits = trainings.train(training, progress=False)
             told = {"training": training.settings(), "digest": training.digest}
@@ -48,12 +44,11 @@ def publish_networks(profile: Profile, runs: Iterable[Run]) -> list[Path]:
     return written
 
 
-def _published(profile: Profile) -> dict[str, Training]:
+def published(profile: Profile) -> dict[str, Training]:
     """The ResNet-20 of each data set of CIFAR and each end, and those of several L, by their names in the package."""
-    suffix = "" if profile.name == "quick" else f"-{profile.name}"
     sets = [name for name in data.CIFAR if profile.datasets.get(name, name) == name]
     named = {
-        f"{SMALL}-{dataset}-{end}{suffix}": profile.training(dataset, SMALL, end)
+        f"{SMALL}-{dataset}-{end}-{profile.name}": profile.training(dataset, SMALL, end)
         for dataset in (sets if SMALL in profile.networks else ())
         for end in ENDS
     }
@@ -63,11 +58,6 @@ def _published(profile: Profile) -> dict[str, Training]:
         for dataset in profile.starts
         for name, of in several.items()
     }
-
-
-def _trained_as(path: Path) -> str | None:
-    """Digest of the training that a network of the package came from, where its file says so."""
-    return load_metadata(path).get("info", {}).get("digest")
 
 
 def _results(training: Training, runs: Iterable[Run]) -> tuple[list[dict], dict]:

@@ -50,7 +50,7 @@ def test_paper_profile_is_the_paper(dataset, network):
     assert (training.momentum, training.weight_decay, training.schedule) == (0.9, 5e-4, "cosine")
     assert (training.batch_size, training.label_smoothing, training.precision) == (300, 0.0, "float32")
     assert training.val == 0
-    assert PAPER.test_images is None and set(PAPER.networks) == {name for _, name in SECTION_5_1}
+    assert PAPER.trace_images is None and set(PAPER.networks) == {name for _, name in SECTION_5_1}
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,27 @@ def test_quick_warms_up_and_calibrates():
     quick = get("quick")
     training = quick.training("cifar10", "resnet20")
     assert [stage.activation for stage in training.stages] == [RELU, "qcfs", "csqcfs"]
-    assert training.threshold is None and training.L == 4
+    assert training.threshold is None and training.L == 4 and training.window == quick.window
     for L in (2, 8):  # one ReLU network serves them all
         assert quick.training("cifar10", "resnet20", L=L).parent.parent.digest == training.parent.parent.digest
+
+
+def test_quick_has_three_seeds_of_what_it_trains_fastest():
+    """One of larger networks, which have a schedule of their own, and of another L than theirs."""
+    quick = get("quick")
+    for network, dataset, L, seeds in (
+        ("resnet20", "cifar10", None, 3),
+        ("resnet20", "cifar100", 8, 3),
+        ("resnet20", "cifar10", 8, 1),
+        ("vgg16", "cifar10", None, 1),
+        ("resnet18", "cifar10", None, 1),
+    ):
+        assert len(quick.seeds_for(dataset, network, quick.seeds, L)) == seeds
+        assert len(get("paper").seeds_for(dataset, network, (0, 1), L)) == 2
+    assert quick.seeds_for("cifar10", "vgg16", (2, 1)) == (2,)  # the first of those that were asked for
+    assert list(quick.sweep("cifar10", "vgg16")) == [4] and 32 in quick.sweep("cifar10", "resnet20")
+    epochs = [[stage.epochs for stage in quick.training("cifar10", name).stages] for name in ("vgg16", "resnet20")]
+    assert epochs == [[12, 8, 5], [30, 30, 10]]
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -124,6 +142,7 @@ def test_given_values_take_the_place_of_the_papers(name):
     training = get(name).training("cifar100", "resnet20", seed=2, L=16, threshold=1.0)
     assert (training.seed, training.L, training.threshold) == (2, 16, 1.0)
     assert training.stages[0].activation == "qcfs"  # a warm-up would set another threshold
+    assert training.window is None  # Fig. 6 traces what the paper prints
     assert get(name).training("cifar100", "resnet20").L == (4 if name == "demo" else 8)
 
 

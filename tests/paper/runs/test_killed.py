@@ -40,7 +40,7 @@ if __name__ == "__main__":
     from csqcfs.paper.experiments.profile import of_the_paper
     from csqcfs.paper.pages import notebooks
     profiles.PROFILES["tiny"] = dataclasses.replace(
-        profiles.get("demo"), name="tiny", epochs=2, finetune_epochs=1, batch_size=128, test_images=20, seeds=(0, 1),
+        profiles.get("demo"), name="tiny", epochs=2, finetune_epochs=1, batch_size=128, seeds=(0, 1),
         networks={"resnet20": of_the_paper("resnet20", 0.1, like="cifar10", learning_rate=0.1)},
     )
     notebooks.render_all = lambda *_: []

@@ -68,7 +68,6 @@ class Profile:
         epochs, finetune_epochs: of stage 1 and stage 2.
         finetune_factor: learning rate of stage 2 as a part of that of stage 1.
         augment: settings of `Augment` other than the paper's.
-        test_images: so many test images, stratified, are simulated; None for all.
         seeds: of every training.
         window: where the gradient passes, if not where Eq. 19 has it, see `kernels.WINDOWS`.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
@@ -78,6 +77,7 @@ class Profile:
         tuning_epochs, tuning_lr: of such a fine-tuning.
         tuning_seeds: so many of ``seeds`` at most for one, where an artefact asks for no more; None for all.
         trace_epochs, trace_lr: of the trainings of Fig. 6, which only trace thresholds; None for those of stage 1.
+        trace_images: so many test images, stratified, their SNNs are simulated on; None for all.
         traced_L: quantization steps of Fig. 6b, which the paper calls "various".
     """
 
@@ -94,7 +94,6 @@ class Profile:
     augment: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     val: int = 0
-    test_images: int | None = None
     seeds: tuple[int, ...] = (0,)
     window: str | None = None
     L_sweep: tuple[int, ...] = published.QUANTIZATION_STEPS_TRIED
@@ -103,6 +102,7 @@ class Profile:
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
     trace_lr: float | None = None
+    trace_images: int | None = None
     starts: Mapping[str, str] = field(default_factory=dict)
     tuning_epochs: int = 4
     tuning_lr: float = 0.04
@@ -157,9 +157,7 @@ class Profile:
             f"{self.val:,} training images held out for validation; SNNs on all test images"
         )
 
-    def seeds_for(
-        self, dataset: str, network: str, seeds: Sequence[int], L: int | None = None
-    ) -> Sequence[int]:
+    def seeds_for(self, dataset: str, network: str, seeds: Sequence[int], L: int | None = None) -> Sequence[int]:
         """Those of ``seeds`` that ``network`` is trained with, at an L other than its own those of `sweep_seeds`."""
         own = L in (None, self.networks[network].settings[dataset].quantization_step)
         limits = [self.networks[network].seeds, None if own else self.sweep_seeds]
@@ -191,7 +189,7 @@ class Profile:
         Args:
             end: one of `ends`.
             L, threshold: instead of the paper's. A given ``threshold`` is that of a trace (Fig. 6): without the
-                warm-up stage, which would set another, with ``trace_epochs`` and ``trace_lr``.
+                warm-up stage, which would set another, with ``trace_epochs`` and ``trace_lr``, in the paper's window.
 
         Raises:
             InputError: an end that does not exist, a network or data set that the profile does not run.
@@ -235,5 +233,5 @@ class Profile:
             schedule=self.schedule,
             augment=augmentation(**self.augment),
             precision=self.precision,
-            window=self.window,
+            window=self.window if threshold is None else None,
         )

@@ -19,16 +19,16 @@ PAPER = Profile(
     networks={name: of_the_paper(name) for name in ("resnet18", "vgg16", "resnet20", "resnet50", "resnet101")},
     seeds=(0, 1, 2),
 )
-# Networks of `quick` beside ResNet-20: one seed and a schedule of their own, since an epoch takes them 8 to 13 times as long
+# Networks of `quick` beside ResNet-20: one seed and a schedule of their own, since an epoch takes 8 to 13 times as long
 LARGER = {"warm_up": Stage(RELU, 12, 0.1), "epochs": 8, "finetune_epochs": 5, "L_sweep": (), "seeds": 1}
 QUICK = Profile(
     "quick",
     "CIFAR with a short schedule: 30 epochs with ReLU (one-cycle, rate 0.2), thresholds calibrated on it, 30 epochs of "
     "QCFS (rate 0.05) and 10 of fine-tuning (rate 0.04), instead of 300 + 100; for VGG-16 and ResNet-18 12 (rate 0.1), "
-    "8 and 5; gradients in the window of the newer public code; batch 128, crop and flip without AutoAugment and Cutout; "
-    "bfloat16 where the machine has it at full speed; 5,000 training images held out for validation; traces of Fig. 6 "
-    "over 8 epochs (rate 0.1), those of ResNet-20 from initial threshold 1; three seeds of ResNet-20 at the paper's L, "
-    "else one",
+    "8 and 5; gradients in the window of the newer public code; batch 128, crop and flip without AutoAugment and "
+    "Cutout; bfloat16 where the machine has it at full speed; 5,000 training images held out for validation; traces of "
+    "Fig. 6 over 8 epochs (rate 0.1) in the paper's window, those of ResNet-20 from initial threshold 1, their SNNs on "
+    "5,000 test images; three seeds of ResNet-20 at the paper's L, else one",
     networks={
         "resnet18": dataclasses.replace(of_the_paper("resnet18", learning_rate=0.05), **LARGER),
         "vgg16": dataclasses.replace(of_the_paper("vgg16", learning_rate=0.05), **LARGER),
@@ -49,6 +49,7 @@ QUICK = Profile(
     low_thresholds=(1.0,),
     trace_epochs=8,
     trace_lr=0.1,
+    trace_images=5000,
     starts={name: f"resnet20-{name}-qcfs" for name in CIFAR},
     tuning_seeds=1,
 )

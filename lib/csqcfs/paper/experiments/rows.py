@@ -25,8 +25,8 @@ def accuracy(
 ) -> list[Run]:
     """Accuracy of one trained network as an SNN, for each seed."""
     options = {"allow_nonpositive": True} if allow_nonpositive else {}
-    if profile.test_images is not None:
-        options["images"] = profile.test_images
+    if threshold is not None and profile.trace_images is not None:
+        options["images"] = profile.trace_images
     return [
         Run.of(
             "accuracy",

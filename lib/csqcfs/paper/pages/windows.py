@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,6 @@ from . import said, softplus, tables
 PAPER, *OTHERS = beyond.WINDOWS
 ENDS = ("qcfs", "csqcfs")
 COLUMNS = ("ann", *beyond.SHOWN)
-HELD_OUT = ("held out", "longer, held out")
 HEADS = ["ANN", *(f"T = {T}" for T in beyond.SHOWN)]
 
 
@@ -67,35 +67,36 @@ def gains(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
 
+def epochs(records: Sequence[Record]) -> str:
+    """Of each stage of one of the trainings, "30 + 15"."""
+    return " + ".join(str(stage["epochs"]) for stage in records[0].settings["training"]["stages"])
+
+
 def own_schedule(page) -> pd.DataFrame:
-    """Accuracy (%) after the profile's own schedule with each window, and what it is above the paper's, in points."""
-    lines = []
-    for end in ENDS:
+    """Accuracy (%) after each schedule that was tried, with each window, and what it is above the paper's (points)."""
+    lines, columns = [], ("ann", *beyond.TO_THE_END)
+    for end, kind in itertools.product(ENDS, beyond.HELD_OUT):
         for window in beyond.WINDOWS:
-            if found := page.results((end, window, "schedule")):
-                accuracies = [said.cell(found, column) for column in ("ann", *beyond.TO_THE_END)]
-                lines.append((NAMES[end], WINDOWS[window], str(len(found)), *accuracies))
-            found = [gap(page, end, window, column, "schedule") for column in ("ann", *beyond.TO_THE_END)]
-            if window != PAPER and all(found):
-                lines.append((NAMES[end], "minus the paper's", str(found[0].seeds), *(one.short() for one in found)))
-        if longer := page.results((end, OTHERS[0], "longer")):
-            accuracies = [said.cell(longer, column) for column in ("ann", *beyond.TO_THE_END)]
-            stages = longer[0].settings["training"]["stages"]
-            epochs = next(stage["epochs"] for stage in stages if stage["activation"] == "qcfs")
-            lines.append((f"{NAMES[end]} ({epochs} epochs of QCFS)", WINDOWS[OTHERS[0]], str(len(longer)), *accuracies))
-    columns = ["Activation", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+            if not (found := page.results((end, window, kind))):
+                continue
+            accuracies = [said.cell(found, column) for column in columns]
+            lines.append((NAMES[end], epochs(found), WINDOWS[window], str(len(found)), *accuracies))
+            gaps = [gap(page, end, window, column, kind) for column in columns]
+            if window != PAPER and all(gaps):
+                short = [one.short() for one in gaps]
+                lines.append((NAMES[end], epochs(found), "minus the paper's", str(gaps[0].seeds), *short))
+    heads = ["Activation", "epochs", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
+    return pd.DataFrame(lines, columns=heads).set_index(heads[:3])
 
 
 def held_out(page) -> pd.DataFrame:
     """Accuracy (%) of the network on held-out training images and on test images, for each schedule that was tried."""
     lines = []
-    for kind in HELD_OUT:
+    for kind in beyond.HELD_OUT.values():
         for window in beyond.WINDOWS:
             if found := page.results(("qcfs", window, kind)):
-                epochs = " + ".join(str(stage["epochs"]) for stage in found[0].settings["training"]["stages"])
                 accuracies = tables.cell(validated(found).tolist()), said.cell(found, "ann")
-                lines.append((epochs, WINDOWS[window], str(len(found)), *accuracies))
+                lines.append((epochs(found), WINDOWS[window], str(len(found)), *accuracies))
     columns = ["Epochs of ReLU + QCFS", "gradient window", "n", "held out", "test"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
 
@@ -147,12 +148,12 @@ def sentences(page) -> list[str]:
             f"From an initial threshold of 1 and with L = 8 (Fig. 6a), thresholds of QCFS turn negative with {turned}, "
             f"of {len(crossed)} windows tried (n = 1 seed each)."
         )
-    for end in ENDS:
-        if one := gap(page, end, OTHERS[0], "ann", "schedule"):
-            rests = said.rests_on(page.results((end, OTHERS[0], "schedule")), one.seeds)
-            lead = f"{NAMES[end]} with the profile's own schedule and {best}, minus the paper's, as an ANN"
+    for end, kind in itertools.product(ENDS, beyond.HELD_OUT):
+        if one := gap(page, end, OTHERS[0], "ann", kind):
+            rests = said.rests_on(found := page.results((end, OTHERS[0], kind)), one.seeds)
+            lead = f"{NAMES[end]} after {epochs(found)} epochs with {best}, minus the paper's window, as an ANN"
             told.append(f"{lead}: {said.verdict(one)}, {one.short()} points ({rests}).")
     if not (tried := held_out(page)).empty:
-        ends = (f"{row['held out']} % ({epochs} epochs, {window})" for (epochs, window), row in tried.iterrows())
+        ends = (f"{row['held out']} % ({length} epochs, {window})" for (length, window), row in tried.iterrows())
         told.append(f"On held-out training images QCFS after a ReLU network ends at {'; '.join(ends)}.")
     return told
