@@ -73,8 +73,9 @@ table1.table(frame, caption, "table1-own-schedule", of=own) if own.profile != ta
 # - **What T = 1 hides.** SRP takes 4 steps of the whole network before its first one, COS and "Ours" 4 steps in every
 #   layer. Their T = 1 columns are not one step of latency; see the notebook [What T = 1 costs](latency.ipynb).
 # - The paper gives no batch size, no seeds and no ρ; ours are in the record of each run.
-# - The gradient passes where Eq. 19 says. With the windows of public code a short training ends points higher as an ANN; which
-#   one the paper's networks had is not known ([What the gradient's window changes](windows.ipynb)).
+# - The gradient passes where Eq. 19 says in the profile "paper", and where the newer public code has it in "quick". With the latter a
+#   training from random weights ends points higher as an ANN; which one the paper's networks had is not known ([What the gradient's
+#   window changes](windows.ipynb)).
 # - The baselines' rows in the paper differ from the baselines' own publications; see [Audit of the paper](audit.ipynb).
 
 # %% [markdown]

@@ -15,7 +15,7 @@ from ..plots import thresholds
 from ..runs.records import Record
 from . import said, softplus, tables
 
-PAPER, *OTHERS = beyond.WINDOWS
+OTHERS = tuple(window for window in beyond.WINDOWS if window != beyond.PRINTED)
 ENDS = ("qcfs", "csqcfs")
 COLUMNS = ("ann", *beyond.SHOWN)
 HEADS = ["ANN", *(f"T = {T}" for T in beyond.SHOWN)]
@@ -43,14 +43,14 @@ def frame(page) -> pd.DataFrame:
 
 def gap(page, end: str, window: str, column: compare.Column, kind: str = "plain") -> compare.Difference | None:
     """One window minus the paper's; None without records of both."""
-    return said.compared(page, (end, window, kind), (end, PAPER, kind), column)
+    return said.compared(page, (end, window, kind), (end, beyond.PRINTED, kind), column)
 
 
 def of_each_seed(page, end: str, window: str, column: compare.Column) -> list[float]:
     """What `gap` has of each seed that both windows have, in points."""
     mine, theirs = (
         {one.settings["training"]["seed"]: one for one in page.results((end, name, "plain"))}
-        for name in (window, PAPER)
+        for name in (window, beyond.PRINTED)
     )
     return [compare.difference([one], [theirs[seed]], column).points for seed, one in mine.items() if seed in theirs]
 
@@ -82,7 +82,7 @@ def own_schedule(page) -> pd.DataFrame:
             accuracies = [said.cell(found, column) for column in columns]
             lines.append((NAMES[end], epochs(found), WINDOWS[window], str(len(found)), *accuracies))
             gaps = [gap(page, end, window, column, kind) for column in columns]
-            if window != PAPER and all(gaps):
+            if window != beyond.PRINTED and all(gaps):
                 short = [one.short() for one in gaps]
                 lines.append((NAMES[end], epochs(found), "minus the paper's", str(gaps[0].seeds), *short))
     heads = ["Activation", "epochs", "gradient window", "n", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END)]
@@ -118,7 +118,7 @@ def low_start(page) -> pd.DataFrame:
 
 def sentences(page) -> list[str]:
     """What each other window brings as an ANN and as an SNN, how far ReLU is ahead, and what thresholds do."""
-    told, best = [], WINDOWS[OTHERS[0]]
+    told, best = [], WINDOWS[beyond.NEWER]
     for window in OTHERS:
         found = {f"at plain T = {T}": gap(page, "qcfs", window, T) for T in (1, beyond.T)}
         found = {"as an ANN": gap(page, "qcfs", window, "ann"), **found}
@@ -129,7 +129,7 @@ def sentences(page) -> list[str]:
             told.append(f"{lead}: {words} ({rests}).")
     relu = [
         said.compared(page, ("relu", None, "training"), ("qcfs", window, "training"), "ann")
-        for window in (PAPER, OTHERS[0])
+        for window in (beyond.PRINTED, beyond.NEWER)
     ]
     if all(relu):
         points, seeds = [one.short() for one in relu], min(one.seeds for one in relu)
@@ -149,8 +149,8 @@ def sentences(page) -> list[str]:
             f"of {len(crossed)} windows tried (n = 1 seed each)."
         )
     for end, kind in itertools.product(ENDS, beyond.HELD_OUT):
-        if one := gap(page, end, OTHERS[0], "ann", kind):
-            rests = said.rests_on(found := page.results((end, OTHERS[0], kind)), one.seeds)
+        if one := gap(page, end, beyond.NEWER, "ann", kind):
+            rests = said.rests_on(found := page.results((end, beyond.NEWER, kind)), one.seeds)
             lead = f"{NAMES[end]} after {epochs(found)} epochs with {best}, minus the paper's window, as an ANN"
             told.append(f"{lead}: {said.verdict(one)}, {one.short()} points ({rests}).")
     if not (tried := held_out(page)).empty:

@@ -42,7 +42,7 @@ def figure(page) -> Figure | None:
         if gaps[0].seeds > 1:
             each = [page_of.of_each_seed(page, end, window, column) for column in (*beyond.SHOWN, "ann")]
             right.plot(1.07 * factor * places, each, "_", color=COLOURS[window], markersize=5)
-    drawn = [end for end in page_of.ENDS if page.results((end, page_of.OTHERS[0], "plain"))]
+    drawn = [end for end in page_of.ENDS if page.results((end, beyond.NEWER, "plain"))]
     for end in drawn:
         fill = "black" if end == "qcfs" else "white"
         right.plot([], [], "k", marker=MARKS[end], markerfacecolor=fill, linestyle="none", label=f"(b) {NAMES[end]}")
