@@ -64,7 +64,7 @@ figure3.table(frame, "Mean of a channel over images and positions / largest acti
 #   activations cannot.
 # - Means over test images and all positions of a channel; the paper does not say over which images it averages.
 # - A layer with more than 128 channels is shown by 128 of them, evenly spaced.
-# - A profile that does not train VGG-16 shows ResNet-20 in its place.
+# - The figure shows ResNet-20 where VGG-16 has no records, the table all networks that have.
 # - That channels differ in their *means* does not by itself show that they need different *thresholds*: (d) shows how far
 #   apart training puts them, and [Table 5](table5.ipynb) measures it.
 
