@@ -54,9 +54,8 @@ frame = gains.gains(ablation, {}, pairs)
 ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-gains")
 
 # %% [markdown]
-# These are single seeds. In shorter second stages with three seeds, C-QCFS is not clearly ahead of CS-QCFS at T = 1
-# ([What Softplus costs](softplus.ipynb)). *unpaired*: an older record does not say which images were right, so that the
-# interval is wider than one taken image by image.
+# Intervals of one seed are over images alone. Seeds of shorter second stages lie points apart at plain T = 1 ([What Softplus
+# costs](softplus.ipynb) has three), so that one seed does not settle the order of these rows there.
 #
 # ## Thresholds
 #

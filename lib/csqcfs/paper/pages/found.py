@@ -240,7 +240,7 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "table2": at_first_step(("csqcfs", "qcfs"), ("ours", "cos")),
     "table3": at_first_step(("csqcfs", "sqcfs"), ("csqcfs", "cqcfs")),
     "table4": at_first_step(("layer-wise", "origin"), ("channel-wise", "layer-wise")),
-    "ablation": at_first_step(("csqcfs", "qcfs-2"), ("cqcfs", "csqcfs"), ("qcfs-2", "qcfs")),
+    "ablation": at_first_step(("csqcfs", "qcfs-2"), ("cqcfs", "csqcfs"), ("sqcfs", "csqcfs"), ("qcfs-2", "qcfs")),
     "figure5": figure5,
     "table5": table5,
     "figure6": figure6,
