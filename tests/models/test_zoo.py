@@ -663,7 +663,7 @@ def recorded(name: str) -> dict | None:
 def untrained(run: Run, name: str) -> bool:
     """Whether ``run`` is of a network that is shipped as it is, where fine-tunings start."""
     start = run.training.start == name and not any(stage.epochs for stage in run.training.stages)
-    return start and run.training.L == zoo.quantization_step(name) and run.training.start_thresholds == "kept"
+    return start and run.training.L == zoo.quantization_step(name) and run.training.start_thresholds is None
 
 
 @pytest.mark.parametrize("name", zoo.names() or [None])
