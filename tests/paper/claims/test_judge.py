@@ -517,7 +517,7 @@ def test_more_accurate_is_csqcfs_over_qcfs(ours, verdict):
 
 def test_a_noisy_time_is_not_judged():
     def judged(ratios):
-        rows = {("table6",): [Record({}, {"ratios": {"csqcfs": ratios}}, {}, RUN)]}
+        rows = {("table6", "step"): [Record({}, {"ratios": {"csqcfs": ratios}}, {}, RUN)]}
         return ALL["training-time"].records(ledger(rows)).verdict
 
     assert judged([1.01] * 20) is HELD and judged([1.2] * 20) is FAILED and judged([0.8] * 20) is FAILED

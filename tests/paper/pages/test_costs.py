@@ -170,7 +170,7 @@ def test_the_benchmark_trains_the_three_networks():
     found = epoch.epoch_time(3, **size)
     assert set(found["seconds"]) == set(found["against_qcfs"]) == {"relu", "qcfs", "csqcfs"}
     assert found["ratios"]["qcfs"] == [1, 1, 1] and found["seconds"]["relu"]["median"] > 0
-    page = shown({(): [found]})
+    page = shown({("step",): [found]})
     assert len(plots.epoch_time(page).axes) == 1
     assert timing.table6_frame(page).loc[("CS-QCFS", "ours (demo, n = 1)"), "step (ms)"]
     assert timing.timed(page).startswith("ResNet-20, width 0.5, images 1x8x8, batch 4, float32, on cpu, 3 rounds")
@@ -181,7 +181,7 @@ def test_the_benchmark_trains_the_three_networks():
 @pytest.mark.parametrize("name", list(profiles.PROFILES))
 def test_table_6_times_a_step_of_the_profiles_own_training(name):
     profile = profiles.get(name)
-    (run,) = registry.get("table6").rows(profile, profile.seeds)[()]
+    (run,) = registry.get("table6").rows(profile, profile.seeds)["step",]
     size = epoch.Size(**dict(run.options))
     training = profile.training("cifar100", size.network)
     assert (size.batch_size, size.precision, size.width) == (training.batch_size, training.precision, training.width)

@@ -104,7 +104,7 @@ def table6_whole_training(paper: Printed) -> Outcome:
 @CLAIMS.records("Section 5.7, Table 6", f"a step of training takes minimally longer (within {MINOR_TIME:g} %)")
 def training_time(ours: Recorded) -> Outcome:
     """The median ratio of a step's time to that of QCFS in the same round, by order statistics."""
-    found = ours.records("table6")
+    found = ours.records("table6", "step")
     if not found:
         return NOT_RUN
     ratios = 100 * (np.array(found[0].metrics["ratios"]["csqcfs"]) - 1)

@@ -164,13 +164,14 @@ def figure6(profile: Profile, seeds: Sequence[int]) -> Rows:
 
 
 def table6(profile: Profile, seeds: Sequence[int]) -> Rows:
-    """A step of the profile's own training of the paper's network, or of ResNet-20 where that is not run.
+    """Keys ("step",), a step of the profile's own training of the paper's network, or of ResNet-20 where that is not
+    run; and ("bench",).
 
     The table of speed beside it is no part of the demo, which it would slow down several times.
     """
     training = profile.training("cifar100", "resnet50" if "resnet50" in profile.networks else "resnet20")
     size = {name: getattr(training, name) for name in TIMED}
-    rows: dict[tuple, Sequence[Run]] = {(): [Run.of("epoch_time", **size)]}
+    rows: dict[tuple, Sequence[Run]] = {("step",): [Run.of("epoch_time", **size)]}
     return rows if profile.name == "demo" else rows | {("bench",): [Run.of("bench")]}
 
 

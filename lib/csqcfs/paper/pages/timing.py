@@ -49,7 +49,7 @@ def found(page) -> list[str]:
     return [f"{line}." for line in answers(page)[:1]] + [
         f"A training step with CS-QCFS takes {100 * ratio['median']:.1f} % of the time of one with QCFS (quartiles "
         f"{100 * ratio['low']:.1f} to {100 * ratio['high']:.1f} %, {count(one['rounds'], 'round')})."
-        for one in page.metrics(())
+        for one in page.metrics(("step",))
         for ratio in (one["against_qcfs"]["csqcfs"],)
     ]
 
@@ -65,7 +65,7 @@ def table6_frame(page) -> pd.DataFrame:
     }
     printed["csqcfs"]["more than QCFS (%)"] = published.TABLE6_INCREASE
     ours: dict[str, dict[str, list[float]]] = {}
-    for metrics in page.metrics(()):
+    for metrics in page.metrics(("step",)):
         for name, ratio in metrics["against_qcfs"].items():
             row = ours.setdefault(name, {"step (ms)": [1e3 * metrics["seconds"][name]["median"]]})
             if name != "qcfs":
@@ -81,7 +81,7 @@ def timed(page) -> str:
             f"{NAMES[m['network']]}, width {m['width']:g}, images {'x'.join(map(str, m['image']))}, batch "
             f"{m['batch_size']}, {m['precision']}{', compiled' if m['compiled'] else ''}, on {m['device']}, "
             f"{count(m['rounds'], 'round')} of one step of each network"
-            for m in page.metrics(())
+            for m in page.metrics(("step",))
         )
         or "not run in this profile"
     )

@@ -153,9 +153,9 @@ def energies(ax: Axes, found: dict[str, list[dict]]) -> Axes:
 
 def epoch_time(page) -> Figure | None:
     """Each round's step times over that of QCFS (dots), their median and quartiles (black), the paper's ratio."""
-    if not page.metrics(()):
+    if not page.metrics(("step",)):
         return None
-    ratios = page.metrics(())[0]["ratios"]
+    ratios = page.metrics(("step",))[0]["ratios"]
     names = [name for name in ratios if name != "qcfs"]
     frame = pd.DataFrame([(style.METHODS[name].label, value) for name in names for value in ratios[name]])
     frame.columns = ["network", "ratio"]
