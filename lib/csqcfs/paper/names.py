@@ -59,6 +59,11 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def signed(values: Iterable[float]) -> str:
+    """ "+0.56, −1.30"."""
+    return ", ".join(f"{value:+.2f}" for value in values).replace("-", "−")
+
+
 def span(numbers: Iterable[int], noun: str = "") -> str:
     """The least and the largest of some numbers: "3", or "1-3", and "1-3 seeds" of a noun; "" of none."""
     found = sorted(set(numbers))

@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import published
 from ..measures.compare import Column
+from ..names import signed
 from ..published import TABLE1, TABLE3, TABLE4, TIMESTEPS
 from .claim import Claims, Outcome, Verdict
-from .comparison import signed
 from .decide import SIMILAR, Condition, condition, decide
 from .evidence import Evidence, Printed, Recorded, where
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from .. import published
 from .claim import Claims, Outcome
-from .comparison import compared
 from .decide import SIMILAR, Condition, condition, decide, left_out
-from .evidence import Printed, Recorded, place, where
+from .evidence import Printed, Recorded, compared, place, where
 
 CLAIMS = Claims()
 

@@ -7,20 +7,15 @@ from statistics import mean
 
 from ...methods import COS
 from .. import published
+from ..names import signed
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
 from .decide import ahead, condition, decide, left_out
-from .evidence import Evidence, Printed, Recorded, place, where
+from .evidence import OTHERS, TABLES, Evidence, Printed, Recorded, compared, place, where
 
 CLAIMS = Claims()
-OTHERS = ("qcfs", "srp", "cos")
-TABLES = ("table1", "table2")
 SAME = tuple((T, T) for T in TIMESTEPS)
 TOLERANCE = 0.5  # percentage points by which a printed level may be missed; the paper gives no spread
-
-
-def signed(values: list[float]) -> str:
-    return ", ".join(f"{value:+.2f}" for value in values).replace("-", "−")
 
 
 def leads(id: str, network: str, pairs=SAME, others: tuple[str, ...] = OTHERS) -> Check:
@@ -31,16 +26,6 @@ def leads(id: str, network: str, pairs=SAME, others: tuple[str, ...] = OTHERS) -
         return decide(evidence, ahead(evidence, (id, network, "ours"), rows, pairs))
 
     return check
-
-
-def compared(evidence: Evidence, others: tuple[str, ...] = OTHERS) -> list[tuple[str, str]]:
-    """(table, network) of Tables 1-2 where "Ours" and ``others`` were run."""
-    return [
-        (id, network)
-        for id in TABLES
-        for network, method in evidence.keys(id)
-        if method == "ours" and all(evidence.accuracy((id, network, name), 32) is not None for name in others)
-    ]
 
 
 def unseen(places: Sequence[tuple[str, str]]) -> str:

@@ -19,6 +19,8 @@ from ..names import count
 from ..runs.records import Record, on_others
 
 Term = tuple[float, tuple, Column]
+TABLES = ("table1", "table2")
+OTHERS = ("qcfs", "srp", "cos")  # methods of Tables 1-2 beside "Ours"
 
 
 class Printed:
@@ -167,6 +169,16 @@ class Recorded:
 
 
 Evidence = Printed | Recorded
+
+
+def compared(evidence: Evidence, others: tuple[str, ...] = OTHERS) -> list[tuple[str, str]]:
+    """(table, network) of Tables 1-2 where "Ours" and ``others`` were run."""
+    return [
+        (id, network)
+        for id in TABLES
+        for network, method in evidence.keys(id)
+        if method == "ours" and all(evidence.accuracy((id, network, name), 32) is not None for name in others)
+    ]
 
 
 def where(evidence: Evidence, *parts: object) -> str:

@@ -1,11 +1,14 @@
-"""Algorithm 1 line by line: what the paper prints, the call that does it here, and where the two differ."""
+"""Algorithm 1 line by line: what the paper prints, the call that does it here, how they differ; one image in it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from ..names import count
+from ..plots import spikes
 from .formats import Markup
 
 
@@ -70,3 +73,21 @@ def table() -> pd.DataFrame:
         index=index,
         columns=["Call", "What differs, and why"],
     )
+
+
+def found(shown) -> list[str]:
+    """When the SNN gives its ANN's answer on the image shown, and how far its rates are from the activations."""
+    records = shown.metrics(("csqcfs",))
+    if not records:
+        return []
+    one = records[0]
+    same = [t for t, answer in enumerate(one["answers"], 1) if answer == one["ann"]]
+    steady = next((t for t in same if set(range(t, one["T"] + 1)) <= set(same)), None)
+    rows = one["raster"]["neurons"]
+    gap = np.mean([abs(spikes.train(neuron["spikes"]).mean() - neuron["rate"]) for neuron in rows])
+    since = f"from T = {steady} on" if steady else "at no T for good"
+    return [
+        f"On the image shown (label {one['label']}, ANN {one['ann']}), the SNN gives the ANN's answer {since}.",
+        f"After {count(one['T'], 'step')} the rates of {count(len(rows), 'neuron')} of the middle layer are "
+        f"{100 * gap:.0f} % of the threshold from the ANN's activation on average.",
+    ]

@@ -19,8 +19,9 @@ from ..experiments import registry
 from ..experiments.rows import COMPARED
 from ..measures import compare, energy
 from ..names import NAMES, count, shown_as
-from ..plots import channels, error, quantization, shared, spikes, spread, thresholds
+from ..plots import channels, error, quantization, shared, spread, thresholds
 from . import (
+    algorithm,
     costs,
     equations,
     first_step,
@@ -67,23 +68,6 @@ def figure3(shown) -> list[str]:
     return [
         f"In layer 1 the channels' mean inputs lie between {low:.2f} and {high:.2f} of the layer's largest activation, "
         f"and their mean activations between {first['activation, min']:.2f} and {first['activation, max']:.2f}."
-    ]
-
-
-def algorithm1(shown) -> list[str]:
-    found = shown.metrics(("csqcfs",))
-    if not found:
-        return []
-    one = found[0]
-    same = [t for t, answer in enumerate(one["answers"], 1) if answer == one["ann"]]
-    steady = next((t for t in same if set(range(t, one["T"] + 1)) <= set(same)), None)
-    rows = one["raster"]["neurons"]
-    gap = np.mean([abs(spikes.train(neuron["spikes"]).mean() - neuron["rate"]) for neuron in rows])
-    since = f"from T = {steady} on" if steady else "at no T for good"
-    return [
-        f"On the image shown (label {one['label']}, ANN {one['ann']}), the SNN gives the ANN's answer {since}.",
-        f"After {count(one['T'], 'step')} the rates of {count(len(rows), 'neuron')} of the middle layer are "
-        f"{100 * gap:.0f} % of the threshold from the ANN's activation on average.",
     ]
 
 
@@ -234,7 +218,7 @@ SENTENCES: dict[str, Callable[[Page], list[str]]] = {
     "figure2": equations.figure2,
     "gradients": equations.gradients,
     "figure3": figure3,
-    "algorithm1": algorithm1,
+    "algorithm1": algorithm.found,
     "figure4": figure4,
     "table1": at_first_step(("csqcfs", "qcfs"), ("ours", "cos")),
     "table2": at_first_step(("csqcfs", "qcfs"), ("ours", "cos")),
