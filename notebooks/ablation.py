@@ -54,9 +54,9 @@ frame = gains.gains(ablation, {}, pairs)
 ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-gains")
 
 # %% [markdown]
-# Seeds lie far apart at plain T = 1: in `quick` those of QCFS end between 48.7 and 56.7 %, those of C-QCFS between 51.5 and 62.5 %. So no
-# part's gain there is decided with three seeds. One seed alone had CS-QCFS ahead of QCFS with two stages, and S-QCFS ahead of CS-QCFS, each
-# by more than its interval over images; in another seed neither is so. Intervals of one seed are over images alone.
+# Intervals of one seed are over images alone, and seeds lie points apart at plain T = 1. In `quick` the first of three had CS-QCFS ahead of
+# QCFS with two stages, and S-QCFS ahead of CS-QCFS, each by more than that interval; neither is so in the second, and with three neither
+# is decided.
 #
 # ## Thresholds
 #

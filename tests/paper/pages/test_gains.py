@@ -10,7 +10,7 @@ from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
 from csqcfs.paper.measures import compare
 from csqcfs.paper.measures.right import kept, percent
-from csqcfs.paper.pages.gains import gains
+from csqcfs.paper.pages.gains import ablation, gains
 from csqcfs.paper.runs.records import RUN, Record
 
 PRINTED = {
@@ -62,3 +62,17 @@ def test_and_keeps_it_where_nothing_stands_in(profile):
     place = ("cifar10", "vgg16")
     page = page_of({(*place, "a"): [record(92.0)], (*place, "b"): [record(90.0)]}, profile)
     assert gains(page, {}, [("a", "b")], labels=("Dataset", "Net")).index[0][0] == "CIFAR-10"
+
+
+def test_the_ablation_says_how_far_seeds_alone_lie_apart():
+    """Of trainings with several seeds only."""
+    rows = {
+        ("resnet20", "qcfs"): [record(50.0, seed) for seed in (0, 1)] + [record(58.5, 2)],
+        ("resnet20", "csqcfs"): [record(60.0), record(52.0, 1)],
+        ("vgg16", "qcfs"): [record(70.0)],
+    }
+    *_, noise = told = ablation(page_of(rows))
+    assert noise.startswith("Trainings that differ in their seed alone end at plain T = 1 at ")
+    assert "50.0 to 58.5 % (ResNet-20, QCFS, n = 3); 52.0 to 60.0 % (ResNet-20, CS-QCFS, n = 2)" in noise
+    assert len(told) == 1  # no pair of its differences has records
+    assert ablation(page_of({key: records[:1] for key, records in rows.items()})) == []

@@ -9,7 +9,7 @@ import pandas as pd
 from .. import published
 from ..measures import compare
 from ..names import NAMES, shown_as
-from . import tables
+from . import said, tables
 
 
 def gains(
@@ -44,3 +44,10 @@ def gains(
     index = [*labels, "Difference", "Source"]
     frame = pd.DataFrame(lines, columns=[*index, *tables.ACCURACY], dtype=str)
     return frame.drop_duplicates().set_index(index)  # one data set may stand in for two
+
+
+def ablation(page) -> list[str]:
+    """The parts of CS-QCFS at plain T = 1, and what another seed does there, for a page with rows (network, method)."""
+    pairs = ("csqcfs", "qcfs-2"), ("cqcfs", "csqcfs"), ("sqcfs", "csqcfs"), ("qcfs-2", "qcfs")
+    runs = {f"{NAMES[network]}, {NAMES[method]}": page.results((network, method)) for network, method in page.rows}
+    return said.by_network(page, pairs, 1, "at T = 1") + said.seed_noise(runs)

@@ -14,7 +14,7 @@ from ..experiments import beyond
 from ..measures import compare
 from ..measures.thresholds import variation
 from ..names import count
-from ..runs.records import Record, devices
+from ..runs.records import Record
 from . import said
 
 STAGES = {  # rows of the page "softplus", and how tables and figures call them
@@ -98,23 +98,8 @@ def spread_frame(page) -> pd.DataFrame:
 
 
 def seed_noise(page) -> list[str]:
-    """How far apart plain first steps of trainings are that differ in their seed alone."""
-    first = {name: page.results((name, "plain")) for name in beyond.SEEDED}
-    told = [
-        f"{min(steps):.1f} to {max(steps):.1f} % ({STAGES[name].split(',')[0]}, n = {len(steps)}{_elsewhere(records)})"
-        for name, records in first.items()
-        if len(steps := [record.metrics["snn"][0] for record in records]) > 1
-    ]
-    lead = "Trainings that differ in their seed alone end at plain T = 1 at"
-    return [f"{lead} {'; '.join(told)}: what one seed shows there may be the seed's."] if told else []
-
-
-def _elsewhere(records: Sequence[Record]) -> str:
-    """Devices, where there are several: trainings round otherwise on another one, as two seeds would."""
-    used = sorted(
-        {name for record in records for name in devices(record.provenance)}, key=lambda name: (name == "CPU", name)
-    )
-    return f", on {' and '.join(used)}" if len(used) > 1 else ""
+    """`said.seed_noise` of the second stages with more than one seed."""
+    return said.seed_noise({STAGES[name].split(",")[0]: page.results((name, "plain")) for name in beyond.SEEDED})
 
 
 def softplus(page) -> list[str]:

@@ -152,20 +152,19 @@ def energies(ax: Axes, found: dict[str, list[dict]]) -> Axes:
 
 
 def epoch_time(page) -> Figure | None:
-    """Each round's step times over that of QCFS (dots), their median and quartiles (black), the paper's ratio."""
+    """Each round's step times over that of QCFS (dots, first round on top), median and quartiles, the paper's ratio."""
     if not page.metrics(("step",)):
         return None
     ratios = page.metrics(("step",))[0]["ratios"]
     names = [name for name in ratios if name != "qcfs"]
     frame = pd.DataFrame([(style.METHODS[name].label, value) for name in names for value in ratios[name]])
     frame.columns = ["network", "ratio"]
-    palette = {style.METHODS[name].label: style.METHODS[name].colour for name in names}
     fig, ax = plt.subplots(figsize=(0.65 * style.PAGE, 2.2))
-    shown = {"data": frame, "x": "ratio", "y": "network", "ax": ax}
-    seaborn.stripplot(**shown, hue="network", palette=palette, size=3, alpha=0.5, jitter=0.2, legend=False)
-    seaborn.pointplot(
-        **shown, estimator="median", errorbar=("pi", 50), color="black", marker="|", linestyle="none", capsize=0.2
-    )
+    marks = {"color": "black", "marker": "|", "linestyle": "none", "capsize": 0.2}
+    seaborn.pointplot(frame, x="ratio", y="network", ax=ax, estimator="median", errorbar=("pi", 50), **marks)
+    for place, name in enumerate(names):
+        rounds = place + np.linspace(-0.25, 0.25, len(ratios[name]))
+        ax.plot(ratios[name], rounds, "o", color=style.METHODS[name].colour, markersize=3, alpha=0.5, label="_")
     ax.axvline(1, color=style.METHODS["qcfs"].colour, linewidth=1, label="QCFS of the same round")
     look = style.METHODS["paper"]
     ax.axvline(
