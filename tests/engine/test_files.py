@@ -74,8 +74,7 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
         "def write(f): f.write_text('ha'); os.kill(os.getpid(), signal.SIGKILL)\n"
         "atomic_write(sys.argv[1], write)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
-    done = subprocess.run([sys.executable, "-c", code, target], env=environment, capture_output=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, target], env=_environment(), capture_output=True, timeout=120)
     assert done.returncode < 0 and target.read_text() == "old"
     assert files.remove_leftovers([tmp_path]) == []  # it may be somebody's who has just begun
     (left,) = (p for p in tmp_path.iterdir() if p != target)
@@ -87,6 +86,23 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     assert left.name.startswith(".r.csqcfs-")
     assert files.remove_leftovers([tmp_path, tmp_path / "none"]) == [left]
     assert sorted(tmp_path.iterdir()) == sorted([target, *others])
+
+
+def test_an_end_in_a_callback_leaves_the_old_file_and_nothing_else(tmp_path):
+    """Python loses what is raised there, so that SIGTERM by an exception would be printed and then forgotten."""
+    target = write_text(tmp_path / "r.json", "old")
+    code = (
+        "import os, signal, sys, weakref; from csqcfs.engine import files\n"
+        "signal.signal(signal.SIGTERM, lambda *_: files.end(143))\n"
+        "def write(file):\n"
+        "    file.write_text('ha'); it = set()\n"
+        "    watch = weakref.ref(it, lambda _: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "    del it\n"
+        "with files.lock(sys.argv[1]): files.atomic_write(sys.argv[1], write)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, target], env=_environment(), capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"")
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
 def test_a_full_disk_is_one_line(tmp_path):
@@ -166,9 +182,8 @@ def test_a_lock_ends_with_its_process(tmp_path):
         "import os, signal, sys; from csqcfs.engine import files\n"
         "with files.lock(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
     )
-    environment = {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, path], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, path], env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout.readline() == "held\n" and files.is_busy(path)
@@ -235,3 +250,7 @@ def test_a_lock_in_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     with pytest.raises(InputError, match="^cannot write .*net: .*; choose a writable folder"):
         with files.lock(tmp_path / "file" / "net"):
             pytest.fail("no lock was taken")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}

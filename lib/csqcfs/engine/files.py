@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import Busy, Unwritable
 
 MARK = ".csqcfs-"  # in the names of temporary files and locks, so that only our own are ever removed
 OLD = 5  # seconds after which a temporary file without a writer is one left behind
+_unfinished: set[Path] = set()  # temporary files and locks of this process
 
 
 def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
@@ -35,6 +37,7 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise Unwritable(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
         _flock(handle)  # as long as its writer lives
         write(temporary)
@@ -46,6 +49,7 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
     return path
 
 
@@ -97,10 +101,12 @@ def lock(path: Path | str, wait: bool = False) -> Iterator[None]:
             os.close(handle)  # the one before removed it between our opening and locking it
     except OSError as error:
         raise Unwritable(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
+    _unfinished.add(file)
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
+        _unfinished.discard(file)
         os.close(handle)
 
 
@@ -114,6 +120,18 @@ def is_busy(path: Path | str) -> bool:
         return not _flock(handle)
     finally:
         os.close(handle)
+
+
+def end(code: int) -> NoReturn:
+    """End this process at once and leave nothing unfinished behind.
+
+    For handlers of signals: they run wherever the program is, and an exception from there can be lost, since Python
+    only prints those of callbacks, as of a weak reference.
+    """
+    for file in list(_unfinished):
+        with contextlib.suppress(OSError):
+            file.unlink()
+    os._exit(code)
 
 
 def remove_leftovers(folders: Iterable[Path]) -> list[Path]:

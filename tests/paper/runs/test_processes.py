@@ -97,6 +97,16 @@ def test_the_second_death_is_told_and_nobody_elses(light):
         assert submit("", None).result(60) is None
 
 
+def test_a_worker_that_is_told_to_end_in_a_callback_does_so_quietly(monkeypatch, capfd):
+    """Where Python loses exceptions, as its own import does at times for a weak reference."""
+    monkeypatch.setattr(processes.worker, "compute", exec)
+    told = "import signal, weakref; it = set()\n"
+    told += "watch = weakref.ref(it, lambda _, send=signal.raise_signal: send(15)); del it"
+    with processes.processes(1) as submit, pytest.raises(BrokenProcessPool):
+        submit(told, None).result(120)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_an_interrupted_command_leaves_no_process(light):
     before = set(multiprocessing.active_children())
     with pytest.raises(KeyboardInterrupt):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import sys
 import threading
 from multiprocessing import connection
 from typing import TYPE_CHECKING
+
+from ...engine import files
 
 if TYPE_CHECKING:
     from ..experiments.configs import Run
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def start(threads: int) -> None:
     """Prepare this process, which ends with its parent, however that ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: files.end(143))
 
     import torch
     from tqdm import tqdm
@@ -28,15 +28,12 @@ def start(threads: int) -> None:
 
 
 def compute(group: list[Run], until: float | None) -> Outcome:
-    """`execution.execute_group`; SIGTERM ends it once temporary files are gone, without torch's slow exit."""
+    """`execution.execute_group`, imported where it is needed."""
     from .execution import execute_group
 
-    try:
-        return execute_group(group, until, patient=False)
-    except SystemExit as ended:
-        os._exit(ended.code)
+    return execute_group(group, until, patient=False)
 
 
 def _end_with_parent() -> None:
     connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    files.end(1)
