@@ -15,6 +15,7 @@ from csqcfs.engine import kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 FORMATS = {
     "contiguous": ((3, 4, 5, 6), torch.contiguous_format),
@@ -213,6 +214,15 @@ def test_an_error_of_the_arguments_is_theirs(untried):
     with pytest.raises(ZeroDivisionError):
         run(0)
     assert not kernels._failed
+
+
+def test_a_mode_that_watches_operations_gives_no_compiler_up(untried):
+    """PyTorch compiles nothing there, and our own look at a network before its training is such a mode."""
+    twice = kernels.guarded(lambda x: x * 2, lambda: torch.compile(lambda x: x * 2, fullgraph=True, backend="eager"))
+    x = torch.ones(3)
+    with FlopCounterMode(display=False), warnings.catch_warnings(action="error"):
+        assert torch.equal(twice(x), x * 2)
+    assert not kernels._failed and torch.equal(twice(x), x * 2) and not kernels._failed
 
 
 def test_a_recursion_is_compiled_once_a_process_has_run_enough_of_it(monkeypatch):

@@ -26,6 +26,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from . import compile_cache
 from .rows import as_rows, channels_lie_last, from_rows, parts_of
@@ -135,12 +136,15 @@ def check_cache() -> None:
 
 
 def guarded(function: Callable, compiled: Callable[[], Callable]) -> Callable:
-    """What ``compiled()`` gives, or ``function`` where that fails, which may be at its first call only."""
+    """What ``compiled()`` gives, or ``function`` where that fails, which may be at its first call only.
+
+    Within a mode that watches each operation, as PyTorch's FlopCounterMode, nothing compiles: ``function`` runs there.
+    """
     built: list[Callable] = []
 
     def run(*args, **kwargs):
         check_cache()
-        if _failed:
+        if _failed or is_in_torch_dispatch_mode():
             return function(*args, **kwargs)
         try:
             if not built:
