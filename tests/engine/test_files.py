@@ -105,6 +105,18 @@ def test_an_end_in_a_callback_leaves_the_old_file_and_nothing_else(tmp_path):
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
+def test_the_end_of_a_forked_process_takes_no_lock_of_its_parent(tmp_path):
+    code = (
+        "import os, sys; from csqcfs.engine import files\n"
+        "with files.lock(sys.argv[1]):\n"
+        "    if not (child := os.fork()): files.end(3)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), files.is_busy(sys.argv[1]))"
+    )
+    run = [sys.executable, "-c", code, tmp_path / "net"]
+    done = subprocess.run(run, env=_environment(), capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("3 True\n", "") and not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_is_one_line(tmp_path):
     def write(file):
         file.write_text("ha")

@@ -15,7 +15,9 @@ from .errors import Busy, Unwritable
 
 MARK = ".csqcfs-"  # in the names of temporary files and locks, so that only our own are ever removed
 OLD = 5  # seconds after which a temporary file without a writer is one left behind
-_unfinished: set[Path] = set()  # temporary files and locks of this process
+_unfinished: set[Path] = set()  # temporary files and locks of this process, and of none that is forked from it
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unfinished.clear)
 
 
 def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
