@@ -61,8 +61,9 @@ algorithm1.figure(spikes.membranes(found), "Membrane potentials and spikes of si
 #
 # <details><summary>Answers</summary>
 #
-# (1) Where the input is above θ: the neuron fires at every step, which is the highest rate there is, and what is left
-# over never comes out. That is clipping. (2) The part of v above θ: soft reset subtracts θ, so that no input is lost.
+# (1) Where the SNN's mean input is above θ: the neuron fires at (almost) every step, which is the highest rate there is, and what is
+# left over never comes out. In the first layer, where the ANN has the same input, that is its clipping; further in the SNN's mean input may lie above
+# θ where the ANN's does not, and the rate is too high. (2) The part of v above θ: soft reset subtracts θ, so that no input is lost.
 #
 # </details>
 #

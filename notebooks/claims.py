@@ -40,7 +40,7 @@ ledger.found()
 #   **held** where the 95 % interval of each of its differences lies where the claim says; it **did not hold** where one
 #   interval lies outside, widened for the number of places it was looked for; else it is **undecided**. One seed says
 #   nothing about others: with n = 1 the interval is about the test images alone, and the verdict is **held on one seed**
-#   or **did not hold on one seed**.
+#   or **did not hold on one seed**. Where the paper says *every*, one exception is enough, of one seed, too.
 # - A claim about several networks or data sets cannot hold before all of them were run. Where a seed was refused, for a
 #   threshold that is not positive, those that are left are no fair sample: nothing is decided.
 # - Records from before which images were right was kept have an interval as of independent samples: "unpaired".

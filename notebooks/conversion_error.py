@@ -48,7 +48,7 @@ errors.found()
 # Root mean square over neurons and test images, in % of the neuron's own threshold, for plain IF neurons. Layers from the
 # image (1) to the classifier. Above: the network with QCFS. Below: how much more of each part the network with CS-QCFS
 # has, since most of their lines would hide each other. Parts are correlated, so that their squares need not
-# add up to the square of the sum. What is zero by definition (see below) is not drawn.
+# add up to the square of the sum. Flooring at T = L, which is zero by definition (see below), is not drawn.
 
 # %%
 errors.figure(error.over_depth(errors, "vgg16"), "Error over the layers of VGG-16", "conversion_error-vgg16")

@@ -39,7 +39,7 @@ gradients.found()
 #
 # A wide pale line is what PyTorch's autograd gets through `csqcfs.CSQCFS`, the thin line the finite difference with the
 # floor frozen, the dashed line the printed formula. The lower axis is logarithmic beyond ±1. At λ = −1 the printed range
-# is empty, so that no gradient would reach the weights at all.
+# is empty, so that no gradient would reach the weights at all, and the cases of Eq. 20 around it overlap: 1 is taken where both are meant.
 
 # %%
 gradients.figure(activation.gradients(), "Derivatives of CS-QCFS over its input, L = 4")

@@ -84,8 +84,8 @@ latency.table(costs.front_frame(latency), "Points on a Pareto front of accuracy 
 # %% [markdown]
 # ## What deviates
 #
-# - Accuracies are of one number of test images and few seeds: on the front, differences below about one
-#   percentage point in `quick` and three in `demo` may be noise. The note below says how many records there are.
+# - Accuracies are of few seeds, and a front knows no intervals: a point on it may owe its place to chance. In `quick` three seeds leave
+#   the first step of plain neurons open by ten points either way; the bars of the figure say how much elsewhere.
 # - Latency on one clock assumes that layers hand on what they have in the same step, the best case for every method.
 # - Operations are counted on fewer images than accuracies (the record says how many); they vary little between
 #   images.

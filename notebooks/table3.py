@@ -64,8 +64,7 @@ table3.table(frame, "Differences of Table 3 in percentage points, paper and ours
 # - Softplus is close to the identity only for large thresholds. An initial threshold of 4 is one, but training leaves it: with
 #   the paper's schedule those of CS-QCFS end at 0.75 on average
 #   (`paper_figures/paper/ablation-thresholds.md`), where a step on λ moves θ by 0.28 of it.
-# - Offset spikes correct much of the error that better thresholds would avoid. Plain T = 1 is in Tables [1](table1.ipynb) and [2](table2.ipynb) as
-#   "CS-QCFS".
+# - Offset spikes correct much of the error that better thresholds would avoid. Plain T = 1 is in [Table 1](table1.ipynb) as "CS-QCFS".
 
 # %%
 table3.provenance()

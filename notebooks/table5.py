@@ -48,7 +48,8 @@ table5.table(frame, "Table 5. Spread of the thresholds within a layer (%), paper
 # moves them apart.
 
 # %%
-table5.figure(spread.figure(table5), "Spread of the thresholds within each layer")
+first = page.open("table5", profile, 1)
+table5.figure(spread.figure(first), "Spread of the thresholds within each layer", source=first.source)
 
 # %% [markdown]
 # ## What deviates

@@ -36,7 +36,8 @@ table6.found()
 #
 # Networks with ReLU, QCFS and CS-QCFS take turns in one process: one training step each (forward, backward, SGD) in
 # every round, in an order that rotates. Each step is divided by the QCFS step of the same round, so that a busy
-# machine slows both. We report the median and the quartiles over rounds. What was timed here:
+# machine slows both. We report the median of the steps' times, and the median and quartiles of the ratios; a median of ratios need
+# not be the ratio of the medians. What was timed here:
 
 # %% tags=["nbval-check-output"]
 Markdown(timing.timed(table6))

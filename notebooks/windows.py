@@ -34,8 +34,8 @@ windows.found()
 # that of the first, which floors first, passes between −0.125 θ and 1.125 θ. What the network computes is the same with all of them.
 #
 # Each network below begins at the same random weights and the paper's initial threshold, and sees the same images in the same order,
-# seed by seed: QCFS (L = 4) for 12 epochs, then CS-QCFS for 4 more with the same window. ReLU over the 12 epochs says what
-# quantization costs.
+# seed by seed: QCFS (L = 4) for 12 epochs. ReLU over the 12 epochs says what quantization costs. CS-QCFS for 4 more epochs with the same
+# window is declared and not run.
 
 # %%
 scratch = windows.ending("plain", "training")
@@ -79,13 +79,13 @@ tried.table(tables.held_out(tried), "Accuracy (%) of the network itself after ea
 # ## From low thresholds
 #
 # The training of Fig. 6a: QCFS with L = 8 from an initial threshold of 1. Does a threshold turn negative, which Softplus is there to
-# prevent, with every window?
+# prevent? Of the windows, those below were run; the others are declared.
 
 # %% tags=["nbval-check-output"]
 low = windows.ending("low")
 low.table(
     tables.low_start(low),
-    "Epoch after which a threshold is not positive, and how many layers have one at the end",
+    "Epoch after which a threshold is not positive, the least of all epochs, and how many layers have one at the end",
     "windows-low",
 )
 
@@ -108,8 +108,7 @@ low.table(
 #
 # ## What deviates
 #
-# - 12 epochs (one-cycle, rate 0.1, batch 128, crop and flip) instead of 300, and 4 at rate 0.04 instead of 100. Neither length nor rate was
-#   tuned.
+# - 12 epochs (one-cycle, rate 0.1, batch 128, crop and flip) instead of 300. Neither length nor rate was tuned.
 # - Which window the authors of the paper trained with is not known: they print Eq. 19, and their code is not public.
 # - The window of floor, then clamp under PyTorch 2.14 is not trained here.
 #

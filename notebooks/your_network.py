@@ -80,7 +80,7 @@ rows["stage 2: CS-QCFS"] = your_network.accuracies(fine, splits.test)
 # ## The SNN, and another tool beside it
 #
 # SpikingJelly's `ann2snn` converts the same ReLU network, with a threshold for each channel at the 99.9th percentile
-# and v(0) = θ/2, on the same images. It takes neither `F.relu` nor `F.pad`, so it is given the same function as
+# and v(0) = θ/2, on 256 of the same images. It takes neither `F.relu` nor `F.pad`, so it is given the same function as
 # modules. Its line is missing where it is not installed.
 
 # %%

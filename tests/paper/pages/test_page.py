@@ -52,6 +52,7 @@ def test_table_and_figure_write_all_their_formats_with_the_note(folders):
     files = {path.name for path in (folders / "figures" / "demo").iterdir()}
     assert files == {"table1.md", "table1.csv", "table1.tex", "table1-curves.png", "table1-curves.svg"}
     assert f"A caption ({shown.source})" in display.data
+    assert "; ± half of the 95 % interval)" in shown.table(pd.DataFrame({"T": ["1.0 ± 0.5"]}), "A caption").data
     assert below.data == f"*Another ({shown.source})*"
     assert shown.figure(plt.figure(), "A third", source="one seed").data == "*A third (one seed)*"
     assert shown.command in (folders / "figures" / "demo" / "table1.md").read_text()

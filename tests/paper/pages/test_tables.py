@@ -43,6 +43,17 @@ def test_cell_is_mean_and_sample_deviation(values):
     assert deviation == pytest.approx(pd.Series(values).std(ddof=1), abs=1e-6)
 
 
+def test_what_plus_minus_stands_for_is_said_where_it_stands():
+    assert tables.plus_minus(pd.DataFrame({"a": ["1.00", "", None], "b": [2.0, 3.0, 4.0]})) == ""
+    assert tables.plus_minus(pd.DataFrame({"a": ["1.00 ± 0.10"]})) == f"± {tables.INTERVAL}"
+    assert tables.plus_minus(tables.spread(pd.DataFrame({"a": ["1.00 ± 0.10"]}))) == f"± {tables.SPREAD}"
+    one, several = ({("resnet18", "qcfs"): {"ANN": values}} for values in ([95.0], [95.0, 96.0]))
+    assert tables.plus_minus(compare(one)) == ""
+    assert tables.plus_minus(compare(several)) == f"± {tables.SPREAD}"
+    both = f"± {tables.SPREAD}, of differences {tables.INTERVAL}"
+    assert tables.plus_minus(compare(several, difference=True)) == both
+
+
 def test_names_agree_with_the_figures():
     shared = tables.NAMES.keys() & style.METHODS.keys()
     assert {"ann", "qcfs", "csqcfs", "ours"} <= shared

@@ -209,7 +209,7 @@ def conventions_frame(page, times: Sequence[int] = published.TIMESTEPS) -> pd.Da
                 ]
                 line[f"T = {T}"] = tables.cell(shares, 1)
             lines.append(line)
-    return _labelled(lines, "Architecture", "Model", "Convention")
+    return tables.spread(_labelled(lines, "Architecture", "Model", "Convention"))
 
 
 def matching_frame(page) -> pd.DataFrame:
@@ -229,4 +229,4 @@ def matching_frame(page) -> pd.DataFrame:
                     "T that the paper's MACs imply": f"{published.TABLE7[model].macs / STEM_MACS:.2f}",
                 }
             )
-    return _labelled(lines, "Architecture", "Model")
+    return tables.spread(_labelled(lines, "Architecture", "Model"))

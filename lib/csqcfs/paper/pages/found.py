@@ -105,7 +105,8 @@ def table5(shown) -> list[str]:
         for key, row in found.items()
         if key[1] == "cifar10"
     )
-    return [f"Mean over layers of (largest − smallest) / smallest threshold θ: {text}."] if text else []
+    over = f" (± {tables.SPREAD})" if " ± " in text else ""
+    return [f"Mean over layers of (largest − smallest) / smallest threshold θ{over}: {text}."] if text else []
 
 
 def figure6(shown) -> list[str]:

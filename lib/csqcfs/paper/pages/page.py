@@ -138,6 +138,8 @@ class Page:
     ):
         """Write ``frame`` as Markdown, CSV and LaTeX under ``name`` (the artefact's id) and show it.
 
+        Its caption says what the table rests on and what ± stands for.
+
         Args:
             digits: decimals.
             source: what a table rests on that shows no records, on a page that has some.
@@ -149,7 +151,7 @@ class Page:
         name, shown = name or self.artefact.id, of or self
         if frame.empty:
             return self._nothing(caption, name, ("md", "csv", "tex"), shown.profile)
-        caption = f"{caption} ({source or shown.source})"
+        caption = f"{caption} ({'; '.join(filter(None, (source or shown.source, tables.plus_minus(frame))))})"
         tables.write(frame, self.folder, name, caption, shown.note(source), digits)
         text = verdicts.folding(frame, fold, digits) if fold else verdicts.shown(frame, digits)
         return Markdown(f"**{markdown(caption)}**\n\n{text}")

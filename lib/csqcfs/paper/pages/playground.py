@@ -140,7 +140,7 @@ def found(page) -> list[str]:
     still = float((lines["QCFS"] - lines["ReLU"]).abs().max())
     return [
         f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
-        f"settings below; the others differ by up to {number(widest)} thresholds.",
+        f"settings below; the others differ by up to {widest:.3g} thresholds.",
         f"The activation itself is {number(still)} thresholds from ReLU there.",
     ]
 

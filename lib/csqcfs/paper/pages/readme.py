@@ -61,7 +61,10 @@ def results() -> str:
             images = count(rows[0][0].metrics["images"], "image")
             title = f"{network}, {shown.seen('dataset')}, {n}, {images}:"
             parts += [title, formats.to_markdown(table)]
-    lead = "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`)."
+    lead = (
+        "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`); "
+        f"± of differences is {tables.INTERVAL}."
+    )
     if not parts:
         lead = "Nothing is trained with the paper's own schedule yet."
     return "\n\n".join([lead, *parts, _listed([*schedules(), *window()]), *few_steps(), not_run()])

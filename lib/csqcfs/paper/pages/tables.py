@@ -23,6 +23,8 @@ __all__ = ["ACCURACY", "NAMES", "accuracies", "accuracy_beside", "beside", "cell
 
 COLUMNS = {"ANN": ANN, **{f"T = {timestep}": timestep for timestep in published.TIMESTEPS}}
 ACCURACY = tuple(COLUMNS)
+INTERVAL = "half of the 95 % interval"
+SPREAD = "the standard deviation over seeds"
 # (row key, column, printed value) -> ours minus the printed value
 Minus = Callable[[Hashable, str, float], Difference | None]
 
@@ -38,6 +40,18 @@ def cell(values: Sequence[float] | None, digits: int = 2) -> str:
         return "undefined"
     mean = f"{statistics.fmean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def plus_minus(frame: pd.DataFrame) -> str:
+    """What ± stands for in a table, for its caption: half of an interval unless `spread` or `beside` says otherwise."""
+    cells = [text for column in frame for text in frame[column] if isinstance(text, str)]
+    return f"± {frame.attrs.get('±', INTERVAL)}" if any(" ± " in text for text in cells) else ""
+
+
+def spread(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame``, whose ± are those of `cell`."""
+    frame.attrs["±"] = SPREAD
+    return frame
 
 
 def accuracies(row: published.Row) -> dict[str, float | None]:
@@ -103,7 +117,11 @@ def beside(
     if not lines:
         raise InputError("no rows for a table: expected the paper's numbers or ours; check the experiment")
     index = pd.MultiIndex.from_tuples([place for place, _ in lines], names=[*labels, "Source"])
-    return pd.DataFrame([cells for _, cells in lines], index=index, columns=list(columns), dtype=str)
+    frame = pd.DataFrame([cells for _, cells in lines], index=index, columns=list(columns), dtype=str)
+    spreads = [SPREAD] if any(len(values) > 1 for row in ours.values() for values in row.values() if values) else []
+    differences = [f"of differences {INTERVAL}"] if any(place[-1] == "difference" for place, _ in lines) else []
+    frame.attrs["±"] = ", ".join([*spreads, *differences])
+    return frame
 
 
 def measured_accuracies(metrics: Sequence[Mapping]) -> dict[str, list[float]]:

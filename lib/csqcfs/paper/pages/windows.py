@@ -13,7 +13,7 @@ from ..measures import compare
 from ..names import NAMES, WINDOWS
 from ..plots import thresholds
 from ..runs.records import Record
-from . import said, softplus, tables
+from . import said, softplus
 
 OTHERS = tuple(window for window in beyond.WINDOWS if window != beyond.PRINTED)
 ENDS = ("qcfs", "csqcfs")
@@ -95,7 +95,7 @@ def held_out(page) -> pd.DataFrame:
     for kind in beyond.HELD_OUT.values():
         for window in beyond.WINDOWS:
             if found := page.results(("qcfs", window, kind)):
-                accuracies = tables.cell(validated(found).tolist()), said.cell(found, "ann")
+                accuracies = compare.over_seeds(validated(found)).short().lstrip("+"), said.cell(found, "ann")
                 lines.append((epochs(found), WINDOWS[window], str(len(found)), *accuracies))
     columns = ["Epochs of ReLU + QCFS", "gradient window", "n", "held out", "test"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
@@ -112,7 +112,7 @@ def low_start(page) -> pd.DataFrame:
             lines.append(
                 (WINDOWS[window], str(epoch or "never"), below, f"{layers.min():.3f}", said.cell([record], "ann"))
             )
-    columns = ["Gradient window", "first epoch", "layers at the end", "least θ", "ANN"]
+    columns = ["Gradient window", "first epoch", "layers at the end", "least θ on the way", "ANN"]
     return pd.DataFrame(lines, columns=columns).set_index(columns[0])
 
 

@@ -175,7 +175,7 @@ def calibrated(page) -> Figure | None:
             shared.bars(ax, x, [(own, T) for T in runs], colour, linestyle=":", markerfacecolor="white", **look)
         shared.bars(ax, x, [(records, T) for T, records in runs.items()], colour, linestyle="-", label=name, **look)
     ax.plot([], [], color="#666666", marker="o", markerfacecolor="white", linestyle=":", label="their own biases")
-    shared.log2_axis(ax, tuple(beyond.CALIBRATED), "time-step T, no hidden steps")
+    shared.log2_axis(ax, tuple(beyond.CALIBRATED), "time-step T, no hidden steps (networks side by side)")
     ax.set_ylabel("accuracy (%)")
     ax.grid(axis="y")
     style.legend(fig)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from .. import names, published
 from ..measures import compare
 from ..names import NAMES
-from ..pages import tables
+from ..pages import said
 from ..runs.records import Record
 from . import shared, style
 
@@ -108,11 +107,6 @@ def figure5(page) -> Figure | None:
     return _figure(page, spiking(page), over_T)
 
 
-def _values(records: Sequence[Record] | None, column: compare.Column = "ann") -> list[float] | None:
-    """One accuracy for each seed."""
-    return [compare.accuracy(record, column) for record in records] if records else None
-
-
 def figure4_table(page) -> pd.DataFrame:
     """The numbers of Fig. 4; differences are ours to judge by, since the paper prints none."""
     lines = []
@@ -125,7 +119,7 @@ def figure4_table(page) -> pd.DataFrame:
                     names.dataset(dataset, page.profile),
                     NAMES[network],
                     str(L),
-                    *map(tables.cell, map(_values, (relu, qcfs, ours))),
+                    *(said.cell(records, "ann") if records else "" for records in (relu, qcfs, ours)),
                     _gap(ours, qcfs),
                     _gap(ours, relu),
                 )
@@ -151,9 +145,8 @@ def figure5_table(page) -> pd.DataFrame:
     lines = []
     for (dataset, network), curves in spiking(page).items():
         for L, records in sorted(curves.items()):
-            ann, *early = (_values(records, column) for column in ("ann", 1, 2, 4))
-            best = max(published.TIMESTEPS, key=lambda T, found=records: np.mean(_values(found, T)))
-            cells = map(tables.cell, (ann, *early, _values(records, best)))
+            best = max(published.TIMESTEPS, key=lambda T, found=records: compare.contrast((1.0, found, T)).points)
+            cells = (said.cell(records, column) for column in ("ann", 1, 2, 4, best))
             place = names.dataset(dataset, page.profile), NAMES[network], str(L)
             lines.append((*place, *cells, _gap(records, records, best, "ann")))
     columns = ["ANN", "T = 1", "T = 2", "T = 4", "best T", "best T − ANN"]
