@@ -60,6 +60,7 @@ UNUSUAL = {
     "an error": (fails, r"does not run on images of shape \[3, 8, 8\] \('targets'\); fit calls it with images alone"),
     "no gradient": (unreached, "gives logits without a gradient"),
     "decisions": (lambda self, h: self.head(h).argsort(1), "gives logits without a gradient"),
+    "probabilities": (lambda self, h: self.head(h).softmax(1), "gives probabilities: expected logits"),
     "overwritten": (overwritten, "does not run on images of shape .*modified by an inplace operation"),
     "complex": (lambda self, h: torch.fft.fft(self.head(h)), "gives an output of torch.complex64: expected real"),
     "sparse": (lambda self, h: self.head(h).to_sparse(), "of layout torch.sparse_coo: expected a dense tensor"),

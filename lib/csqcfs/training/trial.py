@@ -69,6 +69,11 @@ def check_training(
                 f"{name} gives logits without a gradient: expected one for its weights; take no_grad, detach or argmax "
                 "out of its forward"
             )
+        if out.shape[1] > 1 and bool((out >= 0).all()) and bool(((out.float().sum(1) - 1).abs() < 1e-3).all()):
+            raise InputError(
+                f"{name} gives probabilities: expected logits, since the loss of fit has a softmax of its own; train it "
+                "without the one at its end"
+            )
         out.sum().backward()
 
 
