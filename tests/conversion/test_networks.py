@@ -252,6 +252,25 @@ REFUSED = {
         lambda m, x: m.head(torch.count_nonzero(first(m, x), (2, 3)).to(x.dtype)),
         lambda m, x: m.end(first(m, x).sign() ** 2),
     ],
+    # which have no value for a negative number, so that neither has anything behind them
+    r"^sqrt\(\) at forward of Net has no counterpart": [
+        lambda m, x: m.head(first(m, x).mean((2, 3)).sqrt()),
+        lambda m, x: m.head(F.gelu(first(m, x).mean((2, 3)).sqrt() - 1)),
+    ],
+    r"^pow\(\) at forward of Net has no counterpart": [lambda m, x: m.head(first(m, x).pow(3).mean((2, 3)) ** (1 / 3))],
+    r"^lp_pool2d\(\) at forward of Net has no counterpart": [
+        lambda m, x: m.head(F.lp_pool2d(first(m, x), 3, 8)[:, :, 0, 0])
+    ],
+    r"^log\(\) at forward of Net has no counterpart": [
+        lambda m, x: m.head((first(m, x) + 1e-3).log().mean((2, 3)).exp())
+    ],
+    r"^mean\(\) at forward of Net .*other images": [
+        lambda m, x: (lambda g: m.head(g - g.mean(0)))(first(m, x).mean((2, 3)).sqrt())
+    ],
+    r"^sqrt\(\) at forward of Net gives no finite value.*\(test_networks.py:\d+\)$": [
+        lambda m, x: m.end(m.b((-1 - first(m, x).abs()).sqrt())),
+        lambda m, x: m.head((-1 - first(m, x).square().mean((2, 3))).sqrt()),
+    ],
     r"looks at other images of the batch": [lambda m, x: m.end(first(m, x)).softmax(0)],
     r"the batch is not in dimension 0": [
         lambda m, x: m.head(torch.relu(m.a(x).transpose(0, 1)).transpose(0, 1).mean((2, 3)))
@@ -277,6 +296,30 @@ def test_right(name):
 @pytest.mark.parametrize(("named", "wiring"), [(named, w) for named, ws in REFUSED.items() for w in ws])
 def test_refused(named, wiring):
     assert_refused(lambda: quantize_activations(Net(wiring), example=images()), named)
+
+
+BEHIND_THE_LOGARITHM = {
+    r"^gelu\(\) at forward of Net has no counterpart": lambda m, x, y: m.head(
+        F.gelu(m.b(first(m, x))).mean((2, 3)) + y
+    ),
+    r"changes values that others share": lambda m, x, y: m.head(scaled_in_place(m.b(first(m, x)).mean((2, 3)) + y)),
+}
+
+
+@pytest.mark.parametrize("named", BEHIND_THE_LOGARITHM)
+def test_images_that_are_positive_are_measured_as_such(named):
+    def network(written):
+        return Net(lambda m, x: written(m, x, m.w * x.log().mean((1, 2, 3))[:, None]))
+
+    x = torch.rand(3, 3, 8, 8) + 1e-3
+    assert_refused(lambda: quantize_activations(network(BEHIND_THE_LOGARITHM[named]), example=x), named)
+    assert_right(network(lambda m, x, y: m.head(m.b(first(m, x)).mean((2, 3)) + y)), x)
+
+
+def test_weights_that_are_not_finite_are_named_as_such():
+    net = Net(lambda m, x: m.end(first(m, x)))
+    net.a.weight.data[0] = torch.nan
+    assert_refused(lambda: convert(quantize_activations(net, example=images())), "^a.weight of Net is not finite")
 
 
 def masked(scores: Tensor, fill: float) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils import _pytree as pytree
 
 from .errors import InputError
 from .simulation import IF, Simulation, in_order
@@ -22,6 +23,7 @@ class Draw:
     images: int
     steps: int
     size: float
+    positive: bool = False  # as neurons with a positive threshold: roots, logarithms and powers have their values there
     disturbed: bool = True
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -30,12 +32,16 @@ class Draw:
     def spikes(self, name: str, x: Tensor) -> Tensor:
         """Outputs [steps, images ...] for the input ``x`` of a layer: v and a disturbance of mean zero.
 
-        For a random half of the entries it is Gaussian, which no ReLU commutes with. The others are steps v at one step
-        and exactly 0 at the rest, as spikes are: a network may ask whether a value is 0.
+        For a random half of the entries it is Gaussian, which no ReLU commutes with, and in a positive draw that of
+        shares of v. The others are steps v at one step and exactly 0 at the rest, as spikes are: a network may ask
+        whether a value is 0.
         """
         if name not in self.values:
             shape = (self.steps, *x.shape[1:])
             value, noise = self._normal(shape[1:]), self._normal(shape)
+            if self.positive:
+                value, noise = value.abs(), noise.abs()
+                noise = value * noise / noise.mean(0)
             spike = torch.where(noise == noise.amax(0), value * (self.steps - 1), -value)
             spiking = torch.rand(shape[1:], generator=self.generator, device="cpu") < 0.5
             self.noise[name] = torch.where(spiking, spike, noise - noise.mean(0)).to(x.device)
@@ -128,3 +134,9 @@ def same(over_time: Any, alone: Any, draw: Draw, i: int) -> bool:
     largest = max(float((x.nan_to_num(0, 0, 0).abs() * moving).max()) for x in (mine, wanted))
     near = (mean - wanted).abs() <= RELATIVE * largest + ABSOLUTE * draw.size
     return bool((near | ~moving | (lost & ~mean.isfinite())).all())
+
+
+def without_finite(value: Any) -> bool:
+    """Whether a tensor in ``value`` has floats and none that is finite, so that `same` compares nothing."""
+    tensors = [x for x in pytree.tree_leaves(value) if isinstance(x, Tensor) and x.numel()]
+    return any(not x.isfinite().any() for x in tensors)

@@ -99,6 +99,15 @@ def images_like(example: tuple[Tensor, ...], number: int, seed: int = 0) -> tupl
     return tuple(x.to(e.device) for x, e in zip(inputs, example))
 
 
+def within(inputs: tuple[Tensor, ...], example: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Floats of ``inputs`` no further than those of ``example`` reach, where a logarithm or a root of them is defined.
+
+    As far as they reach, all images may have one maximum: what looks at it wants others, too.
+    """
+    ranges = [torch.aminmax(e) if e.is_floating_point() and e.numel() else None for e in example]
+    return tuple(x if r is None or r.min == r.max else x.clamp(r.min, r.max) for x, r in zip(inputs, ranges))
+
+
 def like(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """``inputs`` on the device and of the type of the network's weights."""
     weight = next((p for p in model.parameters() if p.is_floating_point()), None)

@@ -8,7 +8,7 @@ from torch import Tensor, fx
 from torch.nn.modules import activation
 
 from . import layers
-from .draws import Alone, Draw, Together, same
+from .draws import Alone, Draw, Together, same, without_finite
 from .shadow import held
 from .simulation import IF, dependence, in_order
 
@@ -51,6 +51,24 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
     return (
         f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: expected only operations between "
         f"ReLUs that are linear in them; {remedy}{line(node)}"
+    )
+
+
+def undefined(graph: fx.GraphModule, draw: Draw, given: tuple, sites: set[str], name: str) -> str | None:
+    """One line that names the operation because of which ``sites`` have no finite value, if it is behind neurons."""
+    leading: set[fx.Node] = set()
+    for node in reversed(graph.graph.nodes):
+        if node.name in sites or (node.op == "output" and "output" in sites) or leading.intersection(node.users):
+            leading.add(node)
+    alone = Alone(graph, draw, 0, keep=True)
+    alone.run(*(x[:1] for x in given))
+    constant, timed = dependence(graph)
+    node = next(n for n in graph.graph.nodes if n in leading & (constant | timed) and without_finite(alone.all[n]))
+    if node in constant:
+        return None  # the example does not tell of what kind images are
+    return (
+        f"{named(node, graph, name)} gives no finite value for any that were tried: expected only operations between "
+        f"ReLUs that are linear in them; {_remedy(layers.describe(node, graph).rstrip('()'))}{line(node)}"
     )
 
 

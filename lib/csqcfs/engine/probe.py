@@ -20,15 +20,16 @@ from torch.utils import _pytree as pytree
 from .batched import Batched
 from .copies import as_precise, sharing
 from .counts import largest_count
-from .draws import Alone, Draw, Together, precise, same
+from .draws import Alone, Draw, Together, precise, same, without_finite
 from .errors import InputError, reason
-from .examples import images_like
-from .fault import fault, line, named, whole
+from .examples import images_like, within
+from .fault import fault, line, named, undefined, whole
 from .folding import folded
 from .simulation import IF, front, in_order, plain
 
-# images, steps, and the size of values and disturbances: a clamp shows at a large one, an offset at a small one
-DRAWS = ((3, 2, 1.0), (2, 3, 0.01), (2, 2, 1e4))
+# images, steps, the size of values and disturbances (a clamp shows at a large one, an offset at a small one), and
+# whether they are positive: a root of others is NaN, which hides it and all that stands behind it
+DRAWS = ((3, 2, 1.0, False), (2, 3, 0.01, False), (2, 2, 1e4, False), (2, 2, 1.0, True))
 DEFAULT = (torch.float32, torch.complex64)  # unless a user sets another one
 LOWER = {"float": "double", "half": "double", "bfloat16": "double", "cfloat": "cdouble", "chalf": "cdouble"}
 
@@ -64,8 +65,10 @@ def _checked(
     except Exception as error:
         shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
         raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
+    lost: set[str] | None = None
     for number, draw in enumerate(Draw(*settings) for settings in (*DRAWS, *_more(simulated))):
         given = images_like(inputs, draw.images, number)
+        given = within(given, inputs) if draw.positive else given
         together = _together(simulated, draw, given, carrying, name)
         for i in range(draw.images):
             alone = Alone(unfolded, draw, i)
@@ -78,6 +81,11 @@ def _checked(
             site = _differing(together, alone, end, draw, i)
             if site is not None:
                 raise InputError(fault(simulated, draw, given, carrying, site, name))
+            found = {s for s, x in (*alone.entering.items(), ("output", alone.out)) if without_finite(x)}
+            lost = found if lost is None else lost & found
+    if lost and all(bool(w.isfinite().all()) for w in unfolded.state_dict().values()):  # others are not the probe's
+        if (message := undefined(unfolded, draw, given, lost, name)) is not None:
+            raise InputError(message)
     return carrying
 
 
@@ -109,10 +117,10 @@ def _double(graph: fx.GraphModule) -> fx.GraphModule:
     return graph
 
 
-def _more(graph: fx.GraphModule) -> list[tuple[int, int, float]]:
+def _more(graph: fx.GraphModule) -> list[tuple[int, int, float, bool]]:
     """A further draw, of more images and steps than the network counts by, if it does."""
     count = largest_count(graph)
-    return [(2, count // 2 + 1, 1.0)] if count > max(images * steps for images, steps, _ in DRAWS) else []
+    return [(2, count // 2 + 1, 1.0, False)] if count > max(draw[0] * draw[1] for draw in DRAWS) else []
 
 
 def _together(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict[str, str], name: str) -> Together:
