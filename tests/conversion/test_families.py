@@ -128,7 +128,7 @@ FAMILIES = {
     "deeplabv3": (lambda: DeepLabV3(backbone(), DeepLabHead(512, 5, (2, 4))), 32),
     "video": (lambda: VideoResNet(BasicBlock3d, [Conv2Plus1D] * 4, [1, 1, 1, 1], R2Plus1dStem, 5), 8),
 }
-TIMM = ["test_resnet", "regnetx_002", "nf_regnet_b0", "dla46_c", "densenet121"]
+TIMM = ["test_resnet", "regnetx_002", "nf_resnet26", "dla46_c", "densenet121"]
 SMALLER = {"densenet121": {"growth_rate": 8, "block_config": (2, 2, 2)}}
 
 
@@ -196,6 +196,8 @@ REFUSED = {
     "norm over channels": lambda: tv.ConvNeXt([tv.convnext.CNBlockConfig(8, None, 2)], num_classes=5),
     "gates": lambda: RegNet(BlockParams([1, 1], [16, 32], [8, 8], [1, 1], [2, 2], se_ratio=0.25), num_classes=5),
     "hard swish": lambda: tv.mobilenet_v3_small(num_classes=5, width_mult=0.25),
+    "seresnet18": None,  # gates that do not count before training
+    "nf_regnet_b0": None,
     "mobilenetv3_small_100": None,
     "tinynet_e": None,
 }

@@ -322,6 +322,52 @@ def test_weights_that_are_not_finite_are_named_as_such():
     assert_refused(lambda: convert(quantize_activations(net, example=images())), "^a.weight of Net is not finite")
 
 
+class Starting(Net):
+    """Weights that are 0 or 1 until training moves them."""
+
+    def __init__(self, wiring):
+        super().__init__(wiring)
+        self.prelu, self.gamma = nn.PReLU(init=1.0), nn.Parameter(torch.zeros(1))
+        self.mask = nn.Parameter(torch.tensor([1.0, 0.0]).repeat(4))
+        nn.init.zeros_(self.norm.weight)
+        nn.init.dirac_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+
+HIDDEN_AT_FIRST = {
+    "PReLU at prelu of Starting has no": lambda m, h: m.o(m.prelu(h - 1)),
+    r"gelu\(\) at forward of Starting has no": lambda m, h: m.o(h + m.norm(F.gelu(h))),
+    r"tanh\(\) at forward of Starting has no": lambda m, h: m.o(h + torch.tanh(m.b(h) - h)),
+    r"clamp\(\) at forward of Starting has no": lambda m, h: m.o(h + m.gamma * h.clamp(-50, 50)),
+    r"mul\(\) at forward of Starting .*gate": lambda m, h: m.o(h * (1 + h * m.gamma.clamp(0, 1))),
+    r"add\(\) at forward of Starting .*other images": lambda m, h: m.o(h + m.gamma * h.mean(0)),
+}
+
+
+@pytest.mark.parametrize("named", HIDDEN_AT_FIRST)
+def test_what_training_will_show_is_refused_before(named):
+    net = Starting(lambda m, x: HIDDEN_AT_FIRST[named](m, first(m, x)))
+    before = copy.deepcopy(net.state_dict())
+    assert_refused(lambda: quantize_activations(net, example=images()), f"^{named}")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    for weight in net.parameters():
+        weight.requires_grad_(False)
+    assert_right(net, images(), channelwise=False)  # frozen, it stays what it is
+
+
+AT_REST = {
+    "a block whose last norm starts at 0": lambda m, h: m.o(h + m.norm(m.b(h))),
+    "a mask": lambda m, h: m.o(h * m.mask[:, None, None]),
+    "a mask that selects": lambda m, h: m.o(h[:, m.mask.bool()].repeat(1, 2, 1, 1)),
+    "a scale in its logarithm": lambda m, h: m.o(h * m.gamma.exp() + (m.mask + 1).log().sum()),
+}
+
+
+@pytest.mark.parametrize("wiring", AT_REST)
+def test_what_starts_at_0_or_1_is_right(wiring):
+    assert_right(Starting(lambda m, x: AT_REST[wiring](m, first(m, x))), images())
+
+
 def masked(scores: Tensor, fill: float) -> Tensor:
     return scores.masked_fill(torch.arange(scores.shape[1]) == 1, fill)
 

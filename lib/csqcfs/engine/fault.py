@@ -54,17 +54,21 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
     )
 
 
-def undefined(graph: fx.GraphModule, draw: Draw, given: tuple, sites: set[str], name: str) -> str | None:
+def undefined(
+    graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, sites: set[str], name: str
+) -> str | None:
     """One line that names the operation because of which ``sites`` have no finite value, if it is behind neurons."""
     leading: set[fx.Node] = set()
     for node in reversed(graph.graph.nodes):
         if node.name in sites or (node.op == "output" and "output" in sites) or leading.intersection(node.users):
             leading.add(node)
+    Together(graph, draw, carrying).run(*in_order(given))  # which draws
     alone = Alone(graph, draw, 0, keep=True)
     alone.run(*(x[:1] for x in given))
     constant, timed = dependence(graph)
-    node = next(n for n in graph.graph.nodes if n in leading & (constant | timed) and without_finite(alone.all[n]))
-    if node in constant:
+    found = (n for n in graph.graph.nodes if n in leading & (constant | timed) and without_finite(alone.all[n]))
+    node = next(found, None)
+    if node is None or node in constant:
         return None  # the example does not tell of what kind images are
     return (
         f"{named(node, graph, name)} gives no finite value for any that were tried: expected only operations between "

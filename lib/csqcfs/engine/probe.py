@@ -5,7 +5,8 @@ enters it for the mean of the spikes; and each image must give alone what it giv
 along the batch. Both are properties of the network and not of its weights' luck, so every activation puts out
 random values v that follow no input, once alone and once with disturbances of mean zero over the steps: in the mean
 over the steps, what enters each activation and what leaves the network must be what one image gives by itself, step by
-step, in the network as it was before folding. In double precision a difference is not rounding.
+step, in the network as it was before folding, with its weights and with others than those that it starts from, see
+`trained`. In double precision a difference is not rounding.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .examples import images_like, within
 from .fault import fault, line, named, undefined, whole
 from .folding import folded
 from .simulation import IF, front, in_order, plain
+from .trained import as_trained
 
 # images, steps, the size of values and disturbances (a clamp shows at a large one, an offset at a small one), and
 # whether they are positive: a root of others is NaN, which hides it and all that stands behind it
@@ -56,37 +58,66 @@ def check(
 def _checked(
     reference: fx.GraphModule, end: fx.GraphModule | None, example: tuple[Tensor, ...], name: str
 ) -> dict[str, str]:
-    unfolded = _double(reference)
-    simulated = folded(unfolded)
     inputs = tuple(x.to(as_precise(x.dtype, torch.float64)) for x in example)
     end = None if end is None else _double(end)
-    try:
-        carrying = front(simulated, images_like(inputs, 3, 10), images_like(inputs, 2, 11))
-    except Exception as error:
-        shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
-        raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
-    lost: set[str] | None = None
-    for number, draw in enumerate(Draw(*settings) for settings in (*DRAWS, *_more(simulated))):
-        given = images_like(inputs, draw.images, number)
-        given = within(given, inputs) if draw.positive else given
-        together = _together(simulated, draw, given, carrying, name)
-        for i in range(draw.images):
-            alone = Alone(unfolded, draw, i)
-            try:
-                alone.out = plain(alone.run(*(x[i : i + 1] for x in given)))
-            except InputError:
+    own, trained = _Measured(reference, end, inputs, name), as_trained(reference)
+    draws = [*enumerate((*DRAWS, *_more(own.simulated)))]
+    if trained is None:
+        lost = own.measure(draws)
+    else:
+        lost = own.measure(draws[:1])
+        try:
+            lost &= _Measured(trained, end, inputs, name).measure(draws[1:])
+        except InputError as error:
+            if error.__cause__ is None:
                 raise
-            except Exception as error:
-                raise InputError(f"{name} does not run on one image alone ({reason(error)})") from error
-            site = _differing(together, alone, end, draw, i)
-            if site is not None:
-                raise InputError(fault(simulated, draw, given, carrying, site, name))
-            found = {s for s, x in (*alone.entering.items(), ("output", alone.out)) if without_finite(x)}
-            lost = found if lost is None else lost & found
-    if lost and all(bool(w.isfinite().all()) for w in unfolded.state_dict().values()):  # others are not the probe's
-        if (message := undefined(unfolded, draw, given, lost, name)) is not None:
+            lost &= own.measure(draws[1:])  # where a mask that is trainable selects, other weights do not run
+    if lost and all(bool(w.isfinite().all()) for w in own.unfolded.state_dict().values()):  # others are not the probe's
+        draw = Draw(*DRAWS[-1])
+        given = within(images_like(inputs, draw.images), inputs)
+        if (message := undefined(own.simulated, draw, given, own.carrying, lost, name)) is not None:
             raise InputError(message)
-    return carrying
+    return own.carrying
+
+
+class _Measured:
+    """A network with certain weights, before folding and as it will be simulated."""
+
+    def __init__(self, reference: fx.GraphModule, end: fx.GraphModule | None, inputs: tuple[Tensor, ...], name: str):
+        self.end, self.inputs, self.name = end, inputs, name
+        self.unfolded = _double(reference)
+        self.simulated = folded(self.unfolded)
+        try:
+            self.carrying = front(self.simulated, images_like(inputs, 3, 10), images_like(inputs, 2, 11))
+        except Exception as error:
+            shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
+            raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
+
+    def measure(self, draws: list[tuple[int, tuple[int, int, float, bool]]]) -> set[str]:
+        """Sites, or "output", at which nothing could be compared, since no draw gives a finite value.
+
+        Raises:
+            InputError: as `check`; with a cause where the network does not run.
+        """
+        lost: list[set[str]] = []
+        for number, draw in ((number, Draw(*settings)) for number, settings in draws):
+            given = images_like(self.inputs, draw.images, number)
+            given = within(given, self.inputs) if draw.positive else given
+            together = _together(self.simulated, draw, given, self.carrying, self.name)
+            for i in range(draw.images):
+                alone = Alone(self.unfolded, draw, i)
+                try:
+                    alone.out = plain(alone.run(*(x[i : i + 1] for x in given)))
+                except InputError:
+                    raise
+                except Exception as error:
+                    raise InputError(f"{self.name} does not run on one image alone ({reason(error)})") from error
+                site = _differing(together, alone, self.end, draw, i)
+                if site is not None:
+                    raise InputError(fault(self.simulated, draw, given, self.carrying, site, self.name))
+                sites = (*alone.entering.items(), ("output", alone.out))
+                lost.append({site for site, x in sites if without_finite(x)})
+        return set.intersection(*lost)
 
 
 class _DefaultDouble(TorchFunctionMode):
