@@ -343,6 +343,8 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
         ],
         ({"threshold": torch.tensor([1.0, math.nan, 2.0])}, "^threshold = nan"),
         ({"threshold": torch.tensor([1.0, -3.0, 2.0])}, "^threshold = -3"),
+        ({"threshold": torch.tensor([1.0, math.inf, 2.0])}, "^threshold = inf"),
+        ({"threshold": 1e39}, r"^threshold = 1e\+39: expected a finite value above 0 in torch.float32; "),
         ({"threshold": torch.ones(2)}, r"^threshold of shape \[2\]: expected one value"),
         ({"threshold": torch.ones(3, 1)}, r"^threshold of shape \[3, 1\]"),
         ({"threshold": "high"}, "^threshold = 'high': expected"),

@@ -77,6 +77,28 @@ def qcfs(z: Tensor, theta: Tensor, L: int, window: str = "paper") -> Tensor:
     return kernels.QuantizedClip.apply(z, theta, L, window)
 
 
+def checked_threshold(threshold: float | Tensor, dtype: torch.dtype) -> Tensor:
+    """``threshold`` as a tensor of ``dtype``, where it lies; a number goes to the default device.
+
+    Raises:
+        InputError: something that is not finite and above 0, in ``dtype`` as in itself.
+    """
+    try:
+        if isinstance(threshold, Tensor):
+            theta = threshold.detach().to(dtype)
+        else:
+            theta = torch.as_tensor(threshold, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"threshold = {shown(threshold)}: expected a finite value above 0; the paper starts at 4"
+        ) from error
+    if not theta.is_meta and bool((bad := ~((theta > 0) & theta.isfinite())).any()):
+        given = float(torch.as_tensor(threshold, dtype=torch.float64, device="cpu")[bad.cpu()][0])
+        where = f" in {dtype}" if 0 < given < math.inf else ""
+        raise InputError(f"threshold = {given:g}: expected a finite value above 0{where}; the paper starts at 4")
+    return theta
+
+
 class ThresholdActivation(nn.Module):
     """A trainable threshold around `qcfs`; the activations are its subclasses.
 
@@ -99,19 +121,10 @@ class ThresholdActivation(nn.Module):
             raise InputError(f"window = {window!r}: expected one of {', '.join(kernels.WINDOWS)}")
         if per_channel and (width is None or width < 1):
             raise InputError(f"channels = {channels!r}: expected the layer's number of channels, 1 or more")
-        try:
-            if isinstance(threshold, Tensor):  # where it lies; `as_tensor` goes to the default device
-                own = threshold.dtype if threshold.is_floating_point() else torch.get_default_dtype()
-                theta = threshold.detach().to(own)
-            else:
-                theta = torch.as_tensor(threshold, dtype=torch.get_default_dtype())
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"threshold = {shown(threshold)}: expected a finite value above 0; the paper starts at 4"
-            ) from error
-        if not theta.is_meta and not bool(((theta > 0) & torch.isfinite(theta)).all()):
-            worst = float(theta.min()) if not theta.isnan().any() else math.nan
-            raise InputError(f"threshold = {worst:g}: expected a finite value above 0; the paper starts at 4")
+        own = torch.get_default_dtype()
+        if isinstance(threshold, Tensor) and threshold.is_floating_point():
+            own = threshold.dtype
+        theta = checked_threshold(threshold, own)
         shape = () if width is None or not per_channel else (width,)
         if theta.shape not in ((), shape):
             raise InputError(

@@ -302,6 +302,15 @@ def test_a_network_of_several_inputs():
         calibrate(model, (inputs[0], inputs[1].to_sparse()))
 
 
+def test_a_threshold_beyond_the_type_of_the_network_is_refused():
+    """Which "balance" alone gives: the other rules give none above the largest pre-activation."""
+    x = torch.full((1024, 1, 2, 2), 6e4)
+    model = quantize_activations(nn.Sequential(nn.Identity(), nn.ReLU(), nn.Flatten()), example=x[:2])
+    calibrate(model, x, rule="balance")
+    with pytest.raises(InputError, match=r"^1 has a threshold of .*: expected a finite value above 0 in torch.float16"):
+        calibrate(model.half(), x, rule="balance")
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_images_come_in_the_type_of_the_network(dtype):
     model = quantize_activations(network().to(dtype), example=images().to(dtype))

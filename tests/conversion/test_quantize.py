@@ -665,6 +665,42 @@ def test_bad_settings_reach_the_caller(arguments, named):
         quantize_activations(nn.Sequential(nn.ReLU()), **arguments)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "threshold"),
+    [
+        (torch.float16, 1e5),
+        (torch.float16, 1e-8),
+        (torch.bfloat16, 1e-41),
+        (torch.float32, 1e39),
+        (torch.float32, 1e-46),
+    ],
+)
+def test_a_threshold_is_one_of_the_type_of_the_network(dtype, threshold):
+    named = rf"^threshold = {threshold:g}: expected a finite value above 0 in {dtype}; ".replace("+", r"\+")
+    x = torch.randn(2, 4, dtype=dtype)
+    for value in (threshold, torch.tensor(threshold, dtype=torch.float64)):
+        net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).to(dtype)
+        with pytest.raises(InputError, match=named) as caught:
+            quantize_activations(net, threshold=value, example=x)
+        assert "\n" not in str(caught.value)
+        ann = quantize_activations(net.double(), threshold=value, example=x.double())  # there it is a threshold
+        assert float(sites(ann)["1"].threshold.detach()) == threshold and sites(ann)["1"].raw.dtype == torch.float64
+    if threshold < 1:  # PyTorch refuses a larger bound
+        net[1] = nn.Hardtanh(0, threshold)
+        with pytest.raises(InputError, match=named):
+            quantize_activations(net.to(dtype), example=x)
+
+
+@pytest.mark.parametrize("activation", ["csqcfs", "sqcfs", "ceqcfs"])
+def test_a_threshold_that_an_activation_does_not_reach_is_refused(activation):
+    x = torch.randn(2, 4)
+    ann = quantize_activations(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), threshold=2e-5, example=x)
+    assert float(sites(switch(ann, activation))["1"].threshold.detach().max()) == pytest.approx(2e-5, rel=1e-3)
+    with pytest.raises(InputError, match=f"at 1: expected one that {activation} reaches in torch.float16") as caught:
+        switch(ann.half(), activation)
+    assert "\n" not in str(caught.value)
+
+
 def test_quantizing_twice_says_what_to_call_instead():
     with pytest.raises(InputError, match="^1 of Sequential is quantized already.*use to_channelwise"):
         quantize_activations(small())

@@ -111,6 +111,13 @@ def calibrate(
             theta[active] = place(rows[:, active], site.L)
         theta = theta.clamp_max(site.bound)  # "balance" may step over it
         site.raw.copy_(site.to_raw(theta).expand_as(site.raw))
+        wrong = ~((site.threshold > 0) & site.threshold.isfinite())
+        if bool(wrong.any()):
+            value = float(theta.expand_as(wrong)[wrong][0])
+            raise InputError(
+                f"{name} has a threshold of {value:.4g}: expected a finite value above 0 in {site.raw.dtype}; "
+                "calibrate the network in float32"
+            )
 
     handles = [
         site.register_forward_pre_hook(lambda site, inputs, name=name: set_threshold(name, site, inputs[0]))

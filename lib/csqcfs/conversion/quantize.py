@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation
+from ..activations import CEQCFS, CQCFS, CSQCFS, CTQCFS, QCFS, SQCFS, ThresholdActivation, checked_threshold
 from ..engine import features, layers, probe, traced
 from ..engine.batched import copying
 from ..engine.copies import duplicate, opened
@@ -103,6 +103,8 @@ def quantize_activations(
     bounds = {n: b for n in graph.graph.nodes if n in images and (b := layers.bound(n, graph)) is not None}
     if not bounds:
         raise InputError(f"{name} has no ReLU: expected at least one nn.ReLU, F.relu or x.relu()")
+    like = next((p for p in graph.parameters() if p.is_floating_point()), None)
+    dtype = torch.get_default_dtype() if like is None else like.dtype
     new: dict[fx.Node, nn.Module] = {}
     axes = features.axes(graph)
     for node in graph.graph.nodes:
@@ -111,13 +113,13 @@ def quantize_activations(
         if node in bounds:
             theta = threshold if math.isinf(bounds[node]) else bounds[node]
             with device_of(graph):  # not the default one
+                theta = checked_threshold(theta, dtype)  # whose bounds are not those of the default type
                 new[node] = QCFS(L, theta, window=window, channels=_channels(node, axes.get(node, 1)))
             new[node].bound = bounds[node]
         elif node in images and layers.is_max_pool(node, graph):
             new[node] = layers.average_pool(node, graph)
     names = layers.names_for([n for n in new if n in bounds], graph, "act")
     names |= layers.names_for([n for n in new if n not in bounds], graph, "pool", names.values())
-    like = next((p for p in graph.parameters() if p.is_floating_point()), None)
     for node, module in new.items():
         was = layers.module_at(node, graph)
         if was is not None:
@@ -160,8 +162,8 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
 
     Raises:
         InputError: unknown activation; no quantized activation; a threshold that is not positive, which
-            no activation starts from and Softplus does not reach; unknown channels; a hook on a site, or another
-            forward there.
+            no activation starts from and Softplus does not reach, or that it does not reach in its type; unknown
+            channels; a hook on a site, or another forward there.
     """
     if activation not in ACTIVATIONS:
         raise InputError(f"activation = {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -192,6 +194,14 @@ def switch(model: fx.GraphModule, activation: str) -> fx.GraphModule:
             raise InputError(f"{name} has {old.channels} thresholds: {activation} holds one for the whole layer")
         else:
             new = kind(old.L, theta, window=old.window, channels=old.channels)  # type: ignore[call-arg]
+        reached = new.threshold.detach()
+        off = (reached - theta).abs() > 0.1 * theta
+        if bool(off.any()):  # more than by rounding: each type has a least one, see `activations.at_least`
+            one, other = (float(t.expand_as(off)[off][0]) for t in (theta, reached))
+            raise InputError(
+                f"threshold {one:.4g} at {name}: expected one that {activation} reaches in {theta.dtype}, where it "
+                f"would be {other:.4g}; use float32, or start from a threshold nearer to 1"
+            )
         new.bound = old.bound
         new.raw.requires_grad_(old.raw.requires_grad)
         new = new.to(theta).train(old.training)
