@@ -6,6 +6,7 @@ import copy
 import functools
 import os
 import pickle
+import threading
 from pathlib import Path
 
 import csqcfs
@@ -377,6 +378,36 @@ def test_another_network_of_ones_own_is_refused(tmp_path):
         for other in (Own(width=7), Own(classes=5), models.build("resnet20", width=0.25)):
             with pytest.raises(InputError, match="another network|same network"):
                 csqcfs.load(path, network=other, example=X)
+
+
+class Locking(Own):
+    """Keeps what Python does not copy."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def lazy() -> nn.Module:
+    net = Own()
+    net.head = nn.LazyLinear(4)
+    return net
+
+
+UNREADY = {r"head is lazy": lazy, r"first is on the device meta": lambda: Own().to("meta")}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("named", UNREADY)
+@pytest.mark.parametrize("kind", ["relu", "quantized", "snn"])
+def test_an_instance_without_weights_is_one_line(kind, named, dtype, tmp_path):
+    net = quantized(Own(), "relu" if kind == "relu" else "csqcfs").to(dtype)
+    net = csqcfs.convert(net) if kind == "snn" else net
+    path = csqcfs.save(net, tmp_path / "net")
+    with pytest.raises(InputError, match=f"^{named} and has no weights yet: expected some; ") as caught:
+        csqcfs.load(path, network=UNREADY[named](), example=X)
+    assert "\n" not in str(caught.value)
+    assert torch.equal(outputs(csqcfs.load(path, Locking(), X).float()), outputs(net.float()))
 
 
 @pytest.mark.parametrize(("saved_with", "loaded_with"), [(None, X), (X, None), (None, None)])

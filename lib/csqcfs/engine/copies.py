@@ -68,22 +68,7 @@ def copied(model: nn.Module) -> nn.Module:
             raise InputError(f"{what} is TorchScript: expected the nn.Module that it was made from")
         if type(module).__module__.startswith(QUANTIZED) and not type(module).__name__.endswith(FLOAT):
             raise InputError(f"{what} is a quantized {type(module).__name__}: expected layers of floats; begin there")
-        if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
-            raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
-        if any(t.is_meta for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
-            raise InputError(f"{what} is on the device meta and has no weights yet: expected some; load them first")
-    try:
-        try:
-            new = deepcopy(model)
-        except Exception:  # of whatever kind, as its class pleases
-            memo: dict[int, Any] = {}
-            for _, module in model.named_modules():
-                _share_uncopyable(module, memo)
-            new = deepcopy(model, memo)
-    except Exception as error:
-        raise InputError(
-            f"{type(model).__name__} cannot be copied ({reason(error)}); take out what it keeps"
-        ) from error
+    new = with_wrappers(model)
     for name, module in list(new.named_modules()):
         if name and (inner := opened(module)) is not module:
             new.set_submodule(name, inner)
@@ -96,6 +81,32 @@ def copied(model: nn.Module) -> nn.Module:
                 del module._load_state_dict_pre_hooks[key]
     carry(model, new)
     return new
+
+
+def with_wrappers(model: nn.Module) -> nn.Module:
+    """A deep copy as `copied` makes it, with the same names of tensors.
+
+    Raises:
+        InputError: a layer that has no weights yet, or a network that cannot be copied.
+    """
+    for name, module in model.named_modules():
+        what = name or "the network"
+        if any(is_lazy(t) for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            raise InputError(f"{what} is lazy and has no weights yet: expected some; run the network once first")
+        if any(t.is_meta for t in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            raise InputError(f"{what} is on the device meta and has no weights yet: expected some; load them first")
+    try:
+        try:
+            return deepcopy(model)
+        except Exception:  # of whatever kind, as its class pleases
+            memo: dict[int, Any] = {}
+            for _, module in model.named_modules():
+                _share_uncopyable(module, memo)
+            return deepcopy(model, memo)
+    except Exception as error:
+        raise InputError(
+            f"{type(model).__name__} cannot be copied ({reason(error)}); take out what it keeps"
+        ) from error
 
 
 def duplicate(model: fx.GraphModule) -> fx.GraphModule:

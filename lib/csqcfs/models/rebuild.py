@@ -14,7 +14,7 @@ from ..conversion import quantize
 from ..conversion.bias import with_biases
 from ..conversion.snn import SNN, convert
 from ..engine.checkpoint import fill, require_alike
-from ..engine.copies import deepcopy, opened
+from ..engine.copies import opened, with_wrappers
 from ..engine.errors import InputError
 from ..engine.examples import checked_example, like
 from ..engine.notes import notes
@@ -55,7 +55,7 @@ def rebuild(
     if network is None:
         network, example = _built(header["built"], tensors, what)
     else:
-        network, example = _in_type(deepcopy(opened(network)), example, tensors)
+        network, example = _in_type(with_wrappers(opened(network)), example, tensors)
     if header["kind"] == "relu":
         fill(network, tensors, what)
         return network
