@@ -11,9 +11,8 @@ from torch import fx, nn
 
 from .copies import deepcopy
 
-MOST = (
-    0.2  # that a weight moves: between 0 and 1, where roots and logarithms of it are defined, and it rounds as before
-)
+# that a weight moves: it stays between 0 and 1, where its root and logarithm are defined, and rounds as before
+MOST = 0.2
 
 
 def as_trained(graph: fx.GraphModule) -> fx.GraphModule | None:

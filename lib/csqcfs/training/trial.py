@@ -71,7 +71,7 @@ def check_training(
             )
         if out.shape[1] > 1 and bool((out >= 0).all()) and bool(((out.float().sum(1) - 1).abs() < 1e-3).all()):
             raise InputError(
-                f"{name} gives probabilities: expected logits, since the loss of fit has a softmax of its own; train it "
+                f"{name} gives probabilities: expected logits, since the loss of fit has its own softmax; train it "
                 "without the one at its end"
             )
         out.sum().backward()

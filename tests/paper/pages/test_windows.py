@@ -107,8 +107,7 @@ def test_the_page_says_what_a_window_brings(measured):
     assert "ReLU, trained as long, is +6.00 ± " in told and "and +2.00 ± " in told
     assert "turn negative with paper (Eq. 19), of 3 windows tried" in told
     assert (
-        "80.00 % (30 + 15 epochs, paper (Eq. 19)); 84.00 % (30 + 15 epochs, clamp, then floor); 84.00 % (30 + "
-        in told
+        "80.00 % (30 + 15 epochs, paper (Eq. 19)); 84.00 % (30 + 15 epochs, clamp, then floor); 84.00 % (30 + " in told
     )
     assert (
         "CS-QCFS after 30 + 15 + 10 epochs with clamp, then floor, minus the paper's window, as an ANN: ahead" in told
