@@ -181,6 +181,24 @@ def test_a_network_that_is_not_its_copy_is_refused():
     assert "\n" not in str(caught.value) and net.feats["a"] is kept and net.training
 
 
+class Kept(Tap):
+    """Reads what a hook keeps in the copy, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.a._forward_hooks.clear()
+        self.a.register_forward_hook(self.keep)
+
+    def keep(self, module, inputs, out):
+        self.feats = {"a": out}
+
+
+def test_a_hook_that_keeps_what_forward_reads_is_named():
+    with pytest.raises(InputError, match="^Kept computes .*because a hook on a keeps a tensor.*needs$") as caught:
+        quantize_activations(Kept(), example=torch.randn(8, 6))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_users_eval_is_not_called_on_the_users_network():
     """One that merges weights, as adapters do, would change them."""
 

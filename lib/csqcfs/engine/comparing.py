@@ -95,16 +95,22 @@ def check_same(
         with changed:
             where = _compared(eager, traced.eval(), inputs)
         if where:
+            other = f"{name} computes something else than its operations one by one ({where})"
             if types_read:
                 raise InputError(
-                    f"{name} computes something else than its operations one by one ({where}), perhaps because `is` "
-                    f"compares a type of the trace's own ({types_read[0]}); compare types and devices with =="
+                    f"{other}, perhaps because `is` compares a type of the trace's own ({types_read[0]}); compare "
+                    "types and devices with =="
+                )
+            if hooked := _hooked(traced):
+                raise InputError(
+                    f"{other}, perhaps because a hook on {hooked} keeps a tensor that a forward reads: expected none "
+                    "that does; let forward itself keep the values that it needs"
                 )
             raise InputError(
-                f"{name} computes something else than its operations one by one ({where}): it changes values that "
-                "others share, calls a layer whose result it does not use or by torch.func.functional_call, or works "
-                "under a context such as torch.autocast; write x = f(x) instead of changing a part of x in place, "
-                "leave out what is not used, and put the context around the whole network"
+                f"{other}: it changes values that others share, calls a layer whose result it does not use or by "
+                "torch.func.functional_call, or works under a context such as torch.autocast; write x = f(x) instead "
+                "of changing a part of x in place, leave out what is not used, and put the context around the whole "
+                "network"
             )
     if not any(module.training for module in model.modules()):
         return
@@ -115,6 +121,13 @@ def check_same(
             f"{name} computes something else in training mode than its operations in evaluation mode ({where}); call "
             ".eval() first, or make what changes with the mode a module, as nn.Dropout"
         )
+
+
+def _hooked(traced: fx.GraphModule) -> str | None:
+    """The first layer with a hook that may have kept a tensor, where the graph reads one that is no attribute."""
+    if not any(name.startswith("_tensor_constant") for name, _ in traced.named_buffers()):
+        return None
+    return next((name for name, module in traced.named_modules() if module._forward_hooks), None)
 
 
 def to_be_compared(model: nn.Module, traced: fx.GraphModule) -> tuple[nn.Module, fx.GraphModule]:
