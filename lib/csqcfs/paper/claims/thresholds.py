@@ -148,8 +148,8 @@ def crossed(ours: Recorded, panels: tuple[str, ...], kind: Callable[[tuple], obj
     tried, seen = ({kind(place) for place in places} for places in (found, below))
     if tried == seen and len(tried) < kinds:
         return Outcome(Verdict.NOT_TESTED, f"{text}; {len(tried)} of at least {kinds} that it speaks of")
-    traces = [("figure6", *key) for key in ours.keys("figure6") if key[0] in panels and key[3] == "qcfs"]
-    if ours.once([row for row in traces if row[-1] == "trace"]):
+    traces = (key for key in ours.keys("figure6") if key[0] in panels and (key[3], key[-1]) == ("qcfs", "trace"))
+    if ours.once([("figure6", *key) for key in traces]):
         return Outcome(Verdict.HOLDS_ONCE if tried == seen else Verdict.FAILS_ONCE, f"{text}; n = 1")
     return Outcome.of(tried == seen, text)
 
