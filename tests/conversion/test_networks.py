@@ -177,6 +177,7 @@ RIGHT = {
     "clipped at 6": lambda m, x: m.end(F.relu6(m.a(x))),
     "clamped": lambda m, x: m.end(m.a(x).clamp(0, 1)),
     "hardtanh": lambda m, x: m.end(F.hardtanh(m.a(x), 0, 1)),
+    "a threshold at 0": lambda m, x: m.end(F.threshold(m.a(x), 0, 0)),
     "free in front": lambda m, x: m.end(torch.relu(m.b(F.gelu(m.a(x / x.std((1, 2, 3), keepdim=True)))))),
     "two views of each image": lambda m, x: (
         m.end(first(m, torch.stack([x, x.flip(3)], 1).flatten(0, 1))).view(-1, 2, 5).mean(1)

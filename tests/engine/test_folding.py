@@ -246,5 +246,5 @@ def test_a_norm_folded_for_rows_is_not_used_for_anything_else():
         snn(images, 2)
     whole = convert(quantize.quantize_activations(net, example=images))
     assert torch.allclose(whole(images, 2)[:, 0], whole(images[:1], 2)[:, 0], atol=1e-5)
-    with pytest.raises(InputError, match=r"^Sequential does not take images of shape \[5\]"):  # not folded
+    with pytest.raises(InputError, match=r"^Sequential does not take batches of shape \[N, 5\]"):  # not folded
         whole(torch.randn(3, 5), 2)

@@ -83,6 +83,9 @@ def test_other_operations_do_not(forward):
         (lambda m, x: x.clip(0, 2), 2.0),
         (lambda m, x: F.hardtanh(x, 0, 3), 3.0),
         (lambda m, x: F.relu6(x), 6.0),
+        (lambda m, x: F.threshold(x, 0, 0.0), math.inf),
+        (lambda m, x: F.threshold(x, threshold=0.1, value=0), None),
+        (lambda m, x: F.threshold(x, 0, -1), None),
         (lambda m, x: x.clamp(0.1), None),
         (lambda m, x: x.clamp(-1, 1), None),
         (lambda m, x: F.hardtanh(x), None),
@@ -92,6 +95,22 @@ def test_other_operations_do_not(forward):
 def test_bounds_of_clipped_relus(forward, bound):
     model = trace(Net(forward), (images(),))
     (node,) = (n for n in model.graph.nodes if n.op.startswith("call"))
+    assert layers.bound(node, model) == bound
+
+
+@pytest.mark.parametrize(
+    ("module", "bound"),
+    [
+        (nn.ReLU6(), 6.0),
+        (nn.Hardtanh(0, 3), 3.0),
+        (nn.Threshold(0, 0), math.inf),
+        (nn.Threshold(0.1, 0), None),
+        (nn.Threshold(0, -1), None),
+    ],
+)
+def test_bounds_of_modules(module, bound):
+    model = fx.symbolic_trace(nn.Sequential(module))
+    (node,) = (n for n in model.graph.nodes if n.op == "call_module")
     assert layers.bound(node, model) == bound
 
 

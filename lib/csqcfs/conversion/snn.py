@@ -19,7 +19,7 @@ from ..engine import probe
 from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import carry, opened
 from ..engine.errors import InputError, reason
-from ..engine.examples import Kind, check_together, checked_example, checked_inputs, kind_of, like
+from ..engine.examples import Kind, batches, check_together, checked_example, checked_inputs, kind_of, like
 from ..engine.folding import folded
 from ..engine.notes import note, notes
 from ..engine.simulation import Fire, Observer, Simulation, in_order
@@ -238,6 +238,5 @@ class SNN(nn.Module):
         except InputError:
             raise
         except Exception as error:
-            shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
-            raise InputError(f"the network does not take images of shape {shapes}: {reason(error)}") from error
+            raise InputError(f"{self._name} does not take one image of {batches(inputs)}: {reason(error)}") from error
         return largest

@@ -116,6 +116,11 @@ def like(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype) for x in inputs)
 
 
+def batches(inputs: tuple[Tensor, ...]) -> str:
+    """The shapes of ``inputs`` as a message names them, [N, 3, 32, 32]: what stands first was taken for the batch."""
+    return ", ".join("[" + ", ".join(["N", *map(str, x.shape[1:])]) + "]" for x in inputs)
+
+
 def kind_of(inputs: tuple[Tensor, ...]) -> Kind:
     """What decides how values of a network carry the batch, see `probe`."""
     return tuple((x.shape[1:], x.dtype) for x in inputs)

@@ -22,6 +22,7 @@ from .shadow import held
 
 RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"}
 CLAMPS = {torch.clamp, torch.clip, torch.clamp_min, "clamp", "clip", "clamp_min"}
+THRESHOLDS = {F.threshold, F.threshold_, torch.threshold, torch.threshold_}  # a ReLU where both numbers are 0
 MAX_TO_AVERAGE = {
     nn.MaxPool1d: nn.AvgPool1d,
     nn.MaxPool2d: nn.AvgPool2d,
@@ -74,11 +75,15 @@ def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
     if module is not None:
         if does(module, nn.Hardtanh):
             return float(module.max_val) if module.min_val == 0 else None
+        if does(module, nn.Threshold):
+            return math.inf if module.threshold == module.value == 0 else None
         return math.inf if does(module, nn.ReLU) else None
     if node.target in RELUS:
         return math.inf
     if node.target is F.relu6:
         return 6.0
+    if node.target in THRESHOLDS:
+        return math.inf if arguments(node, ("threshold", "value"), (None, None)) == [0, 0] else None
     if node.target is F.hardtanh:
         low, high = arguments(node, ("min_val", "max_val"), (-1.0, 1.0))
     elif node.target in CLAMPS:

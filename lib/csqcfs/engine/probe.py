@@ -23,7 +23,7 @@ from .copies import as_precise, sharing
 from .counts import largest_count
 from .draws import Alone, Draw, Together, precise, same, without_finite
 from .errors import InputError, reason
-from .examples import images_like, within
+from .examples import batches, images_like, within
 from .fault import fault, line, named, undefined, whole
 from .folding import folded
 from .simulation import IF, front, in_order, plain
@@ -90,8 +90,7 @@ class _Measured:
         try:
             self.carrying = front(self.simulated, images_like(inputs, 3, 10), images_like(inputs, 2, 11))
         except Exception as error:
-            shapes = ", ".join(str(list(x.shape[1:])) for x in inputs)
-            raise InputError(f"{name} does not take images of shape {shapes} ({reason(error)})") from error
+            raise InputError(f"{name} does not take batches of shape {batches(inputs)} ({reason(error)})") from error
 
     def measure(self, draws: list[tuple[int, tuple[int, int, float, bool]]]) -> set[str]:
         """Sites, or "output", at which nothing could be compared, since no draw gives a finite value.
