@@ -33,6 +33,7 @@ from .trained import as_trained
 # whether they are positive: a root of others is NaN, which hides it and all that stands behind it
 DRAWS = ((3, 2, 1.0, False), (2, 3, 0.01, False), (2, 2, 1e4, False), (2, 2, 1.0, True))
 DEFAULT = (torch.float32, torch.complex64)  # unless a user sets another one
+PLAIN = (bool, int, float, torch.Size, torch.dtype, torch.device, type(None))  # answers without a tensor in them
 LOWER = {"float": "double", "half": "double", "bfloat16": "double", "cfloat": "cdouble", "chalf": "cdouble"}
 
 
@@ -126,7 +127,10 @@ class _DefaultDouble(TorchFunctionMode):
     """
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        return pytree.tree_map_only(Tensor, _doubled, func(*args, **(kwargs or {})))
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor):
+            return _doubled(out)
+        return out if isinstance(out, PLAIN) else pytree.tree_map_only(Tensor, _doubled, out)
 
 
 def _doubled(x: Tensor) -> Tensor:
