@@ -14,6 +14,7 @@ memory is taken.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def digest(name: str) -> str:
     Raises:
         InputError: there is none of that name.
     """
-    return hashlib.sha256(_shipped(name).read_bytes()).hexdigest()[:12]
+    return _digest(*_as_it_is(_shipped(name)))
 
 
 def quantization_step(name: str) -> int | None:
@@ -59,7 +60,23 @@ def quantization_step(name: str) -> int | None:
     Raises:
         InputError: there is none of that name.
     """
-    found = {site["L"] for site in load_metadata(_shipped(name))["sites"].values()}
+    return _quantization_step(*_as_it_is(_shipped(name)))
+
+
+def _as_it_is(path: Path) -> tuple[Path, int, int]:
+    """A file and what changes with it: the experiments ask hundreds of times what is read off it once."""
+    state = path.stat()
+    return path, state.st_mtime_ns, state.st_size
+
+
+@functools.cache
+def _digest(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@functools.cache
+def _quantization_step(path: Path, changed: int, size: int) -> int | None:
+    found = {site["L"] for site in load_metadata(path)["sites"].values()}
     return found.pop() if len(found) == 1 else None
 
 
