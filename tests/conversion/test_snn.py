@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 
 import csqcfs
@@ -69,6 +70,12 @@ def thresholded(network: nn.Module, per_channel: bool, size: int = 8, seed: int 
     return model.eval()
 
 
+@functools.cache
+def ready(name: str, per_channel: bool) -> nn.Module:
+    """One of `NETWORKS`, `thresholded` once for all tests, which leave it as it is."""
+    return thresholded(NETWORKS[name](), per_channel, size_of(name))
+
+
 NETWORKS = {
     "resnet20": lambda: build("resnet20", width=0.5),
     "vgg16": lambda: build("vgg16", width=0.125),
@@ -114,7 +121,7 @@ class Stateful(nn.Module):
 @pytest.mark.parametrize("per_channel", [False, True], ids=["layer", "channels"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_equals_a_loop_over_time(name, per_channel):
-    network = convert(thresholded(NETWORKS[name](), per_channel, size_of(name)))
+    network = convert(ready(name, per_channel))
     x = images(name)
     scores, expected = network(x, 6), step_by_step(network, x, 6, Stateful)
     torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
@@ -141,7 +148,7 @@ def test_scores_of_spikingjelly_bit_for_bit(name):
             return (self.node(x) * level).flatten(0, 1)
 
     T, x = 5, images(name).contiguous(memory_format=torch.channels_last)
-    network = convert(thresholded(NETWORKS[name](), True, size_of(name)))
+    network = convert(ready(name, True))
     graph = copy.deepcopy(network.graph)
     for site, module in list(graph.named_modules()):
         if isinstance(module, IF):
@@ -156,7 +163,7 @@ def test_scores_of_spikingjelly_bit_for_bit(name):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["resnet20", "vgg16", "views"])
 def test_one_run_gives_every_shorter_one(name, method):
-    network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
+    network = convert(ready(name, True), method)
     x = images(name)
     longest = network(x, 8)
     for T in (1, 3, 5):
@@ -166,7 +173,7 @@ def test_one_run_gives_every_shorter_one(name, method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["resnet20", "views"])
 def test_pieces_do_not_matter(monkeypatch, name, method):
-    network = convert(thresholded(NETWORKS[name](), True, size_of(name)), method)
+    network = convert(ready(name, True), method)
     x = images(name, 5)
     whole = network(x, 4)
     monkeypatch.setattr(snn, "PIECE", 1)
@@ -189,7 +196,7 @@ def test_compiled_equals_eager(monkeypatch, method):
 
 
 def test_an_observer_sees_sums_and_changes_nothing():
-    network = convert(thresholded(build("resnet20", width=0.5), True))
+    network = convert(ready("resnet20", True))
     x, seen = images("resnet20"), {}
 
     def observe(name, module, given, out, phase):
@@ -340,12 +347,12 @@ def test_a_network_without_quantized_activation():
         ((2, 3, 8, 8), 0, "T = 0"),
         ((2, 3, 8, 8), True, "T = True"),
         ((0, 3, 8, 8), 4, "without images"),
-        ((2, 1, 8, 8), 4, r"images of shape \[1, 8, 8\]"),
+        ((2, 1, 8, 8), 4, r"batches of shape \[N, 1, 8, 8\]"),
     ],
 )
 def test_bad_inputs(shape, T, said):
     with pytest.raises(InputError, match=said) as refusal:
-        convert(thresholded(build("resnet20", width=0.5), True))(torch.randn(shape), T)
+        convert(ready("resnet20", True))(torch.randn(shape), T)
     assert "\n" not in str(refusal.value)
 
 

@@ -244,11 +244,13 @@ def test_a_finished_training_is_only_loaded(finished, steps):
 
 
 def test_any_setting_makes_another_checkpoint(steps):
-    run(ending("qcfs", threshold=2.0))
-    for change in ({"seed": 1}, {"L": 8}, {"threshold": 1.0}, {"weight_decay": 0.0}, {"val": 30}):
-        del steps[:]
-        run(ending("qcfs", **{"threshold": 2.0, **change}))
-        assert steps, change
+    changes = ({}, {"seed": 1}, {"L": 8}, {"threshold": 1.0}, {"weight_decay": 0.0}, {"val": 30})
+    chains = [ending("qcfs", **{"threshold": 2.0, **change}) for change in changes]
+    assert len({trainings.checkpoint_path(chain) for chain in chains}) == len(changes)
+    run(chains[0])
+    del steps[:]
+    run(chains[1])
+    assert steps
 
 
 # resuming

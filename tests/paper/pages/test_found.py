@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import jupytext
@@ -44,7 +45,8 @@ def test_notebooks_named_in_text_are_links_and_lead_somewhere(name):
 
 
 @pytest.mark.parametrize("name", registry.IDS)
-def test_found_is_a_few_sentences_with_their_profile_and_data(name, made_up):
+def test_found_is_a_few_sentences_with_their_profile_and_data(name, made_up, monkeypatch):
+    monkeypatch.setattr(verdicts, "about", functools.cache(verdicts.about))  # judges all claims
     shown = page.open(name, "paper")
     text = shown.found().data
     assert re.match(r"[ \n]", text.removeprefix(f"**Found** ({shown.source})."))
