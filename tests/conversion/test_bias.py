@@ -222,7 +222,7 @@ def test_bad_input_is_refused_in_one_line():
         ((snn, images() * torch.nan, 1), "not finite"),
         ((snn, images()[:0], 1), "at least one"),
         ((snn, "images", 1), "images"),
-        ((snn, torch.zeros(2, 5, 6, 6), 1), "images of shape"),
+        ((snn, torch.zeros(2, 5, 6, 6), 1), r"batches of shape \[N, 5, 6, 6\]"),
         ((snn, [images(), images()[..., :5]], 1), "expected images of one size"),
         ((snn, images().to_sparse(), 1), "^images of layout torch.sparse_coo"),
         ((snn, images().to("meta"), 1), "^images on the device meta"),
