@@ -46,7 +46,11 @@ def test_cell_is_mean_and_sample_deviation(values):
 def test_what_plus_minus_stands_for_is_said_where_it_stands():
     assert tables.plus_minus(pd.DataFrame({"a": ["1.00", "", None], "b": [2.0, 3.0, 4.0]})) == ""
     assert tables.plus_minus(pd.DataFrame({"a": ["1.00 ± 0.10"]})) == f"± {tables.INTERVAL}"
-    assert tables.plus_minus(tables.spread(pd.DataFrame({"a": ["1.00 ± 0.10"]}))) == f"± {tables.SPREAD}"
+    assert tables.plus_minus(tables.spread(pd.DataFrame({"a": ["1.00 ± 0.10"]})), "n = 1-3") == f"± {tables.SPREAD}"
+    frame = pd.DataFrame({"a": ["1.00 ± 0.10"]})
+    assert tables.plus_minus(frame, "n = 3 seeds, 10,000 images") == f"± {tables.INTERVAL}"
+    for source in ("n = 1 seed, 10,000 images", "n = 1-3 seeds"):
+        assert tables.plus_minus(frame, source) == f"± {tables.INTERVAL}, over images alone where n = 1"
     one, several = ({("resnet18", "qcfs"): {"ANN": values}} for values in ([95.0], [95.0, 96.0]))
     assert tables.plus_minus(compare(one)) == ""
     assert tables.plus_minus(compare(several)) == f"± {tables.SPREAD}"

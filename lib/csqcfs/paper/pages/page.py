@@ -151,7 +151,8 @@ class Page:
         name, shown = name or self.artefact.id, of or self
         if frame.empty:
             return self._nothing(caption, name, ("md", "csv", "tex"), shown.profile)
-        caption = f"{caption} ({'; '.join(filter(None, (source or shown.source, tables.plus_minus(frame))))})"
+        based = source or shown.source
+        caption = f"{caption} ({'; '.join(filter(None, (based, tables.plus_minus(frame, based))))})"
         tables.write(frame, self.folder, name, caption, shown.note(source), digits)
         text = verdicts.folding(frame, fold, digits) if fold else verdicts.shown(frame, digits)
         return Markdown(f"**{markdown(caption)}**\n\n{text}")

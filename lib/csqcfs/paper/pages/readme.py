@@ -63,7 +63,7 @@ def results() -> str:
             parts += [title, formats.to_markdown(table)]
     lead = (
         "Accuracy in %, trained with the paper's own schedule, 300 + 100 epochs ([profile](#profiles) `paper`); "
-        f"± of differences is {tables.INTERVAL}."
+        f"± of differences is {tables.INTERVAL}{tables.ALONE}."
     )
     if not parts:
         lead = "Nothing is trained with the paper's own schedule yet."
@@ -97,7 +97,7 @@ def few_steps() -> list[str]:
         f"**The best with no hidden step.** ResNet-20, fine-tuned for {honest.profile.tuning_epochs} epochs from one "
         f"network of the package where nothing else is said. Of up to {tried} for each data set in [The honest first "
         "step](notebooks/honest_first_step.ipynb) these have the highest mean on the 10,000 test images, a choice that "
-        "favours them a little. ± is half of the 95 % interval, over images alone where n = 1.",
+        f"favours them a little. ± is {tables.INTERVAL}{tables.ALONE}.",
         formats.to_markdown(pd.DataFrame(lines, columns=columns).set_index(columns[:2])),
         "L is the number of levels above 0 that the activation was trained with; *mixed*: some batches come at a "
         f"smaller L. Biases for T are calibrated on {IMAGES} training images for a run of T steps, without training "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -24,6 +25,7 @@ __all__ = ["ACCURACY", "NAMES", "accuracies", "accuracy_beside", "beside", "cell
 COLUMNS = {"ANN": ANN, **{f"T = {timestep}": timestep for timestep in published.TIMESTEPS}}
 ACCURACY = tuple(COLUMNS)
 INTERVAL = "half of the 95 % interval"
+ALONE = ", over images alone where n = 1"
 SPREAD = "the standard deviation over seeds"
 # (row key, column, printed value) -> ours minus the printed value
 Minus = Callable[[Hashable, str, float], Difference | None]
@@ -42,10 +44,16 @@ def cell(values: Sequence[float] | None, digits: int = 2) -> str:
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def plus_minus(frame: pd.DataFrame) -> str:
-    """What ± stands for in a table, for its caption: half of an interval unless `spread` or `beside` says otherwise."""
-    cells = [text for column in frame for text in frame[column] if isinstance(text, str)]
-    return f"± {frame.attrs.get('±', INTERVAL)}" if any(" ± " in text for text in cells) else ""
+def plus_minus(frame: pd.DataFrame, source: str = "") -> str:
+    """What ± stands for in a table, for its caption: half of an interval unless `spread` or `beside` says otherwise.
+
+    Where ``source``, what the table rests on, has rows of one seed, their intervals say nothing of other seeds.
+    """
+    if not any(" ± " in text for column in frame for text in frame[column] if isinstance(text, str)):
+        return ""
+    meant = frame.attrs.get("±", INTERVAL)
+    alone = INTERVAL in meant and re.search(r"\bn = 1\b", source)
+    return f"± {meant}{ALONE if alone else ''}"
 
 
 def spread(frame: pd.DataFrame) -> pd.DataFrame:
