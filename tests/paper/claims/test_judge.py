@@ -257,6 +257,11 @@ def test_what_can_come_out_one_way_only_is_a_remark():
     )
     frame = judge.judge(page_of(rows))
     assert judge.tally(frame)["remark"] == 1
+    assert [judge.numbered(*each) for each in (("remark", 1), ("remark", 2), ("held", 2))] == [
+        "1 remark",
+        "2 remarks",
+        "2 held",
+    ]
 
 
 def test_levels_are_not_judged_where_data_or_training_differ():

@@ -9,6 +9,7 @@ from collections import Counter
 
 import pandas as pd
 
+from ..names import count
 from .claim import Verdict
 from .evidence import Recorded
 from .listed import PARTS
@@ -53,3 +54,8 @@ def tally(frame: pd.DataFrame) -> dict[str, int]:
     """Number of claims by verdict, in the order of `VERDICTS`."""
     found = Counter(frame["Verdict"])
     return {verdict: found[verdict] for verdict in VERDICTS.values()}
+
+
+def numbered(verdict: str, many: int) -> str:
+    """ "2 held", "1 remark", "2 remarks": of the verdicts this one alone is a noun."""
+    return count(many, verdict) if verdict == VERDICTS[Verdict.REMARK] else f"{many} {verdict}"

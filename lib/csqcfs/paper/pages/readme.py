@@ -157,10 +157,8 @@ def claim_count() -> str:
         shown = page.open("claims", profile)
         if any(shown.records.values()):
             frame = judge.judge(shown)
-            counts = judge.tally(frame)
-            lines.append(
-                f"- `{profile}`: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
-            )
+            counted = {str(verdict): many for verdict, many in judge.tally(frame).items() if many}
+            lines.append(f"- `{profile}`: {', '.join(judge.numbered(*each) for each in counted.items())}")
             for claim in frame[frame["Verdict"].isin(judge.DECIDED)].itertuples():
                 place = f"{claim.Claim} ({claim.Place})"
                 decided.setdefault(place, []).append(f"{claim.Verdict} in `{profile}`")

@@ -100,4 +100,4 @@ def places(text: str) -> set[tuple[str, int]]:
 
 def tally(found: Sequence[str]) -> str:
     """ "3 held, 1 did not hold", the most frequent first."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in Counter(found).most_common())
+    return ", ".join(judge.numbered(verdict, many) for verdict, many in Counter(found).most_common())
