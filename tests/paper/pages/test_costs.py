@@ -153,7 +153,10 @@ def test_figures_have_a_panel_for_each_cost(latency):
     fig = plots.pareto(latency)
     assert [ax.get_xlabel() for ax in fig.axes] == [label for label, _ in plots.AXES.values()]
     seven = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain")]})
-    assert len(plots.energy_over_time(seven).axes) == 2
+    both = plots.energy_over_time(seven)
+    assert len(both.axes) == 2
+    alone = plots.energy_over_time(shown({("resnet50", "qcfs"): [counts("plain")]}))
+    assert [len(ax.get_lines()) for ax in alone.axes] == [len(ax.get_lines()) - n for ax, n in zip(both.axes, (1, 4))]
 
 
 def test_steps_take_turns_and_each_starts_a_round_equally_often():

@@ -28,7 +28,7 @@ AXES = {
 }
 TICKS = {"steps": published.TIMESTEPS, "clock": (1, 4, 16, 64)}
 LINES = dict(zip(energy.CONVENTIONS, ("-", "--", ":", "-.")))
-BELOW = {"linewidth": 3.5, "alpha": 0.45}  # of two lines that may coincide
+BELOW: dict[str, dict] = {"qcfs": {"linewidth": 3.5, "alpha": 0.45}, "csqcfs": {}}  # of two lines that may coincide
 QUIET, MISSED = "#555555", "#B2182B"  # of targets
 
 
@@ -91,18 +91,16 @@ def pareto(page) -> Figure | None:
 
 def energy_over_time(page) -> Figure | None:
     """A row for each network of the page "table7": additions per synapse, and energy by convention, over T."""
-    networks = [
-        network
-        for network in dict.fromkeys(key[0] for key in page.rows)
-        if page.metrics((network, "qcfs")) and page.metrics((network, "csqcfs"))
-    ]
+    networks = {}
+    for network in dict.fromkeys(key[0] for key in page.rows):
+        if found := {model: metrics for model in BELOW if (metrics := page.metrics((network, model)))}:
+            networks[network] = found
     if not networks:
         return None
     fig, axes = plt.subplots(
         len(networks), 2, figsize=(style.PAGE, 0.8 + 2.5 * len(networks)), sharey="col", sharex=True, squeeze=False
     )
-    for (left, right), network in zip(axes, networks):
-        found = {model: page.metrics((network, model)) for model in ("qcfs", "csqcfs")}
+    for (left, right), (network, found) in zip(axes, networks.items()):
         additions(left, found)
         energies(right, found)
         left.set_title(shared.title(page, network, ["cifar100"]), loc="left")
@@ -118,14 +116,11 @@ def energy_over_time(page) -> Figure | None:
 
 def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
     """Additions per synapse over T, means over seeds; dashed: the paper's two counts, whose T is not stated."""
-    for model, more in (("qcfs", BELOW), ("csqcfs", {})):
+    for model, seeds in found.items():
         ax.plot(
             published.TIMESTEPS,
-            [
-                statistics.fmean(energy.additions_per_synapse(seed, T) for seed in found[model])
-                for T in published.TIMESTEPS
-            ],
-            **style.METHODS[model].kwargs() | more,
+            [statistics.fmean(energy.additions_per_synapse(seed, T) for seed in seeds) for T in published.TIMESTEPS],
+            **style.METHODS[model].kwargs() | BELOW[model],
         )
     look = style.METHODS["paper"]
     for place, value in enumerate(additions_per_synapse().values()):
@@ -137,15 +132,14 @@ def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
 
 def energies(ax: Axes, found: dict[str, list[dict]]) -> Axes:
     """Energy per image in mJ over T, by method and convention, means over seeds, and that of the ANN."""
-    for model, more in (("qcfs", BELOW), ("csqcfs", {})):
+    for model, seeds in found.items():
         for name, line in LINES.items():
             values = [
-                statistics.fmean(energy.snn(seed, T, name).millijoules for seed in found[model])
-                for T in published.TIMESTEPS
+                statistics.fmean(energy.snn(seed, T, name).millijoules for seed in seeds) for T in published.TIMESTEPS
             ]
             colour = style.METHODS[model].colour
-            ax.plot(published.TIMESTEPS, values, **{"color": colour, "linestyle": line} | more)
-    ann = statistics.fmean(energy.ann(seed).millijoules for seed in found["qcfs"])
+            ax.plot(published.TIMESTEPS, values, **{"color": colour, "linestyle": line} | BELOW[model])
+    ann = statistics.fmean(energy.ann(seed).millijoules for seed in next(iter(found.values())))
     ax.axhline(ann, color=style.METHODS["ann"].colour, linewidth=0.8, label="ANN")
     ax.set_ylabel("energy per image (mJ)")
     return _time_axis(ax)
