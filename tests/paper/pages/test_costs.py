@@ -155,6 +155,9 @@ def test_figures_have_a_panel_for_each_cost(latency):
     seven = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain")]})
     both = plots.energy_over_time(seven)
     assert len(both.axes) == 2
+    rows = {("resnet20", "qcfs"): [counts("plain")], ("resnet50", "qcfs"): [counts("plain")]}
+    more = plots.energy_over_time(shown(rows | {("resnet50", "csqcfs"): [counts("plain")]}))
+    assert {text.get_text() for text in more.legends[0].get_texts()} >= {"QCFS", "CS-QCFS", "ANN"}
     alone = plots.energy_over_time(shown({("resnet50", "qcfs"): [counts("plain")]}))
     assert [len(ax.get_lines()) for ax in alone.axes] == [len(ax.get_lines()) - n for ax, n in zip(both.axes, (1, 4))]
 

@@ -110,7 +110,8 @@ def energy_over_time(page) -> Figure | None:
         plt.Line2D([], [], color="#666666", linestyle=line, label=energy.CONVENTIONS[name].short)
         for name, line in LINES.items()
     ]
-    style.legend(fig, [*axes[0, 0].get_legend_handles_labels()[0], axes[0, 1].get_lines()[-1], *by_line])
+    methods = {line.get_label(): line for ax in axes[:, 0] for line in ax.get_legend_handles_labels()[0]}
+    style.legend(fig, [*methods.values(), axes[0, 1].get_lines()[-1], *by_line])
     return fig
 
 
