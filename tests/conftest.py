@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from csqcfs import models
+from csqcfs.models import resnet
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +20,16 @@ def folder_of_images():
     yield None if named is None else Path(named).expanduser().absolute()
     if named is not None:
         os.environ["CSQCFS_DATA"] = named
+
+
+@pytest.fixture(scope="module")
+def resnet8():
+    """A network of one block in each stage by this name: most tests of a ResNet-20 would spend their time on its 19
+    activations, each of which is probed."""
+    with pytest.MonkeyPatch.context() as patch:
+        one_block = functools.partial(resnet.residual, resnet.BasicBlock, (16, 32, 64), (1, 1, 1))
+        patch.setitem(models.NETWORKS, "resnet8", one_block)
+        yield
 
 
 @pytest.fixture

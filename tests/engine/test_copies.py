@@ -76,3 +76,16 @@ def test_a_tensor_met_twice_is_one_in_the_copy():
     net.one = net.other = net(torch.ones(1, 6))
     new = copied(net)
     assert new.one is new.other and new.one.grad_fn is None and net.one.grad_fn is not None
+
+
+def test_what_is_empty_is_the_copys_own():
+    net = mlp()
+    net.one = net.get_submodule("0").other = {}
+    for copy in (copied, lambda net: duplicate(quantize_activations(net, example=torch.randn(5, 6)))):
+        new = copy(net)
+        new.get_submodule("0").register_forward_hook(Keep())
+        new.get_submodule("0").register_load_state_dict_post_hook(Keep())
+        new.get_submodule("0").other["new"] = 1
+        assert not net.get_submodule("0")._forward_hooks and not net.get_submodule("0")._load_state_dict_post_hooks
+        assert net.one is net.get_submodule("0").other == {}
+    assert (new := copied(net)).one is new.get_submodule("0").other is not net.one

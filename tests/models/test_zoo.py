@@ -72,6 +72,9 @@ def outputs(model: nn.Module) -> torch.Tensor:
         return model(X, 3) if isinstance(model, csqcfs.SNN) else model.eval()(X)
 
 
+pytestmark = pytest.mark.usefixtures("resnet8")
+
+
 @pytest.fixture(scope="module")
 def images():
     pixels = torch.zeros(0, 3, 32, 32, dtype=torch.uint8)  # none is needed
@@ -80,9 +83,9 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+def saved(resnet8, tmp_path_factory):
     """A small network as a file; tests that change it make a copy."""
-    model = quantized(models.build("resnet20", width=0.25), "csqcfs")
+    model = quantized(models.build("resnet8", width=0.25), "csqcfs")
     return zoo.save(model, tmp_path_factory.mktemp("saved") / "net.safetensors", info={"seed": 3})
 
 
@@ -98,7 +101,7 @@ def told(saved, images, tmp_path_factory):
 @pytest.mark.parametrize("end", ENDS)
 def test_a_loaded_network_gives_the_same_outputs(end, images, tmp_path):
     model = quantized(
-        models.build("resnet20", width=0.25), end, L=8, window="floor_clamp" if end == "qcfs" else "paper"
+        models.build("resnet8", width=0.25), end, L=8, window="floor_clamp" if end == "qcfs" else "paper"
     )
     state = torch.random.get_rng_state()
     path = csqcfs.save(model, tmp_path / "net.safetensors", images=images)
@@ -123,7 +126,7 @@ def test_a_loaded_network_gives_the_same_outputs(end, images, tmp_path):
     ],
 )
 def test_an_snn_gives_the_same_scores(method, end, built, tmp_path):
-    net, fresh = (models.build("resnet20", width=0.25), None) if built else (Own(), Own())
+    net, fresh = (models.build("resnet8", width=0.25), None) if built else (Own(), Own())
     snn = csqcfs.convert(quantized(net, end), method, tau=3, rho=5)
     loaded = csqcfs.load(csqcfs.save(snn, tmp_path / "snn.safetensors"), network=fresh, example=X)
     assert isinstance(loaded, csqcfs.SNN) and (loaded.method, loaded.presteps) == (snn.method, snn.presteps)
@@ -192,11 +195,11 @@ def test_a_built_network_that_was_changed_is_ones_own(tmp_path):
         lambda net: setattr(net, "pool", nn.AdaptiveAvgPool2d((1, 1))) or setattr(net, "act", nn.LeakyReLU()),
         lambda net: setattr(net, "linear", nn.Linear(16, 3)),
     ):
-        net = models.build("resnet20", width=0.25)
+        net = models.build("resnet8", width=0.25)
         change(net)
         path = csqcfs.save(net, tmp_path / "net.safetensors")
         assert load_state(path)[1]["built"] is None
-        fresh = models.build("resnet20", width=0.25)
+        fresh = models.build("resnet8", width=0.25)
         change(fresh)
         assert torch.equal(outputs(csqcfs.load(path, network=fresh)), outputs(net))
 
@@ -375,7 +378,7 @@ def test_another_network_of_ones_own_is_refused(tmp_path):
     paths = [csqcfs.save(quantized(Own(), "csqcfs"), tmp_path / "ann")]
     paths.append(csqcfs.save(csqcfs.convert(quantized(Own(), "csqcfs")), tmp_path / "snn"))
     for path in paths:
-        for other in (Own(width=7), Own(classes=5), models.build("resnet20", width=0.25)):
+        for other in (Own(width=7), Own(classes=5), models.build("resnet8", width=0.25)):
             with pytest.raises(InputError, match="another network|same network"):
                 csqcfs.load(path, network=other, example=X)
 
@@ -554,13 +557,13 @@ def test_an_snn_that_was_folded_with_an_example_says_so(tmp_path):
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-    net = models.build("resnet20", width=0.25)
+    net = models.build("resnet8", width=0.25)
     with torch.no_grad():
         net.norm.bias[0] = torch.nan
     with pytest.raises(InputError, match="the ResNet for .* has values in norm.bias that are not finite"):
         csqcfs.save(net, tmp_path / "net.safetensors")
     with pytest.raises(InputError, match="is not JSON"):
-        csqcfs.save(models.build("resnet20", width=0.25), tmp_path / "net.safetensors", info={"x": X})
+        csqcfs.save(models.build("resnet8", width=0.25), tmp_path / "net.safetensors", info={"x": X})
     assert not list(tmp_path.iterdir())
 
 
@@ -638,7 +641,7 @@ def test_the_normalisation_goes_with_copies_and_conversions(images, tmp_path):
 
 
 def test_a_type_of_weights_survives_whatever_the_default_is(saved, tmp_path):
-    double = csqcfs.save(models.build("resnet20", width=0.25).double(), tmp_path / "double.safetensors")
+    double = csqcfs.save(models.build("resnet8", width=0.25).double(), tmp_path / "double.safetensors")
     assert next(csqcfs.load(double).parameters()).dtype == torch.float64
     torch.set_default_dtype(torch.float64)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -34,8 +35,17 @@ class _WithoutHistory(TorchFunctionMode):
 
 def deepcopy(value: Any, memo: dict[int, Any] | None = None) -> Any:
     """A deep copy, wherever a forward, a hook or pruning left a tensor with a history in ``value``."""
+    memo = {} if memo is None else memo
+    if isinstance(value, nn.Module):
+        memo |= _new_empty(value)
     with _WithoutHistory():
         return copy.deepcopy(value, memo)
+
+
+def _new_empty(model: nn.Module) -> dict[int, Any]:
+    """A memo of new containers for the empty ones of its modules: a dozen of each, which are half of a copy's time."""
+    parts = [part for module in model.modules() for part in vars(module).values()]
+    return {id(part): type(part)() for part in parts if type(part) in (OrderedDict, dict, set) and not part}
 
 
 def opened(model: nn.Module) -> nn.Module:

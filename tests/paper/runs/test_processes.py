@@ -27,7 +27,7 @@ BASE = Training(
     0.1,
     4,
     4.0,
-    (Stage("qcfs", 2, 0.05),),
+    (Stage("qcfs", 1, 0.05),),
     batch_size=64,
     schedule="onecycle",
     augment=Augment(crop=1, flip=False, autoaugment=False, cutout=0),
