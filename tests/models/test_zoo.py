@@ -100,9 +100,7 @@ def told(saved, images, tmp_path_factory):
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_loaded_network_gives_the_same_outputs(end, images, tmp_path):
-    model = quantized(
-        models.build("resnet8", width=0.25), end, L=8, window="floor_clamp" if end == "qcfs" else "paper"
-    )
+    model = quantized(models.build("resnet8", width=0.25), end, L=8, window="floor_clamp" if end == "qcfs" else "paper")
     state = torch.random.get_rng_state()
     path = csqcfs.save(model, tmp_path / "net.safetensors", images=images)
     loaded = csqcfs.load(path)
