@@ -425,7 +425,7 @@ def test_runs_that_a_threshold_stopped_count_against_stage_one_only():
     assert ledger(rows).keys("figure5") == [("cifar10", "vgg16", 4)]
     assert run("alg1-negative-start", rows) == (
         FAILED,
-        "1 of 2 trainings could not start stage 2; threshold -2.5 at act1; without 8 of 9 networks of the paper",
+        "1 of 2 trainings started stage 2; threshold -2.5 at act1; without 8 of 9 networks of the paper",
     )
 
 

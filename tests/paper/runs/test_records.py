@@ -94,9 +94,10 @@ def test_no_record_is_none():
 def test_provenance_says_when_where_and_with_what():
     record = records.read(records.write(RUN, METRICS, 12.3456))
     origin = record.provenance
-    assert set(origin) == {"date", "seconds", "hardware", "python", "torch", "threads", "commit"}
+    assert set(origin) == {"date", "seconds", "hardware", "instructions", "python", "torch", "threads", "commit"}
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", origin["date"])
     assert origin["seconds"] == 12.35 and origin["torch"] == torch.__version__
+    assert origin["instructions"] == torch.backends.cpu.get_cpu_capability()
     assert origin["hardware"] and re.fullmatch(r"[0-9a-f]{12}\+?|unknown", origin["commit"])
 
 

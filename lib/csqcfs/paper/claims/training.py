@@ -173,7 +173,7 @@ def alg1_line9(paper: Printed) -> Outcome:
 
 @CLAIMS.printed(
     "Abstract, Algorithm 1 lines 6-9",
-    "every layer's threshold from plain QCFS can start CS-QCFS, which keeps it positive",
+    "implied: every layer's threshold from plain QCFS can start CS-QCFS, which keeps it positive",
 )
 def alg1_negative_start(paper: Printed) -> Outcome:
     reachable = softplus(np.linspace(-30, 30, 601)).min() > 0
@@ -195,7 +195,7 @@ def second_stage_starts(ours: Recorded) -> Outcome:
     below = [key for key in first if ours.lowest("figure6", *key) <= 0]
     if not runs and not first:
         return NOT_RUN
-    text = [f"{len(refused)} of {count(trained, 'training')} could not start stage 2"] if runs else []
+    text = [f"{trained - len(refused)} of {count(trained, 'training')} started stage 2"] if runs else []
     if first:
         of = count(len(first), "QCFS network")
         text.append(f"{len(below)} of {of} of Fig. 6 could not, ending with a threshold ≤ 0")

@@ -21,6 +21,7 @@ SHOWN = (1, 2, 4, 8)  # time-steps of the tables
 LONG = 32
 TO_THE_END = (*SHOWN, 16, LONG)
 CALIBRATED = {T: f"biases for {T}" for T in (1, 2, 4)}  # time-steps that biases are calibrated for, and their method
+OF_LONG = "long"  # instead of the method, in a row's key: plain neurons with `LONG` time-steps
 PAPERS = {"cifar10": "resnet20-cifar10-csqcfs-paper"}  # networks of the package with the paper's own schedule
 LEVELS = {"cifar10": (1, 2, 3, 4), "cifar100": (1, 2, 4, 8)}  # quantization steps, the paper's last
 TURNS = (1, 2, 4)  # quantization steps of the one network that is trained at several
@@ -87,12 +88,12 @@ def _second_stages(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows
         of, same = every if name in SEEDED else seeds, {"dataset": dataset, "threshold_decay": decay}
         rows[name, "plain"] = _snn(profile, of, end, "plain", **same)
         rows[name, "cos"] = _snn(profile, seeds, end, "cos", **same)
-        rows[name, "long"] = _snn(profile, seeds[:1], end, "plain", LONG, **same)
+        rows[name, OF_LONG] = _snn(profile, seeds[:1], end, "plain", LONG, **same)
         if end != "qcfs":
             tuned = [profile.tuning(end, seed=seed, **same) for seed in of]
             rows[name, LAYER_MEAN] = [Run.of("accuracy", one, method="plain", T=T, rule=LAYER_MEAN) for one in tuned]
     rows |= {("start", method): _snn(profile, seeds, "qcfs", method, **start) for method in ("plain", "cos")}
-    return rows | {("start", "long"): _snn(profile, seeds, "qcfs", "plain", LONG, **start)}
+    return rows | {("start", OF_LONG): _snn(profile, seeds, "qcfs", "plain", LONG, **start)}
 
 
 def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
@@ -106,7 +107,7 @@ def honest_first_step(profile: Profile, seeds: Sequence[int]) -> Rows:
     behind on the validation images. At other L it starts from its own, where the start is close to what it was.
 
     The method "sure" is that of plain neurons which stop for an image once its answer is certain; those of `CALIBRATED`
-    are plain neurons with biases calibrated for T, in a run of as many steps.
+    are plain neurons with biases calibrated for T, in a run of as many steps; "long" is as in `softplus`.
     """
     few = seeds[: profile.tuning_seeds]
     return _of_each(profile, lambda dataset: _few_steps(profile, few, dataset))
@@ -118,6 +119,7 @@ def _few_steps(profile: Profile, seeds: Sequence[int], dataset: str) -> Rows:
     for L in LEVELS[dataset]:
         rows["csqcfs", L, "plain"] = _snn(profile, every if L == full else seeds, "csqcfs", "plain", L=L, **on)
         rows["start", L, "plain"] = _snn(profile, seeds, "qcfs", "plain", L=L, epochs=0, **on)
+    rows["csqcfs", full, OF_LONG] = _snn(profile, seeds[:1], "csqcfs", "plain", LONG, **on)
     rows["other", 1, "plain"] = rows["csqcfs", 1, "plain"]
     rows["ceqcfs", full, "plain"] = _snn(profile, every, "ceqcfs", "plain", **on)
     one = {"L": 1, "thresholds": "calibrated", **on}

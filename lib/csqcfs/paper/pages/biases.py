@@ -5,10 +5,12 @@ Each takes the part of the page for one data set.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from ..experiments.beyond import CALIBRATED
+from ..experiments.beyond import CALIBRATED, OF_LONG
 from ..measures import compare
+from ..measures.right import ANN, right
 from ..names import count, span
 from ..runs.records import Record
 from . import said
@@ -43,17 +45,28 @@ def frame(page) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
 
 
-def gains(page) -> dict[tuple[str, int], dict[compare.Column, compare.Difference]]:
-    """What calibrated biases bring each network over its own, in points, at "ann" and at each T.
+def own(page, key: tuple[str, int]) -> list[Record]:
+    """Plain runs of the very networks whose biases were calibrated, with their own biases.
 
-    The ANN's is 0 but where the network was trained once more for this, by a processor that rounds otherwise.
+    A network of the same settings may be another one: where it was trained once more, a processor that rounds otherwise
+    ends elsewhere. It is the same where the ANN is right on the same images; a seed that has none is absent.
     """
-    found: dict[tuple[str, int], dict[compare.Column, compare.Difference]] = {}
+    biased = {compare.seed(record): record for record in next(iter(calibrated(page)[key].values()))}
+    found: dict[int, Record] = {}
+    for record in (*page.results((*key, "plain")), *page.results((*key, OF_LONG))):
+        seed = compare.seed(record)
+        if seed in biased and np.array_equal(*(right(one.metrics, ANN) for one in (record, biased[seed]))):
+            found.setdefault(seed, record)
+    return list(found.values())
+
+
+def gains(page) -> dict[tuple[str, int], dict[int, compare.Difference]]:
+    """What calibrated biases bring each network over `own`, in points, at each T."""
+    found: dict[tuple[str, int], dict[int, compare.Difference]] = {}
     for key, runs in calibrated(page).items():
-        if own := page.results((*key, "plain")):
-            pairs: list[tuple[compare.Column, list[Record]]] = [("ann", next(iter(runs.values()))), *runs.items()]
-            gaps = {column: compare.difference(records, own, column) for column, records in pairs}
-            found[key] = {column: gap for column, gap in gaps.items() if gap is not None}
+        if plain := own(page, key):
+            gaps = {T: compare.difference(records, plain, T) for T, records in runs.items()}
+            found[key] = {T: gap for T, gap in gaps.items() if gap is not None}
     return found
 
 
@@ -61,9 +74,9 @@ def gains_frame(page) -> pd.DataFrame:
     """`gains` as a table, with half of the 95 % interval; n seeds that both have."""
     lines = []
     for key, found in gains(page).items():
-        cells = [found[column].short() if column in found else "" for column in ("ann", *CALIBRATED)]
+        cells = [found[T].short() if T in found else "" for T in CALIBRATED]
         lines.append((named(*key), span(gap.seeds for gap in found.values()), *cells))
-    return pd.DataFrame(lines, columns=["Network", "n", "ANN", *COLUMNS]).set_index("Network")
+    return pd.DataFrame(lines, columns=["Network", "n", *COLUMNS]).set_index("Network")
 
 
 def sentences(page) -> list[str]:

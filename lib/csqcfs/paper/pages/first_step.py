@@ -52,7 +52,7 @@ def answers(page) -> dict[str, list[Answer]]:
     found: dict[str, list[Answer]] = {}
     for (network, L, method), _ in page.rows.items():
         others = network == "start" and method == "plain" and L != levels(page)[-1]
-        if method == "sure" or network == "other" or others:
+        if method in ("sure", beyond.OF_LONG) or network == "other" or others:
             continue
         if records := page.results((network, L, method)):
             steps = next((T for T, name in beyond.CALIBRATED.items() if name == method), None)

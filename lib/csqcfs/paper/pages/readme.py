@@ -123,7 +123,10 @@ def not_run() -> str:
 def schedules() -> list[str]:
     """What was found at T = 1, with both schedules."""
     found_at: dict[str, list[str]] = {}
-    for profile, schedule in (("paper", "the paper's own schedule"), ("quick", "the short one of `quick`")):
+    for profile, schedule in (
+        ("paper", "the paper's own schedule"),
+        ("quick", "the shorter one of `quick`, which differs in its gradient window, too,"),
+    ):
         for sentence in found.SENTENCES["table1"](page.open("table1", profile)):
             pair, _, what = sentence.removesuffix(".").partition(": ")
             found_at.setdefault(pair, []).append(f"with {schedule} {what}")
@@ -163,7 +166,11 @@ def claim_count() -> str:
                 place = f"{claim.Claim} ({claim.Place})"
                 decided.setdefault(place, []).append(f"{claim.Verdict} in `{profile}`")
     told = [f"- {place}: {', '.join(verdicts)}" for place, verdicts in decided.items()]
-    return "\n".join([*lines, "", "Decided are these:", "", *told] if told else lines)
+    return "\n".join(
+        [*lines, "", "These claims of the paper are decided, with the place where it makes them:", "", *told]
+        if told
+        else lines
+    )
 
 
 def speed() -> str:

@@ -56,9 +56,9 @@ def long_frame(page) -> pd.DataFrame:
     """Accuracy (%) of plain neurons to T = 32, of one seed, and at the end minus CS-QCFS as printed in points."""
     lines = []
     for name, label in STAGES.items():
-        if found := page.results((name, "long")):
+        if found := page.results((name, beyond.OF_LONG)):
             accuracies = [said.cell(found, column) for column in ("ann", *beyond.TO_THE_END)]
-            gap = said.compared(page, (name, "long"), ("csqcfs", "long"), beyond.LONG)
+            gap = said.compared(page, (name, beyond.OF_LONG), ("csqcfs", beyond.OF_LONG), beyond.LONG)
             lines.append((label, *accuracies, gap.short() if gap is not None and name != "csqcfs" else ""))
     columns = ["Second stage", "ANN", *(f"T = {T}" for T in beyond.TO_THE_END), f"T = {beyond.LONG}, minus CS-QCFS"]
     return pd.DataFrame(lines, columns=columns).set_index("Second stage")

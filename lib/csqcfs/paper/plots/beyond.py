@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..experiments import beyond
-from ..measures import compare
 from ..names import NAMES, span
 from ..pages import biases, first_step, said, since, softplus
 from . import shared, style
@@ -170,9 +169,8 @@ def calibrated(page) -> Figure | None:
         colour, marker = looks[key]
         name = _with_seeds(first_step.named(*key), len(next(iter(runs.values()))))
         x, look = factor * np.array(list(runs)), {"marker": marker}
-        seeds = {compare.seed(record) for record in next(iter(runs.values()))}
-        if own := [record for record in page.results((*key, "plain")) if compare.seed(record) in seeds]:
-            shared.bars(ax, x, [(own, T) for T in runs], colour, linestyle=":", markerfacecolor="white", **look)
+        if plain := biases.own(page, key):
+            shared.bars(ax, x, [(plain, T) for T in runs], colour, linestyle=":", markerfacecolor="white", **look)
         shared.bars(ax, x, [(records, T) for T, records in runs.items()], colour, linestyle="-", label=name, **look)
     ax.plot([], [], color="#666666", marker="o", markerfacecolor="white", linestyle=":", label="their own biases")
     shared.log2_axis(ax, tuple(beyond.CALIBRATED), "time-step T, no hidden steps (networks side by side)")
