@@ -58,7 +58,7 @@ def provenance(seconds: float, training: Training | None = None, device: str | N
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 2),
         "hardware": hardware(device),
-        "instructions": torch.backends.cpu.get_cpu_capability(),  # one processor of a name may round as another does not
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # by which equal processors round otherwise
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
