@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
+from torchvision import transforms
 
 ENDS = ("relu", "qcfs", "sqcfs", "cqcfs", "csqcfs")
 X = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(5))
@@ -269,8 +270,9 @@ HEADERS = {
     "sites": (None, [], {}, {"act": {}}, {"act": None}),
     "kind": (None, "other", "snn", ["relu"], {}),
     "info": (None, [], 3),
-    "wiring": (3, [], "0" * 12),
-    "constants": (3, [], "0" * 12),
+    "operations": (3, [], "0" * 12),
+    "numbers": (3, [], "0" * 12),
+    "sizes": (3, []),
     "buffers": (3, [], {"a": 1}, None),
 }
 
@@ -439,7 +441,7 @@ def test_other_operations_between_the_same_layers_are_refused(tmp_path):
         with pytest.raises(InputError, match="the same layers with other operations between them"):
             csqcfs.load(path, network=Otherwise(), example=X)
         csqcfs.load(path, network=Own(), example=X)
-        rewritten(path, path, lambda tensors, header: header.pop("wiring"))  # a file of an earlier version
+        rewritten(path, path, lambda tensors, header: header.pop("operations"))  # a file of an earlier version
         csqcfs.load(path, network=Own(), example=X)
 
 
@@ -464,8 +466,95 @@ def test_other_numbers_beside_the_same_weights_are_refused(other, tmp_path):
         path = csqcfs.save(model, tmp_path / str(number))
         with pytest.raises(InputError, match="other numbers beside its weights, such as a factor"):
             csqcfs.load(path, network=Numbers(**other), example=X)
-        rewritten(path, path, lambda tensors, header: header.pop("constants"))  # a file of an earlier version
+        rewritten(path, path, lambda tensors, header: header.pop("numbers"))  # a file of an earlier version
         csqcfs.load(path, network=Numbers(**other), example=X)
+
+
+class Between(nn.Module):
+    """A convolution, ``wired`` to a linear layer of 4 inputs."""
+
+    def __init__(self, wired, *parts):
+        super().__init__()
+        self.conv, self.head, self.wired = nn.Conv2d(3, 8, 3), nn.Linear(4, 2), wired
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x):
+        return self.wired(self, x)
+
+    def end(self, h):
+        return self.head(F.relu(h)[:, :4].mean((2, 3)))
+
+
+def through_first_layer(m, x):
+    return m.end(m.parts[0](m.conv(x)))
+
+
+def through_last_layer(m, x):
+    return m.parts[0](m.end(m.conv(x)))
+
+
+def by_parity(factor):
+    return lambda m, x: m.end(m.conv(x) * factor) if x.shape[2] % 2 == 0 else m.end(m.conv(x) * 7)
+
+
+def normalized(*mean):
+    return Between(lambda m, x: m.end(m.conv(m.parts[0](x))), transforms.Normalize(mean, (0.2, 0.2, 0.2)))
+
+
+ALIKE = {  # weights and shapes, and not what they compute
+    "halves": [
+        Between(lambda m, x, s=s: m.head(F.relu(m.conv(x))[:, s].mean((2, 3)))) for s in (slice(4), slice(4, 8))
+    ],
+    "subtraction": [Between(lambda m, x: m.end(m.conv(x) - 2.0)), Between(lambda m, x: m.end(2.0 - m.conv(x)))],
+    "order": [
+        Between(lambda m, x, s=s: m.end(torch.cat([m.conv(x)[:, 4 * i : 4 * i + 4] for i in s], 1)))
+        for s in ((0, 1), (1, 0))
+    ],
+    "padding counts": [
+        Between(lambda m, x, c=c: m.end(F.avg_pool2d(m.conv(x), 3, 1, 1, False, c))) for c in (True, False)
+    ],
+    "corners": [
+        Between(lambda m, x, c=c: m.end(F.interpolate(m.conv(x), scale_factor=2, mode="bilinear", align_corners=c)))
+        for c in (True, False)
+    ],
+    "whole numbers": [
+        Between(lambda m, x, t=t: m.end(m.conv((x * 9).to(t).float()))) for t in (torch.int32, torch.int64)
+    ],
+    "layer": [Between(through_first_layer, kind(1)) for kind in (nn.ReflectionPad2d, nn.ReplicationPad2d)],
+    "end": [Between(through_last_layer, kind) for kind in (nn.Sigmoid(), nn.LogSigmoid())],
+    "normalisation": [normalized(0.5, 0.5, 0.5), normalized(0.5, 0.5, 0.1)],
+    "held": [Between(by_parity(factor)) for factor in (2.0, 3.0)],
+}
+
+
+@pytest.mark.parametrize("what", ALIKE)
+def test_what_computes_otherwise_is_refused(what, tmp_path):
+    own, other = ALIKE[what]
+    other.load_state_dict(own.state_dict())
+    ann = quantized(own, "csqcfs")
+    for number, model in enumerate((ann, csqcfs.convert(ann))):
+        path = csqcfs.save(model, tmp_path / str(number))
+        assert torch.equal(outputs(csqcfs.load(path, network=own, example=X)), outputs(model))
+        with pytest.raises(InputError, match="network of the same layers with other (operations|numbers)"):
+            csqcfs.load(path, network=other, example=X)
+
+
+def test_numbers_that_may_be_sizes_of_another_example_are_not_compared(tmp_path):
+    net = Between(lambda m, x: m.end(m.conv(x) * (x.shape[2] if x.shape[2] % 2 else 1.0)))
+    ann = quantized(net, "csqcfs")
+    with pytest.raises(InputError, match="other (operations|numbers)|decides by"):
+        csqcfs.load(csqcfs.save(ann, tmp_path / "net"), network=net, example=X[:, :, :9, :9])(X)
+    assert torch.equal(outputs(csqcfs.load(tmp_path / "net", network=net, example=X[:, :, :10, :10])), outputs(ann))
+
+
+def test_another_kind_of_layer_in_a_network_that_is_not_quantized(tmp_path):
+    def net(*kinds):
+        return nn.Sequential(nn.Conv2d(3, 4, 3), *(kind() for kind in kinds))
+
+    path = csqcfs.save(net(nn.Tanh, nn.Dropout), tmp_path / "net")
+    with pytest.raises(InputError, match="the same layers with other operations between them"):
+        csqcfs.load(path, network=net(nn.ReLU, nn.Dropout))
+    csqcfs.load(path, network=net(nn.Tanh, nn.Identity))
 
 
 class Unsaved(nn.Module):

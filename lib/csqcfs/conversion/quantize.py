@@ -138,6 +138,7 @@ def quantize_activations(
 
 def report(model: nn.Module) -> list[Replacement]:
     """What `quantize_activations` replaced in ``model``, in the order in which it runs."""
+    model = opened(model)
     if not isinstance(model, fx.GraphModule):
         return []
     replaced = [node for node in model.graph.nodes if "was" in node.meta and node.op == "call_module"]

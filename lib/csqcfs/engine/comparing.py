@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from .copies import copied
 from .errors import InputError, reason
 from .examples import images_like, like, within
 from .halving import as_written, halving
-from .modules import GLOBAL, full_float32, modes_kept
+from .modules import modes_kept
+from .repeatable import random_numbers, repeatable
 from .simulation import plain
 from .untouched import untouched
 
@@ -155,7 +155,7 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
     """Where two networks first differ on ``inputs``: what enters a module, an output or a buffer; "" if nowhere."""
     shared = {n for n, m in traced.named_modules() if n and not any(m.children())}
     seen: list[list[tuple[str, Tensor]]] = [[], []]
-    outputs = []
+    outputs, drawn = [], []  # what is drawn may change nothing this time
     for network, entering in zip((model, traced), seen):
         handles = [
             module.register_forward_pre_hook(_noting(name, entering))
@@ -163,7 +163,7 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
             if name in shared and type(module) is type(traced.get_submodule(name))
         ]
         try:
-            outputs.append(_output(network, inputs))
+            outputs.append(_output(network, inputs, drawn=drawn))
         except InputError as error:  # a size that is held, of inputs that differ from the example in number alone
             raise InputError(
                 f"{type(model).__name__} decides by the number of images in Python, as a loop over them does: expected "
@@ -181,6 +181,8 @@ def _compared(model: nn.Module, traced: nn.Module, inputs: tuple[Tensor, ...]) -
             return f"at {one}"
     if len(paths[0]) != len(paths[1]) or differing(*outputs):
         return "in its output"
+    if drawn[0] != drawn[1]:
+        return "in the random numbers that it draws"
     mine = dict(traced.named_buffers())
     counts = "num_batches_tracked"  # matters to no norm with a momentum
     return next(
@@ -199,23 +201,12 @@ def _noting(name: str, entering: list) -> Any:
     return hook
 
 
-def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
+def _output(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0, drawn: list | None = None) -> Any:
     with torch.no_grad(), repeatable(inputs, seed):
-        return plain(model(*(x.clone() for x in inputs)))
-
-
-@contextlib.contextmanager
-def repeatable(inputs: tuple[Tensor, ...], seed: int = 0) -> Iterator[None]:
-    """Within it random numbers are those of ``seed``, and float32 is not rounded; the caller's are left alone.
-
-    One thread at a time, since all draw from one generator.
-    """
-    devices = [x.device for x in inputs if x.is_cuda]
-    with GLOBAL, full_float32(), torch.random.fork_rng(devices):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs that are not restored, too
-        for device in devices:
-            torch.cuda.default_generators[device.index].manual_seed(seed)
-        yield
+        out = plain(model(*(x.clone() for x in inputs)))
+        if drawn is not None:
+            drawn.append(random_numbers())
+        return out
 
 
 def differing(one: Any, two: Any) -> bool:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from .comparing import TOLERANCE, UNSEEN, check_unseen, copy_modes, differing, repeatable
+from .comparing import TOLERANCE, UNSEEN, check_unseen, copy_modes, differing
 from .copies import REMOVED, copied
 from .errors import InputError, reason
 from .examples import images_like, like
 from .halving import as_written
 from .modules import GLOBAL
 from .notes import notes
+from .repeatable import random_numbers, repeatable
 from .simulation import plain
 from .untouched import untouched
 
@@ -69,8 +70,8 @@ def lost_by_name(model: nn.Module) -> str:
 def lost_in_training(model: nn.Module, graph: fx.GraphModule, example: tuple[Tensor, ...]) -> str:
     """One line on the first parameter whose gradient in ``graph`` is not that in ``model``; "" if there is none.
 
-    Compared in the modes of ``model``, or in training where no part of it is; in evaluation, where it fails in
-    training or computes something else there, as with outputs for a loss of its own.
+    Compared in the modes of ``model``, or in training where no part of it is, where outputs must be those of the graph,
+    too; in evaluation, where it fails in training or has other outputs there, as for a loss of its own.
     """
     inputs = images_like(example, IMAGES, 4)
     for training in (True, False):
@@ -80,13 +81,18 @@ def lost_in_training(model: nn.Module, graph: fx.GraphModule, example: tuple[Ten
         other = copied(graph)
         copy_modes(own, other)
         try:
-            out, expected = _gradients(own, inputs)
+            out, drawn, expected = _gradients(own, inputs)
         except Exception:
             continue
         try:
-            same, found = _gradients(other, inputs)
+            same, also, found = _gradients(other, inputs)
         except Exception as error:
             return f"the graph of {type(model).__name__} gives no gradients ({reason(error)}), {OUTCOME} change that"
+        if training and _alike(out, same) and (drawn != also or differing(out, same)):
+            return (
+                f"{type(model).__name__} computes something else in training mode than its graph, {OUTCOME} make what "
+                "changes with the mode a module, as nn.Dropout"
+            )
         if not differing(out, same):
             return _line(type(model).__name__, _first_other(expected, found))
     return ""
@@ -100,11 +106,18 @@ def _line(name: str, parameter: str) -> str:
     )
 
 
-def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, Gradients]:
-    """Outputs, and by parameter the gradient of a sum of them with random factors; None where there is none."""
+def _alike(one: Any, two: Any) -> bool:
+    """Whether outputs are as many tensors of the same shapes."""
+    (a, first), (b, second) = (pytree.tree_flatten(out) for out in (one, two))
+    return first == second and [getattr(x, "shape", None) for x in a] == [getattr(x, "shape", None) for x in b]
+
+
+def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, int, Gradients]:
+    """Outputs, the random numbers that are left, and by parameter the gradient of a sum of the outputs with random
+    factors; None where there is none."""
     generator = torch.Generator().manual_seed(0)
     with repeatable(inputs), torch.enable_grad(), as_written(), _without_onednn():
-        out = plain(model(*(x.clone() for x in inputs)))
+        out, drawn = plain(model(*(x.clone() for x in inputs))), random_numbers()
         parts = []
         for x in pytree.tree_leaves(out):
             if isinstance(x, Tensor) and x.requires_grad:
@@ -114,7 +127,7 @@ def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, Gradi
         if parts:
             torch.autograd.backward(parts)
     named = model.named_parameters(remove_duplicate=False)
-    return out, {name: p.grad for name, p in named if p.requires_grad}
+    return out, drawn, {name: p.grad for name, p in named if p.requires_grad}
 
 
 @contextlib.contextmanager

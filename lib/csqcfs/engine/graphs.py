@@ -1,4 +1,4 @@
-"""A traced network that is pickled with its graph, and a digest of one.
+"""A traced network that is pickled with its graph.
 
 torch.fx pickles the text of a graph's forward and traces that anew on loading, without an example: what holds sizes
 (`shadow.held`) or makes tensors of them cannot be traced so, and what tracing noted of each node would be lost.
@@ -6,8 +6,6 @@ torch.fx pickles the text of a graph's forward and traces that anew on loading, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, NamedTuple
 
 from torch import fx, nn
@@ -69,23 +67,3 @@ def _read(name: str, state: dict[str, Any], nodes: list[Written]) -> Traced:
     traced = Traced(root, graph, name)
     traced.__dict__.update(state)
     return traced
-
-
-def wiring(network: nn.Module) -> str | None:
-    """Digest of what a traced network computes in which order from which results; None for one that is not traced.
-
-    Weights of equal names and shapes fit into networks of other connections, which compute something else.
-    """
-    if not isinstance(network, fx.GraphModule):
-        return None
-    places = {node: place for place, node in enumerate(network.graph.nodes)}
-    steps: list[Any] = []
-    for node in places:
-        target = (
-            node.target
-            if isinstance(node.target, str)
-            else getattr(node.target, "__name__", type(node.target).__name__)
-        )
-        steps.append([node.op, "" if node.op == "placeholder" else target])
-        fx.node.map_arg((node.args, node.kwargs), lambda read: steps.append(places[read]))
-    return hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:12]

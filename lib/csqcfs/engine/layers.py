@@ -96,7 +96,8 @@ def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
 
 
 def is_max_pool(node: fx.Node, model: fx.GraphModule) -> bool:
-    return type(module_at(node, model)) in MAX_TO_AVERAGE or node.target in MAX_FUNCTIONS
+    module = module_at(node, model)
+    return (type(module) in MAX_TO_AVERAGE and does(module, type(module))) or node.target in MAX_FUNCTIONS
 
 
 def is_score(node: fx.Node, model: fx.GraphModule) -> bool:

@@ -33,6 +33,11 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
     """
     model = opened(model)
     name = type(model).__name__
+    if "forward" in vars(model):
+        raise InputError(
+            f"{name} has a forward of this instance alone: expected that of its class, which torch.fx traces; write it "
+            "into a subclass"
+        )
     root = copied(model)
     refuse_hooks("the network", model, "replaced by its graph")
     with untouched(model):

@@ -12,6 +12,7 @@ from ..engine.kernels import WINDOWS
 from ..methods import METHODS
 
 KINDS = ("relu", "quantized", "snn")
+COMPUTES = ("operations", "numbers", "sizes")  # digests of `engine.computation`
 
 
 def check(header: dict[str, Any], path: Path) -> None:
@@ -53,10 +54,9 @@ def check(header: dict[str, Any], path: Path) -> None:
         "std": lambda v: v is None or (numbers(v) and min(v, default=1) > 0 and len(v) == len(header["mean"] or ())),
         "info": lambda v: isinstance(v, dict),
         "buffers": lambda v: isinstance(v, dict) and texts([*v.values()]),
-        "wiring": lambda v: v is None or isinstance(v, str),
-        "constants": lambda v: v is None or isinstance(v, str),
+        **{key: lambda v: v is None or isinstance(v, str) for key in COMPUTES},
     }
-    for key in ("wiring", "constants"):
+    for key in COMPUTES:
         header.setdefault(key, None)  # files that were written before there was one
     header.setdefault("buffers", {})  # as in most networks
     if header.get("kind") == "snn":

@@ -27,10 +27,9 @@ from ..conversion.snn import SNN
 from ..conversion.spiking import check_neurons
 from ..data.images import ImageSet
 from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
-from ..engine.constants import constants, unsaved
+from ..engine.computation import numbers, operations, sizes, unsaved
 from ..engine.copies import CARRIED, opened
 from ..engine.errors import InputError
-from ..engine.graphs import wiring
 from ..engine.notes import note, notes
 from ..engine.simulation import IF
 from ..methods import METHODS
@@ -101,6 +100,13 @@ def save(
             file that cannot be written.
     """
     model = opened(model)
+    if images is not None and not isinstance(images, ImageSet):
+        raise InputError(
+            f"images of type {type(images).__name__}: expected an ImageSet, which tells classes and normalisation; "
+            "make one with csqcfs.ImageSet.from_dataset"
+        )
+    if info is not None and not isinstance(info, Mapping):
+        raise InputError(f"info = {info!r}: expected a dict of JSON; give what it tells a name")
     graph = model.graph if isinstance(model, SNN) else model
     tensors = graph.state_dict()
     require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")
@@ -109,8 +115,9 @@ def save(
         "kind": "snn" if isinstance(model, SNN) else "quantized" if quantize.sites(model) else "relu",
         "built": notes(graph).get("built"),
         "sites": {name: site_of(site) for name, site in quantize.sites(graph).items()},
-        "wiring": wiring(graph),
-        "constants": constants(*_graphs(model)),
+        "operations": operations(*_graphs(model)),
+        "numbers": numbers(*_graphs(model)),
+        "sizes": sizes(*_graphs(model)),
         "classes": list(images.classes) if images is not None else came.get("classes"),
         "mean": list(images.mean) if images is not None else came.get("mean"),
         "std": list(images.std) if images is not None else came.get("std"),
@@ -155,11 +162,12 @@ def load(path_or_name: Path | str, network: nn.Module | None = None, example: Te
             "csqcfs.load(path, network=Net())"
         )
     model = rebuild(header, tensors, str(path), network, example)
-    if header["wiring"] not in (None, wiring(_graphs(model)[0])):
+    if header["operations"] not in (None, operations(*_graphs(model))):
         raise InputError(
             f"{path} holds a network of the same layers with other operations between them: expected the same network"
         )
-    if header["constants"] not in (None, constants(*_graphs(model))):
+    alike = header["sizes"] == sizes(*_graphs(model))
+    if alike and header["numbers"] not in (None, numbers(*_graphs(model))):
         raise InputError(
             f"{path} holds a network of the same layers with other numbers beside its weights, such as a factor or a "
             "stride: expected the same network"

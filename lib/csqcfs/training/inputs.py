@@ -86,10 +86,15 @@ def _behind(loader: DataLoader) -> Any:
         raise InputError(
             "a DataLoader with a collate_fn, which fit does not call: expected none; change samples in the Dataset"
         )
-    sampler = loader.sampler
-    if type(loader.batch_sampler) is BatchSampler and isinstance(sampler, SequentialSampler):
-        sampler = loader.batch_sampler.sampler
-    whole = isinstance(sampler, (RandomSampler, SequentialSampler)) and len(sampler) == len(loader.dataset)  # type: ignore[arg-type]
+    if type(loader).__iter__ is not DataLoader.__iter__:
+        raise InputError(
+            f"a {type(loader).__name__} with an __iter__ of its own, which fit does not call: expected a DataLoader; "
+            "change samples in the Dataset"
+        )
+    sampler: Any = loader.sampler
+    if loader.batch_sampler is not None:  # beside one of its own, a loader's sampler chooses nothing
+        sampler = loader.batch_sampler.sampler if type(loader.batch_sampler) is BatchSampler else loader.batch_sampler
+    whole = type(sampler) in (RandomSampler, SequentialSampler) and len(sampler) == len(loader.dataset)  # type: ignore[arg-type]
     if not whole or getattr(sampler, "replacement", False):
         raise InputError(
             f"a DataLoader with a {type(sampler).__name__}, which fit does not ask: expected each sample once; choose "

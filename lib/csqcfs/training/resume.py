@@ -14,14 +14,16 @@ from torch import fx, nn
 from ..activations import ThresholdActivation
 from ..data.images import ImageSet
 from ..engine.checkpoint import load_metadata, load_state, require_alike, save_state
+from ..engine.computation import numbers, operations
 from ..engine.errors import InputError
 from .recipe import Recipe
 
 
 def identity(model: nn.Module, images: ImageSet, val_set: ImageSet | None, recipe: Recipe) -> dict[str, Any]:
     """What a checkpoint must agree in with the call that continues it, ready for JSON."""
+    graph = isinstance(model, fx.GraphModule)  # between whose layers the forward of another class may stand
     found = {
-        "network": _network_digest(model),
+        "network": _network_digest(model) + (f"-{operations(model)}-{numbers(model)}" if graph else ""),
         "train_set": _images_digest(images),
         "val_set": None if val_set is None else _images_digest(val_set),
         **dataclasses.asdict(recipe),
