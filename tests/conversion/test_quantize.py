@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import types
 
 import pytest
 import torch
@@ -771,3 +772,24 @@ def test_remedies_that_were_taken_already_are_not_named():
         quantize_activations(Squeezed(), 4, 1.0, x)
     with pytest.raises(InputError, match="^act has no channels in the example: expected .* keep one threshold"):
         to_channelwise(quantize_activations(ByPosition(), 4, 1.0, x))
+
+
+def test_a_max_pooling_with_another_forward_stays():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 2)).eval()
+    net[2].forward = types.MethodType(lambda self, x: 7 * F.avg_pool2d(x, 2), net[2])
+    x = torch.randn(2, 3, 8, 8)
+    ann = quantize.quantize_activations(net, 1 << 14, 8.0, x)
+    torch.testing.assert_close(ann(x), net(x), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("example", [torch.randn(2, 3, 8, 8), None])
+def test_a_forward_of_the_instance_alone_is_named(example):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    net.forward = types.MethodType(lambda self, x: 2 * nn.Sequential.forward(self, x), net)
+    with pytest.raises(InputError, match="^Sequential has a forward of this instance alone: .*subclass$"):
+        quantize.quantize_activations(net, example=example)
+
+
+def test_the_report_of_a_wrapped_network():
+    ann = quantize.quantize_activations(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    assert len(quantize.report(nn.DataParallel(ann))) == 1 == len(quantize.report(ann))

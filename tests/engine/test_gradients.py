@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 import csqcfs
+import numpy as np
 import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
@@ -293,3 +296,26 @@ def test_gradients_are_computed_without_onednn_which_writes_past_its_buffers(mon
     quantize_activations(net, example=torch.randn(2, 3, 16, 16))
     assert used and not any(used)
     assert (torch.backends.mkldnn.enabled, torch.backends.mkldnn.fp32_precision) == before
+
+
+def dropping(share, draw):
+    def wiring(m, x):
+        h = F.relu(m.stem(x))
+        return m.head(h if m.training and draw() < share else m.part(h))
+
+    return lambda: Net(wiring, part=nn.Conv2d(8, 8, 3))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5])
+@pytest.mark.parametrize("draw", [lambda: torch.rand(()), random.random, np.random.rand])
+def test_what_training_alone_draws_is_no_chance(share, draw):
+    """A graph made in evaluation lacks it, as a random depth: it converts and does not train."""
+    net, x, states = dropping(share, draw)(), torch.randn(4, 3, 8, 8), (random.getstate(), np.random.get_state()[2])
+    with pytest.raises(InputError, match="computes something else in training mode than its operations in evaluation"):
+        quantize_activations(net, threshold=0.5, example=x)
+    for example in (x, None):
+        ann = quantize_activations(net.eval(), threshold=0.5, example=example)
+        with pytest.raises(InputError, match="^Net computes something else in training mode than its graph, so that "):
+            csqcfs.fit(ann, SET, **SETTINGS)
+        assert csqcfs.convert(ann, example=x)(x, 2).isfinite().all()
+    assert (random.getstate(), np.random.get_state()[2]) == states

@@ -804,3 +804,12 @@ def test_shipped_networks_give_their_recorded_accuracy(name, folder_of_images):
     found = evaluation.correct(model, few), evaluation.correct_snn(csqcfs.convert(model), few, 1)[0]
     for one, column in zip(found, (ANN, 1), strict=True):  # other rounding turns few answers
         assert (one.numpy() == right(metrics, column)[some]).mean() >= 0.98
+
+
+@pytest.mark.parametrize("given", [(X, torch.zeros(3)), [1]], ids=["tensors", "list"])
+def test_images_and_info_of_another_kind_are_one_line(given, tmp_path):
+    with pytest.raises(InputError, match="^images of type (tuple|list): expected an ImageSet"):
+        csqcfs.save(Own(), tmp_path / "net", images=given)
+    with pytest.raises(InputError, match="^info = .*: expected a dict of JSON"):
+        csqcfs.save(Own(), tmp_path / "net", info=[3])
+    assert not [*tmp_path.iterdir()]

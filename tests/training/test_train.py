@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import math
+import random
 import re
 import time
 
@@ -34,6 +35,7 @@ from torch.utils.data import (
     DataLoader,
     IterableDataset,
     RandomSampler,
+    SequentialSampler,
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
@@ -259,6 +261,31 @@ class Stream(IterableDataset):
 FOUR = TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64))
 
 
+class Repeating(SequentialSampler):
+    def __iter__(self):
+        return iter([0] * len(self))
+
+
+class Ones(DataLoader):
+    def __iter__(self):
+        return ((images, labels + 1) for images, labels in super().__iter__())
+
+
+class Cropped:
+    """Four images, each cropped anew at every reading, by one of three generators of random numbers."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        if index >= len(self):
+            raise IndexError
+        return torch.zeros(3, 8, 8).roll(int(8 * self.draw()), 1), 0
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -273,6 +300,11 @@ FOUR = TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64))
         (DataLoader(FOUR, sampler=WeightedRandomSampler([1.0] * 4, 4)), "^a DataLoader with a WeightedRandomSampler"),
         (DataLoader(FOUR, sampler=RandomSampler(FOUR, replacement=True)), "^a DataLoader with a RandomSampler"),
         (DataLoader(FOUR, batch_sampler=BatchSampler(range(2), 2, False)), "^a DataLoader with a range"),
+        (DataLoader(FOUR, batch_sampler=[[0, 1], [0, 2]]), "^a DataLoader with a list, which fit does not ask"),
+        (DataLoader(FOUR, sampler=Repeating(FOUR)), "^a DataLoader with a Repeating"),
+        (Ones(FOUR), "^a Ones with an __iter__ of its own"),
+        *((Cropped(draw), "^samples of type Cropped are drawn at random") for draw in (random.random, np.random.rand)),
+        (Cropped(lambda: torch.rand(())), "^samples of type Cropped are drawn at random.*augment=$"),
         (
             (np.zeros((4, 3, 8, 8), np.uint8), np.zeros(4, np.int64)),
             "^images of type ndarray and labels of type ndarray: expected two tensors",
@@ -531,6 +563,21 @@ def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
     with pytest.raises(InputError, match=f"{path} is of another training.*{named}.*delete it") as caught:
         fit(**{**call, **change})
     assert "\n" not in str(caught.value) and path.read_bytes() == before
+
+
+def test_a_checkpoint_of_other_operations_between_the_same_layers_is_refused(tmp_path):
+    class Signed(nn.Module):
+        def __init__(self, sign):
+            super().__init__()
+            self.conv, self.head, self.sign = nn.Conv2d(3, 4, 3), nn.Linear(4, 4), sign
+
+        def forward(self, x):
+            return self.head(self.sign * F.relu(self.conv(x)).mean((2, 3)))
+
+    ann, other = (quantize.quantize_activations(Signed(sign), 4, 1.0, torch.zeros(2, 3, 8, 8)) for sign in (1, -1))
+    fit(ann, image_set(), epochs=1, checkpoint=tmp_path / "run", **QUIET)
+    with pytest.raises(InputError, match="is of another training.*network.*delete it"):
+        fit(other, image_set(), epochs=1, checkpoint=tmp_path / "run", **QUIET)
 
 
 @pytest.mark.parametrize(
