@@ -121,15 +121,16 @@ def not_run() -> str:
 
 
 def schedules() -> list[str]:
-    """What was found at T = 1, with both schedules."""
+    """What was found at T = 1, with both schedules and on both data sets."""
     found_at: dict[str, list[str]] = {}
     for profile, schedule in (
         ("paper", "the paper's own schedule"),
-        ("quick", "the shorter one of `quick`, which differs in its gradient window, too,"),
+        ("quick", "the shorter one of `quick` and its other gradient window"),
     ):
-        for sentence in found.SENTENCES["table1"](page.open("table1", profile)):
-            pair, _, what = sentence.removesuffix(".").partition(": ")
-            found_at.setdefault(pair, []).append(f"with {schedule} {what}")
+        for shown in (page.open("table1", profile), page.open("table2", profile)):
+            for sentence in found.SENTENCES["table1"](shown):
+                pair, _, what = sentence.removesuffix(".").partition(": ")
+                found_at.setdefault(pair, []).append(f"on {shown.seen('dataset')} with {schedule} {what}")
     return [f"{pair}: {'; '.join(parts)}." for pair, parts in found_at.items()]
 
 
