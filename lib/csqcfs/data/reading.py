@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset
 
 from ..engine.dense import require_dense
 from ..engine.errors import InputError, kind, reason, shown
-from ..engine.repeatable import random_numbers
+from ..engine.repeatable import draws
 from .pixels import pixels
 
 LARGEST_LABEL = 99_999  # more classes than any data set has: another number got in place of the label
@@ -38,7 +38,11 @@ def collected(dataset: Any) -> tuple[Tensor, Tensor]:
         )
     images: list[Tensor] = []
     labels: list[int] = []
-    before = random_numbers()
+    if len(dataset) and draws(lambda: _pair(dataset, 0)):
+        raise InputError(
+            f"samples of {kind(dataset)} are drawn at random, and each would stay what it is now: expected the same at "
+            "each reading; leave random transforms to fit, which has augment="
+        )
     for index in range(len(dataset)):
         image, label = _pair(dataset, index)
         images.append(_as_uint8(image, index))
@@ -48,11 +52,6 @@ def collected(dataset: Any) -> tuple[Tensor, Tensor]:
                 f"{list(images[0].shape)} as image 0 has; resize the images to one size"
             )
         labels.append(_number(label, index))
-        if index in (0, len(dataset) - 1) and random_numbers() != before:
-            raise InputError(
-                f"samples of {kind(dataset)} are drawn at random, and each would stay what it is now: expected the "
-                "same at each reading; leave random transforms to fit, which has augment="
-            )
     if not images:
         raise InputError("a data set without images: expected at least one (image, label) pair")
     return torch.stack(images), torch.tensor(labels)

@@ -21,7 +21,7 @@ from .examples import images_like, like
 from .halving import as_written
 from .modules import GLOBAL
 from .notes import notes
-from .repeatable import random_numbers, repeatable
+from .repeatable import draw_alike, repeatable
 from .simulation import plain
 from .untouched import untouched
 
@@ -81,14 +81,14 @@ def lost_in_training(model: nn.Module, graph: fx.GraphModule, example: tuple[Ten
         other = copied(graph)
         copy_modes(own, other)
         try:
-            out, drawn, expected = _gradients(own, inputs)
+            out, expected = _gradients(own, inputs)
         except Exception:
             continue
         try:
-            same, also, found = _gradients(other, inputs)
+            same, found = _gradients(other, inputs)
         except Exception as error:
             return f"the graph of {type(model).__name__} gives no gradients ({reason(error)}), {OUTCOME} change that"
-        if training and _alike(out, same) and (drawn != also or differing(out, same)):
+        if training and _alike(out, same) and (differing(out, same) or not draw_alike(own, other, inputs)):
             return (
                 f"{type(model).__name__} computes something else in training mode than its graph, {OUTCOME} make what "
                 "changes with the mode a module, as nn.Dropout"
@@ -112,12 +112,11 @@ def _alike(one: Any, two: Any) -> bool:
     return first == second and [getattr(x, "shape", None) for x in a] == [getattr(x, "shape", None) for x in b]
 
 
-def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, int, Gradients]:
-    """Outputs, the random numbers that are left, and by parameter the gradient of a sum of the outputs with random
-    factors; None where there is none."""
+def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, Gradients]:
+    """Outputs, and by parameter the gradient of a sum of them with random factors; None where there is none."""
     generator = torch.Generator().manual_seed(0)
     with repeatable(inputs), torch.enable_grad(), as_written(), _without_onednn():
-        out, drawn = plain(model(*(x.clone() for x in inputs))), random_numbers()
+        out = plain(model(*(x.clone() for x in inputs)))
         parts = []
         for x in pytree.tree_leaves(out):
             if isinstance(x, Tensor) and x.requires_grad:
@@ -127,7 +126,7 @@ def _gradients(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, int, 
         if parts:
             torch.autograd.backward(parts)
     named = model.named_parameters(remove_duplicate=False)
-    return out, drawn, {name: p.grad for name, p in named if p.requires_grad}
+    return out, {name: p.grad for name, p in named if p.requires_grad}
 
 
 @contextlib.contextmanager
