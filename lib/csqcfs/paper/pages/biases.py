@@ -54,8 +54,8 @@ def own(page, key: tuple[str, int]) -> list[Record]:
     biased = {compare.seed(record): record for record in next(iter(calibrated(page)[key].values()))}
     found: dict[int, Record] = {}
     for record in (*page.results((*key, "plain")), *page.results((*key, OF_LONG))):
-        seed = compare.seed(record)
-        if seed in biased and np.array_equal(*(right(one.metrics, ANN) for one in (record, biased[seed]))):
+        seed, bits = compare.seed(record), right(record.metrics, ANN)
+        if seed in biased and bits is not None and np.array_equal(bits, right(biased[seed].metrics, ANN)):
             found.setdefault(seed, record)
     return list(found.values())
 
