@@ -53,6 +53,10 @@ pairs = [("qcfs-2", "qcfs"), ("sqcfs", "qcfs-2"), ("cqcfs", "qcfs-2"), ("csqcfs"
 frame = gains.gains(ablation, {}, pairs)
 ablation.table(frame, "Differences in percentage points, plain SNNs", "ablation-gains")
 
+# %%
+fig = accuracy.gains(ablation, pairs)
+ablation.figure(fig, "The same differences over time-steps, with their 95 % intervals", "ablation-gains")
+
 # %% [markdown]
 # Intervals of one seed are over images alone, and seeds lie points apart at plain T = 1. In `quick` the first of three had CS-QCFS ahead of
 # QCFS with two stages, and S-QCFS ahead of CS-QCFS, each by more than that interval; neither is so in the second, and with three neither

@@ -1,14 +1,18 @@
-"""Accuracy over time-steps: how soon a spiking network says what its ANN says."""
+"""Accuracy over time-steps: how soon a spiking network says what its ANN says, and what one brings over another."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import published
+from ..measures import compare
+from ..pages import said
 from ..runs.records import Record
 from . import shared, style
 
@@ -60,3 +64,52 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
         handles.append(shared.remark(f"no record: {', '.join(missing)}"))
     style.legend(fig, handles)
     return fig
+
+
+def gains(
+    page, pairs: Sequence[tuple[str, str]], printed: Mapping[tuple, published.Row] = {}, dataset: str = "cifar10"
+) -> Figure | None:
+    """A panel for each network of a page with rows (network, method): the first of each pair minus the second, image by
+    image and seed by seed, with the intervals; None without records.
+
+    Curves that lie on each other say little of their differences, whose intervals are narrower. The paper's stand
+    beside ours, where it ``printed`` both. Of two pairs with the same first, the latter is drawn hollow.
+    """
+    steps = np.array(published.TIMESTEPS)
+    found = {
+        network: gaps for network in dict.fromkeys(key[0] for key in page.rows) if (gaps := _gaps(page, network, pairs))
+    }
+    if not found:
+        return None
+    fig, axes = style.panels(len(found), share=False)
+    for ax, (network, gaps) in zip(axes, found.items(), strict=True):
+        ax.axhline(0, color="grey", linewidth=0.8)
+        for (first, second), x in zip(pairs, shared.aside(len(pairs), 1.12 ** (len(pairs) - 1))[:, None] * steps):
+            look = style.METHODS[first]
+            hollow = next(pair for pair in pairs if pair[0] == first) != (first, second)
+            mark = {"marker": look.marker, "markerfacecolor": "white" if hollow else look.colour}
+            if (first, second) in gaps:
+                label = f"{look.label} − {style.METHODS[second].label}"
+                shared.differences(ax, x, gaps[first, second], look.colour, label=label, **mark)
+            rows = [printed.get((network, method)) for method in (first, second)]
+            if None not in rows:
+                one, other = (np.array(row.snn, float) for row in rows)
+                ax.plot(x, one - other, color=look.colour, marker="x", linestyle="none")
+        shared.log2_axis(ax, published.TIMESTEPS, "time-step T (pairs side by side)").grid(axis="y")
+        ax.set_title(shared.title(page, network, [dataset]))
+    style.label_left(axes, "difference (points)")
+    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    if printed:
+        handles.append(plt.Line2D([], [], color="#666666", marker="x", linestyle="none", label="the paper's"))
+    style.legend(fig, handles)
+    return fig
+
+
+def _gaps(page, network: str, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[compare.Difference]]:
+    """For each pair of which both have records, first minus second at each of the paper's T."""
+    found = {}
+    for first, second in pairs:
+        gaps = [said.compared(page, (network, first), (network, second), T) for T in published.TIMESTEPS]
+        if None not in gaps:
+            found[first, second] = gaps
+    return found
