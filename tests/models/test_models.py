@@ -6,6 +6,7 @@ import pytest
 import torch
 from csqcfs.conversion import quantize
 from csqcfs.engine.errors import InputError
+from csqcfs.engine.graphs import NOTED
 from csqcfs.models import NETWORKS, build
 from torch import nn
 
@@ -90,10 +91,26 @@ def test_image_sizes_classes_and_channels(name, size):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_quantized_sites(name):
-    quantized = quantize.quantize_activations(build(name, width=0.05), example=torch.zeros(1, 3, 8, 8))
-    assert len(quantize.sites(quantized)) == SITES[name]
-    kinds = {type(module) for module in quantized.modules()}
-    assert not kinds & {nn.ReLU, nn.MaxPool2d}
+    """`quantize_known` leaves out what compares and refuses, and gives the same network."""
+    network, x = build(name, width=0.05), torch.randn(3, 3, 8, 8)
+    state = torch.random.get_rng_state()
+    known = quantize.quantize_known(network, 8, 2.0, x, window="clamp_floor")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert len(quantize.sites(known)) == SITES[name]
+    assert not {type(module) for module in known.modules()} & {nn.ReLU, nn.MaxPool2d}
+
+    measured = quantize.quantize_activations(network, 8, 2.0, x, window="clamp_floor")
+    assert known.code == measured.code and str(known) == str(measured)
+    for one, other in zip(known.graph.nodes, measured.graph.nodes, strict=True):
+        kept = set(NOTED) - ({"line"} if one.op in ("placeholder", "output") else set())  # which is that of the call
+        assert {key: one.meta.get(key) for key in kept} == {key: other.meta.get(key) for key in kept}
+    for one, other in zip(known.modules(), measured.modules(), strict=True):
+        assert type(one).__name__ == type(other).__name__ and one.training == other.training
+        assert getattr(one, "channels", None) == getattr(other, "channels", None)
+    ours, theirs = known.meta, measured.meta
+    assert torch.equal(ours.pop("example")[0], theirs.pop("example")[0]) and ours == theirs
+    for (one, mine), (other, tensor) in zip(known.state_dict().items(), measured.state_dict().items(), strict=True):
+        assert one == other and torch.equal(mine, tensor)
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:

@@ -44,11 +44,39 @@ def trace(model: nn.Module, example: tuple[Tensor, ...] | None = None, whole: tu
         return _traced(model, root.eval(), example, whole, name)
 
 
+def trace_known(model: nn.Module, example: tuple[Tensor, ...], whole: tuple[type, ...] = ()) -> fx.GraphModule:
+    """`trace` of a network of the package, for which tests make the comparisons, once and not at each loading."""
+    graph = _graph_of(model, copied(model).eval(), example, Tracer(example, whole), type(model).__name__)
+    copy_modes(model, graph)
+    graph.meta = Notes(notes(model) | {UNSEEN: None, LOST: ""})
+    return graph
+
+
 def _traced(
     model: nn.Module, root: nn.Module, example: tuple[Tensor, ...] | None, whole: tuple[type, ...], name: str
 ) -> fx.GraphModule:
     tracer = Tracer(example, whole)
     eager = None if example is None else running(model, example)
+    traced = _graph_of(model, root, example, tracer, name)
+    if example is not None:
+        check_same(model, eager, traced, example, tracer.types_read)
+    else:
+        _refuse_kept_by_hooks(model, traced)
+    to_compare = to_be_compared(copied(model), traced) if example is None else None
+    copy_modes(model, traced)
+    carry(model, traced)
+    traced.meta = Notes(notes(model))  # such as what `models.build` made
+    lost = lost_by_name(model)
+    if example is not None:
+        lost = lost or lost_in_training(model, traced, example)
+    traced.meta |= {UNSEEN: to_compare, LOST: lost}
+    return traced
+
+
+def _graph_of(
+    model: nn.Module, root: nn.Module, example: tuple[Tensor, ...] | None, tracer: Tracer, name: str
+) -> fx.GraphModule:
+    """The graph of ``root``, a copy of ``model`` in evaluation mode, compared with nothing."""
     try:
         graph = tracer.trace(root)
         if tracer.rank_read:
@@ -65,21 +93,9 @@ def _traced(
     for module in traced.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False
-    functions_to_modules(traced, root, _frozen(graph, model, example, whole))
+    functions_to_modules(traced, root, _frozen(graph, model, example, tracer.whole))
     traced.delete_all_unused_submodules()
     traced.recompile()
-    if example is not None:
-        check_same(model, eager, traced, example, tracer.types_read)
-    else:
-        _refuse_kept_by_hooks(model, traced)
-    to_compare = to_be_compared(copied(model), traced) if example is None else None
-    copy_modes(model, traced)
-    carry(model, traced)
-    traced.meta = Notes(notes(model))  # such as what `models.build` made
-    lost = lost_by_name(model)
-    if example is not None:
-        lost = lost or lost_in_training(model, traced, example)
-    traced.meta |= {UNSEEN: to_compare, LOST: lost}
     return traced
 
 

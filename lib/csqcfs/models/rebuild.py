@@ -54,6 +54,8 @@ def rebuild(
     """
     if network is None:
         network, example = _built(header["built"], tensors, what)
+        if header["kind"] != "relu":
+            network = quantize.quantize_known(network, 1, 1.0, example)
     else:
         network, example = _in_type(with_wrappers(opened(network)), example, tensors)
     if header["kind"] == "relu":

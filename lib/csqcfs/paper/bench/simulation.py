@@ -63,7 +63,7 @@ def networks(name: str) -> tuple[nn.Module, SNN, SNN, SNN]:
     with a threshold for each layer."""
     torch.manual_seed(0)
     network = models.build(name).eval()
-    ann = quantize.quantize_activations(network, 4, 1.0, torch.randn(2, 3, 32, 32))
+    ann = quantize.quantize_known(network, 4, 1.0, torch.randn(2, 3, 32, 32))
     fine = quantize.to_channelwise(ann).eval()
     relu = fold_batchnorm(quantize.trace(network)).to(memory_format=torch.channels_last)
     return relu, convert(fine), convert(fine, "cos", rho=4), convert(ann.eval())

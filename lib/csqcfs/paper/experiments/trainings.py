@@ -159,7 +159,7 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
         x = initial_images(training, images).to(device_of(model))
         threshold = 1.0 if training.threshold is None else training.threshold
         window = training.window or PAPER_WINDOW
-        model = quantize.quantize_activations(model, training.L, threshold, x[:2], window=window)
+        model = quantize.quantize_known(model, training.L, threshold, x[:2], window=window)
         if training.threshold is None and not checkpoint_path(training).exists():  # else its thresholds are there
             model = calibrate(model, x)
         if now == "qcfs":
