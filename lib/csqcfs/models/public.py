@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, fx
 
 from .. import models
-from ..conversion.quantize import quantize_activations
+from ..conversion.quantize import quantize_known
 from ..engine.checkpoint import fill
 from ..engine.errors import InputError
 
@@ -67,7 +67,7 @@ def load_public(weights: Path | str | Mapping[str, Tensor], L: int) -> fx.GraphM
     with torch.random.fork_rng([]):  # the caller's random numbers stay as they are
         model = models.build(name, classes)
     example = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    ann = quantize_activations(model, L, 1.0, example, window=WINDOW[kinds.pop()])
+    ann = quantize_known(model, L, 1.0, example, window=WINDOW[kinds.pop()])
     fill(ann, tensors, what)
     return ann.eval()
 

@@ -106,7 +106,7 @@ def test_all_inputs_active_give_the_dense_count_without_padding():
 def test_macs_of_the_networks_by_their_formulas(network, macs):
     torch.manual_seed(0)
     x = torch.randn(1, 3, 32, 32)
-    ann = quantize.quantize_activations(models.build(network, 100, 1.0, 3).eval(), 4, 1.0, x)
+    ann = quantize.quantize_known(models.build(network, 100, 1.0, 3).eval(), 4, 1.0, x)
     found = count(convert(ann), x, 1)
     assert energy.ann(found) == (0, pytest.approx(macs, rel=1e-12))
     assert [layer["kind"] for layer in found["layers"]].count("analog") == 1
