@@ -391,6 +391,13 @@ def test_a_squeezed_end_keeps_the_batch(end):
         assert torch.allclose(spiking(z[:1], T), both[:T, :1], atol=1e-6) and spiking(z[:1], T).shape == (T, 1, 4, 4)
 
 
+@pytest.mark.parametrize("observer", [True, [], "print"])
+def test_an_observer_that_is_no_function_is_one_line(observer):
+    snn = convert(quantize_activations(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))))
+    with pytest.raises(InputError, match=r"^observer = .*: expected a function observer\(name, module"):
+        snn(torch.randn(2, 3), 2, observer)
+
+
 def test_what_an_observer_raises_is_its_own():
     x = torch.rand(2, 3, 8, 8)
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))

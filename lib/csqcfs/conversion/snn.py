@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from ..engine import probe
 from ..engine.comparing import UNSEEN, check_unseen
 from ..engine.copies import carry, opened
-from ..engine.errors import InputError, reason
+from ..engine.errors import InputError, reason, shown
 from ..engine.examples import Kind, batches, check_together, checked_example, checked_inputs, kind_of, like
 from ..engine.folding import folded
 from ..engine.notes import note, notes
@@ -148,11 +148,15 @@ class SNN(nn.Module):
         Raises:
             InputError: T below 1; an input that the network does not take, or that is not finite; for inputs of
                 another kind than the example, an operation that IF neurons cannot express at their sizes; thresholds
-                written since that `convert` would refuse; a hook on neurons.
+                written since that `convert` would refuse; a hook on neurons; an observer that is no function.
         """
         if torch.compiler.is_dynamo_compiling():  # not a decorator, whose import of torch._dynamo takes seconds
             return torch.compiler.disable(SNN.forward)(self, x, T, observer)
         T = check_steps("T", T)
+        if not (observer is None or callable(observer)):
+            raise InputError(
+                f"observer = {shown(observer)}: expected a function observer(name, module, input, output, phase)"
+            )
         if self.method.anytime:
             return self.run(x, T, observer)
         runs = [self.run(x, t, observer) for t in range(1, T + 1)]

@@ -28,7 +28,8 @@ def record(share: float, seed: int = 0, bits: bool = True) -> Record:
 
 
 def page_of(rows: dict, profile: str = "demo"):
-    return SimpleNamespace(rows=rows, results=lambda key: rows.get(key, []), profile=profiles.get(profile))
+    runs = {key: [str(key)] for key in rows}
+    return SimpleNamespace(rows=runs, results=lambda key: rows.get(key, []), profile=profiles.get(profile))
 
 
 def test_the_papers_differences_and_ours_stand_below_each_other():
@@ -36,7 +37,7 @@ def test_the_papers_differences_and_ours_stand_below_each_other():
     frame = gains(page, PRINTED, [("a", "b")])
     printed = ["+1.00", "", "+1.00", "+0.50", "+0.00", "-0.50", "+0.00"]
     assert frame.loc[("VGG-16", "a − b", "paper")].tolist() == printed
-    wanted = compare.difference(page.rows["vgg16", "a"], page.rows["vgg16", "b"], 1)
+    wanted = compare.difference(page.results(("vgg16", "a")), page.results(("vgg16", "b")), 1)
     assert frame.loc[("VGG-16", "a − b", "ours (demo, n = 1)"), "T = 1"] == wanted.short() == "+2.00 ± 0.91"
     assert len(gains(page_of({}), PRINTED, [("a", "b")])) == 1
     assert gains(page, {}, [("a", "b")]).index.tolist() == [("VGG-16", "a − b", "ours (demo, n = 1)")]
@@ -67,12 +68,13 @@ def test_and_keeps_it_where_nothing_stands_in(profile):
 def test_the_ablation_says_how_far_seeds_alone_lie_apart():
     """Of trainings with several seeds only."""
     rows = {
-        ("resnet20", "qcfs"): [record(50.0, seed) for seed in (0, 1)] + [record(58.5, 2)],
-        ("resnet20", "csqcfs"): [record(60.0), record(52.0, 1)],
-        ("vgg16", "qcfs"): [record(70.0)],
+        ("cifar10", "resnet20", "qcfs"): [record(50.0, seed) for seed in (0, 1)] + [record(58.5, 2)],
+        ("cifar100", "resnet20", "csqcfs"): [record(60.0), record(52.0, 1)],
+        ("cifar10", "vgg16", "qcfs"): [record(70.0)],
     }
-    *_, noise = told = ablation(page_of(rows))
+    *_, noise = told = ablation(page_of(rows, "quick"))
     assert noise.startswith("Trainings that differ in their seed alone end at plain T = 1 at ")
-    assert "50.0 to 58.5 % (ResNet-20, QCFS, n = 3); 52.0 to 60.0 % (ResNet-20, CS-QCFS, n = 2)" in noise
+    assert "50.0 to 58.5 % (ResNet-20, CIFAR-10, QCFS, n = 3)" in noise
+    assert "52.0 to 60.0 % (ResNet-20, CIFAR-100, CS-QCFS, n = 2)" in noise
     assert len(told) == 1  # no pair of its differences has records
-    assert ablation(page_of({key: records[:1] for key, records in rows.items()})) == []
+    assert ablation(page_of({key: records[:1] for key, records in rows.items()}, "quick")) == []

@@ -85,6 +85,15 @@ def test_the_end_of_a_page_links_to_its_neighbours_and_the_index():
     assert page.open(registry.IDS[0], "demo").links().startswith("[index]")
 
 
+def test_a_page_that_shows_another_profile_tells_where_those_numbers_come_from(folders):
+    own = page.open("table1", "paper")
+    records.write(own.rows["resnet20", "qcfs"][0], METRICS, 1.5)
+    for profile, told in (("demo", 2), ("quick", 2), ("paper", 1)):
+        text = page.open("table1", profile).provenance().data
+        assert text.count("command: ") == told and "--profile paper --only table1" in text
+    assert page.open("table2", "demo").provenance().data.count("command: ") == 1
+
+
 def test_captions_name_profile_networks_data_and_seeds(folders):
     assert page.open("table2", "demo").source.endswith("handwritten digits, not run")
     assert page.open("table2").source == "profile quick, VGG-16 and ResNet-20, CIFAR-100, not run"

@@ -28,7 +28,7 @@ class FakePage:
     profile = profiles.get("quick")
 
     def __init__(self, found):
-        self.found, self.rows = found, dict.fromkeys(found)
+        self.found, self.rows = found, {key: [key] for key in found}
 
     def results(self, key):
         return self.found.get(key, [])
@@ -82,3 +82,29 @@ def test_one_panel_for_each_network_with_records():
 
 def test_a_page_without_records_has_no_figure():
     assert accuracy.comparison(FakePage({("vgg16", "qcfs"): []}), ("qcfs",)) is None
+    assert accuracy.gains(FakePage({("vgg16", "qcfs"): [record(0)]}), [("cos", "qcfs")]) is None
+
+
+def test_two_data_sets_have_a_panel_and_a_range_each():
+    found = {(dataset, "resnet20", "qcfs"): [record(0)] for dataset in ("cifar10", "cifar100")}
+    left, right = accuracy.comparison(FakePage(found), ("qcfs",)).axes
+    assert [left.get_title(), right.get_title()] == ["ResNet-20, CIFAR-10", "ResNet-20, CIFAR-100"]
+    assert not left.get_shared_y_axes().joined(left, right)
+
+
+def test_differences_stand_at_their_time_steps_beside_the_papers():
+    """A pair without records of both is left out, and one whose first was there before is hollow."""
+    rows = {"qcfs": [record(0), record(1, 1)], "sqcfs": [record(1), record(4, 1)], "csqcfs": [record(3), record(8, 1)]}
+    page = FakePage({("vgg16", name): records for name, records in rows.items()})
+    printed = {("vgg16", name): published.TABLE3["vgg16", name] for name in ("csqcfs", "sqcfs")}
+    pairs = [("csqcfs", "qcfs"), ("csqcfs", "sqcfs"), ("cqcfs", "qcfs")]
+    (ax,) = accuracy.gains(page, pairs, printed).axes
+    assert ax.get_title() == "VGG-16, CIFAR-10"
+    one, other = (bar.lines[0] for bar in ax.containers)
+    assert set(one.get_ydata()) == {5.0} and set(other.get_ydata()) == {3.0}  # (3 + 7) / 2 and (2 + 4) / 2
+    assert (one.get_markerfacecolor(), other.get_markerfacecolor()) == (one.get_color(), "white")
+    theirs = next(line for line in ax.get_lines() if line.get_marker() == "x")
+    assert list(theirs.get_xdata()) == list(other.get_xdata())
+    gaps = np.subtract(published.TABLE3["vgg16", "csqcfs"].snn, published.TABLE3["vgg16", "sqcfs"].snn)
+    assert np.allclose(theirs.get_ydata(), gaps)
+    assert np.allclose(np.array(other.get_xdata()) / published.TIMESTEPS, other.get_xdata()[0])

@@ -270,6 +270,6 @@ def test_parts_that_are_zero_by_definition_are_not_drawn():
 def test_levels_are_means_of_layers_and_the_least_of_all():
     seed = {"ann": 90.0, "snn": [50.0] * 32, "thresholds": {"a": [1.0, 3.0], "b": [0.5] * 6}}
     other = {"ann": 90.0, "snn": [60.0] * 32, "thresholds": {"a": [2.0, 2.0], "b": [1.5] * 6}}
-    frame = spread.levels(FakePage({("vgg16", "csqcfs"): [seed, other], ("vgg16", "qcfs-2"): []}))
-    assert frame.index.tolist() == [("VGG-16", "CS-QCFS")]
+    frame = spread.levels(FakePage({("cifar10", "vgg16", "csqcfs"): [seed, other], ("cifar10", "vgg16", "qcfs-2"): []}))
+    assert frame.index.tolist() == [("handwritten digits", "VGG-16", "CS-QCFS")]
     assert frame.iloc[0].tolist() == [1.5, 1.0, 55.0]  # (2 + 0.5) / 2 and (2 + 1.5) / 2; 0.5 and 1.5

@@ -9,6 +9,7 @@ import pandas as pd
 from .. import published
 from ..measures import compare
 from ..names import NAMES, shown_as
+from ..plots import shared
 from . import said, tables
 
 
@@ -47,7 +48,8 @@ def gains(
 
 
 def ablation(page) -> list[str]:
-    """The parts of CS-QCFS at plain T = 1, and what another seed does there, for a page with rows (network, method)."""
+    """The parts of CS-QCFS at plain T = 1, and what another seed does there; rows (data set, network, method)."""
     pairs = ("csqcfs", "qcfs-2"), ("cqcfs", "csqcfs"), ("sqcfs", "csqcfs"), ("qcfs-2", "qcfs")
-    runs = {f"{NAMES[network]}, {NAMES[method]}": page.results((network, method)) for network, method in page.rows}
+    titles = shared.places(page)
+    runs = {f"{titles[*place]}, {NAMES[method]}": page.results((*place, method)) for *place, method in page.rows}
     return said.by_network(page, pairs, 1, "at T = 1") + said.seed_noise(runs)

@@ -185,13 +185,19 @@ class Page:
         return Markdown(f"*{markdown(caption)}*: the profile {profile.name} has no record of this.")
 
     def provenance(self):
-        """For the end of a notebook: where the numbers come from, and links to the previous and the next one."""
+        """For the end of a notebook: where the numbers come from, those of `Artefact.beside` too, and links to its
+        neighbours.
+        """
         from IPython.display import Markdown
 
         shown = [run.training for key, runs in self.rows.items() if self.results(key) for run in runs if run.training]
         summary = self.profile.tuned if shown and all(one.start for one in shown) else self.profile.summary
         lines = [f"profile {self.profile.name}: {summary}"] if any(self.records.values()) else []
-        return Markdown("\n\n".join(["  \n".join(map(markdown, [*lines, *self.note().splitlines()])), self.links()]))
+        texts = ["\n".join([*lines, self.note()])]
+        if self.artefact.beside not in ("", self.profile.name):
+            texts.append(open(self.artefact.id, self.artefact.beside).note())
+        told = ["  \n".join(map(markdown, text.splitlines())) for text in texts]
+        return Markdown("\n\n".join([*told, self.links()]))
 
     def links(self) -> str:
         """Previous notebook, index and next one, as Markdown."""

@@ -94,10 +94,8 @@ def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:
 
 def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead: str) -> list[str]:
     """One sentence for each pair of methods, over all places with records; places that share their runs count once."""
-    keys: dict[tuple, list[tuple]] = {}
-    for *place, method in shown.rows:
-        keys.setdefault(tuple(place), []).append((*place, method))
-    named = shared.titles(shown, keys) if len(next(iter(keys))) > 1 else {place: NAMES[place[0]] for place in keys}
+    titles = shared.places(shown)
+    named = {place: title if len(place) > 1 else NAMES[place[0]] for place, title in titles.items()}
     sentences = []
     for first, second in pairs:
         found = {

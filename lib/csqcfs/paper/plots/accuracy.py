@@ -46,18 +46,18 @@ def over_time(ax: Axes, found: Mapping[str, Sequence[Record]]) -> Axes:
 
 
 def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure | None:
-    """A panel for each network of a page with rows (network, method), all with one range; None without records."""
+    """A panel for each place of a page, see `shared.places`, with one range for one data set; None without records."""
+    titles = shared.places(page, dataset)
     found = {
-        network: {name: records for name in methods if (records := page.results((network, name)))}
-        for network in dict.fromkeys(key[0] for key in page.rows)
+        place: {name: records for name in methods if (records := page.results((*place, name)))} for place in titles
     }
-    found = {network: methods for network, methods in found.items() if methods}
+    found = {place: methods for place, methods in found.items() if methods}
     if not found:
         return None
-    fig, axes = style.panels(len(found))
-    for ax, (network, rows) in zip(axes, found.items(), strict=True):
+    fig, axes = style.panels(len(found), share=len({place[:-1] for place in found}) == 1)
+    for ax, (place, rows) in zip(axes, found.items(), strict=True):
         over_time(ax, rows)
-        ax.set_title(shared.title(page, network, [dataset]))
+        ax.set_title(titles[place])
     style.label_left(axes, shared.ERROR_SCALE)
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     if missing := [style.METHODS[name].label for name in methods if not any(name in rows for rows in found.values())]:
@@ -69,20 +69,19 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
 def gains(
     page, pairs: Sequence[tuple[str, str]], printed: Mapping[tuple, published.Row] = {}, dataset: str = "cifar10"
 ) -> Figure | None:
-    """A panel for each network of a page with rows (network, method): the first of each pair minus the second, image by
-    image and seed by seed, with the intervals; None without records.
+    """A panel for each place of a page, see `shared.places`: the first of each pair of methods minus the second, image
+    by image and seed by seed, with the intervals; None without records.
 
     Curves that lie on each other say little of their differences, whose intervals are narrower. The paper's stand
     beside ours, where it ``printed`` both. Of two pairs with the same first, the latter is drawn hollow.
     """
     steps = np.array(published.TIMESTEPS)
-    found = {
-        network: gaps for network in dict.fromkeys(key[0] for key in page.rows) if (gaps := _gaps(page, network, pairs))
-    }
+    titles = shared.places(page, dataset)
+    found = {place: gaps for place in titles if (gaps := _gaps(page, place, pairs))}
     if not found:
         return None
     fig, axes = style.panels(len(found), share=False)
-    for ax, (network, gaps) in zip(axes, found.items(), strict=True):
+    for ax, (place, gaps) in zip(axes, found.items(), strict=True):
         ax.axhline(0, color="grey", linewidth=0.8)
         for (first, second), x in zip(pairs, shared.aside(len(pairs), 1.12 ** (len(pairs) - 1))[:, None] * steps):
             look = style.METHODS[first]
@@ -91,12 +90,12 @@ def gains(
             if (first, second) in gaps:
                 label = f"{look.label} − {style.METHODS[second].label}"
                 shared.differences(ax, x, gaps[first, second], look.colour, label=label, **mark)
-            rows = [printed.get((network, method)) for method in (first, second)]
+            rows = [printed.get((*place, method)) for method in (first, second)]
             if None not in rows:
                 one, other = (np.array(row.snn, float) for row in rows)
                 ax.plot(x, one - other, color=look.colour, marker="x", linestyle="none")
         shared.log2_axis(ax, published.TIMESTEPS, "time-step T (pairs side by side)").grid(axis="y")
-        ax.set_title(shared.title(page, network, [dataset]))
+        ax.set_title(titles[place])
     style.label_left(axes, "difference (points)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     if printed:
@@ -105,11 +104,11 @@ def gains(
     return fig
 
 
-def _gaps(page, network: str, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[compare.Difference]]:
+def _gaps(page, place: tuple, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[compare.Difference]]:
     """For each pair of which both have records, first minus second at each of the paper's T."""
     found = {}
     for first, second in pairs:
-        gaps = [said.compared(page, (network, first), (network, second), T) for T in published.TIMESTEPS]
+        gaps = [said.compared(page, (*place, first), (*place, second), T) for T in published.TIMESTEPS]
         if None not in gaps:
             found[first, second] = gaps
     return found

@@ -100,6 +100,16 @@ def titles(page, panels: Mapping[Place, Sequence[Hashable]]) -> dict[Place, str]
     return found
 
 
+def places(page, dataset: str = "cifar10") -> dict[tuple[str, ...], str]:
+    """Titles of the places of a page with rows (network, method) of one data set, or (data set, network, method)."""
+    keys: dict[tuple, list[tuple]] = {}
+    for key in page.rows:
+        keys.setdefault(key[:-1], []).append(key)
+    if all(len(place) == 1 for place in keys):
+        return {place: title(page, place[0], [dataset]) for place in keys}
+    return dict(titles(page, keys))
+
+
 def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
     """A logarithmic axis of steps T or L, with a tick for each."""
     ax.set_xscale("log", base=2)

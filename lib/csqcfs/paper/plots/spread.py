@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from .. import published
 from ..measures.thresholds import spread_of_layers
-from ..names import NAMES
+from ..names import shown_as
 from ..pages import tables
 from . import shared, style
 
@@ -60,25 +60,24 @@ def table5(page) -> pd.DataFrame:
 
 
 def levels(page) -> pd.DataFrame:
-    """How high the thresholds lie beside plain accuracy, for a page with rows (network, training); means over seeds.
+    """How high the thresholds lie beside plain accuracy, for rows (data set, network, training); means over seeds.
 
     "mean" is that of the layers' means, "least" the smallest of all thresholds.
     """
-    lines = []
-    for network, end in page.rows:
-        if metrics := page.metrics((network, end)):
+    lines, here = [], shown_as(page.profile)
+    for key in page.rows:
+        if metrics := page.metrics(key):
             layers = [list(seed["thresholds"].values()) for seed in metrics]
             lines.append(
                 (
-                    NAMES[network],
-                    NAMES[end],
+                    *(here[part] for part in key),
                     float(np.mean([np.mean([np.mean(theta) for theta in seed]) for seed in layers])),
                     float(np.mean([min(map(min, seed)) for seed in layers])),
                     float(np.mean([seed["snn"][0] for seed in metrics])),
                 )
             )
-    columns = ["Architecture", "Training", "mean threshold", "least threshold", "T = 1 (%)"]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+    columns = ["Dataset", "Architecture", "Training", "mean threshold", "least threshold", "T = 1 (%)"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
 
 
 def over_depth(ax: Axes, found: Mapping[str, Mapping[str, Sequence[float]]]) -> Axes:
