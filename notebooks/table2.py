@@ -65,6 +65,8 @@ table2.table(frame, "Differences of Table 2 in percentage points, paper and ours
 #
 # - **What T = 1 hides.** SRP takes 4 steps of the whole network before its first one, COS and "Ours" 4 steps in every
 #   layer; see the notebook [What T = 1 costs](latency.ipynb).
+# - Ours has had a second stage of training and QCFS, SRP and COS have not. Against QCFS with as many epochs, and without offset
+#   spikes, it is in [Tables 3 and 4 without pre-simulation](ablation.ipynb).
 # - The text says that ResNet-50 at T = 1 surpasses QCFS "even at higher time-steps"; the table has QCFS ahead at T = 32.
 #   For ResNet-101 the text names T = 32 as the one place where COS is ahead; in the table it also is at T = 2 and 16.
 # - The paper marks its ResNet-20 baselines as reproduced with its own settings; the baselines' publications have other

@@ -108,3 +108,5 @@ def test_differences_stand_at_their_time_steps_beside_the_papers():
     gaps = np.subtract(published.TABLE3["vgg16", "csqcfs"].snn, published.TABLE3["vgg16", "sqcfs"].snn)
     assert np.allclose(theirs.get_ydata(), gaps)
     assert np.allclose(np.array(other.get_xdata()) / published.TIMESTEPS, other.get_xdata()[0])
+    (ax,) = accuracy.gains(page, [("cqcfs", "qcfs"), ("csqcfs", "qcfs")]).axes
+    assert list(ax.containers[0].lines[0].get_xdata()) == list(published.TIMESTEPS)  # alone at its place

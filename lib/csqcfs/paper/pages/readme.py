@@ -67,11 +67,17 @@ def results() -> str:
     )
     if not parts:
         lead = "Nothing is trained with the paper's own schedule yet."
-    return "\n\n".join([lead, *parts, _listed([*schedules(), *window()]), *few_steps(), not_run()])
+    return "\n\n".join([lead, *parts, _listed([*schedules(), *equally_long(), *window()]), *few_steps(), not_run()])
 
 
 def _listed(told: Sequence[str]) -> str:
     return "\n".join(f"- {formats.minus(sentence)}" for sentence in told)
+
+
+def equally_long() -> list[str]:
+    """CS-QCFS against QCFS that was trained for as many epochs, in a second stage of its own."""
+    told = said.by_network(page.open("ablation", "quick"), [("csqcfs", "qcfs-2")], 1, "at T = 1")
+    return [f"[At equal length of training](notebooks/ablation.ipynb): {sentence}" for sentence in told]
 
 
 def window() -> list[str]:

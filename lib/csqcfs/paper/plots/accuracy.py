@@ -80,12 +80,13 @@ def gains(
     found = {place: gaps for place in titles if (gaps := _gaps(page, place, pairs))}
     if not found:
         return None
+    drawn = [pair for pair in pairs if any(pair in gaps for gaps in found.values())]
     fig, axes = style.panels(len(found), share=False)
     for ax, (place, gaps) in zip(axes, found.items(), strict=True):
         ax.axhline(0, color="grey", linewidth=0.8)
-        for (first, second), x in zip(pairs, shared.aside(len(pairs), 1.12 ** (len(pairs) - 1))[:, None] * steps):
+        for (first, second), x in zip(drawn, shared.aside(len(drawn), 1.12 ** (len(drawn) - 1))[:, None] * steps):
             look = style.METHODS[first]
-            hollow = next(pair for pair in pairs if pair[0] == first) != (first, second)
+            hollow = next(pair for pair in drawn if pair[0] == first) != (first, second)
             mark = {"marker": look.marker, "markerfacecolor": "white" if hollow else look.colour}
             if (first, second) in gaps:
                 label = f"{look.label} − {style.METHODS[second].label}"
@@ -94,7 +95,8 @@ def gains(
             if None not in rows:
                 one, other = (np.array(row.snn, float) for row in rows)
                 ax.plot(x, one - other, color=look.colour, marker="x", linestyle="none")
-        shared.log2_axis(ax, published.TIMESTEPS, "time-step T (pairs side by side)").grid(axis="y")
+        label = "time-step T (pairs side by side)" if len(drawn) > 1 else "time-step T"
+        shared.log2_axis(ax, published.TIMESTEPS, label).grid(axis="y")
         ax.set_title(titles[place])
     style.label_left(axes, "difference (points)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
