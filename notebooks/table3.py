@@ -59,7 +59,9 @@ table3.table(frame, "Differences of Table 3 in percentage points, paper and ours
 
 # %%
 fig = accuracy.gains(table3, pairs, published.TABLE3)
-table3.figure(fig, "The same differences over time-steps, ours with their 95 % intervals", "table3-gains")
+table3.figure(
+    fig, "The same differences over time-steps, the paper's on CIFAR-10, and ours with 95 % intervals", "table3-gains"
+)
 
 # %% [markdown]
 # ## What deviates
