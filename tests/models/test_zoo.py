@@ -799,7 +799,7 @@ def test_shipped_networks_give_their_recorded_accuracy(name, folder_of_images):
         pytest.skip(f"no images: {images}")
     assert model.mean == tuple(images.mean) and model.std == tuple(images.std)
     test = sample(images, metrics["images"])
-    some = torch.arange(0, len(test), len(test) // 500)
+    some = torch.arange(0, len(test), len(test) // 200)
     few = test.subset(some)
     found = evaluation.correct(model, few), evaluation.correct_snn(csqcfs.convert(model), few, 1)[0]
     for one, column in zip(found, (ANN, 1), strict=True):  # other rounding turns few answers

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from .. import published
 from ..measures import compare, energy
@@ -107,6 +106,8 @@ def training_time(ours: Recorded) -> Outcome:
 
     The paper timed ResNet-50: on another network alone the claim may fail, and cannot hold.
     """
+    from scipy import stats  # takes two seconds, which every page would wait for
+
     found = ours.records("table6", "step")
     if not found:
         return NOT_RUN

@@ -6,6 +6,7 @@ Where other images stand in for CIFAR, as in the demo, the checks run and are sh
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -29,10 +30,14 @@ AGAINST = (VERDICTS[Verdict.FAILS], VERDICTS[Verdict.FAILS_ONCE])
 DECIDED = (*AGAINST, VERDICTS[Verdict.HOLDS], VERDICTS[Verdict.HOLDS_ONCE])
 
 
-def judge(page) -> pd.DataFrame:
-    """Every claim that records can decide, on those of the page "claims": place, claim, verdict and finding."""
+def judge(page, wanted: Callable[[str], bool] = bool) -> pd.DataFrame:
+    """Every claim that records can decide, on those of the page "claims": place, claim, verdict and finding.
+
+    Args:
+        wanted: whether claims of a place, such as "Section 5.2, Fig. 4", are; all that have one by default.
+    """
     ours, lines = Recorded(page), []
-    for claim in (claim for claims in PARTS.values() for claim in claims if claim.records):
+    for claim in (c for claims in PARTS.values() for c in claims if c.records and wanted(c.place)):
         verdict, found = claim.records(ours)
         if ours.stand_in and verdict is not Verdict.NOT_TESTED:
             verdict = SHOWN

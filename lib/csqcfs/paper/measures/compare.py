@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not stats, which takes each page two seconds to import
 
 from ...data.sets import SETS
 from . import right
@@ -52,9 +52,9 @@ class Difference(NamedTuple):
     def interval(self, tests: int = 1) -> tuple[float, float]:
         """The 95 % interval, wider where ``tests`` differences are looked at for a single exception (Bonferroni)."""
         level = 1 - (1 - CONFIDENCE) / (2 * tests)
-        reach = stats.norm.ppf(level) * self.images_error
+        reach = special.ndtri(level) * self.images_error
         if self.seeds > 1:
-            reach = math.hypot(reach, stats.t.ppf(level, self.seeds - 1) * self.seeds_error)
+            reach = math.hypot(reach, special.stdtrit(self.seeds - 1, level) * self.seeds_error)
         return self.points - reach, self.points + reach
 
     @property
@@ -125,7 +125,7 @@ def difference(
 
 def over_seeds(values: Sequence[float]) -> Difference:
     """A mean with the error that seeds give it, for what has no test images."""
-    error = float(stats.sem(values)) if len(values) > 1 else 0.0
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return Difference(float(np.mean(values)), 0.0, error, len(values))
 
 

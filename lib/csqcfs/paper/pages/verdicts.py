@@ -80,9 +80,9 @@ def about(shown: Page) -> list[str]:
     """How the paper's claims about this figure or table fare on the profile's records."""
     if shown.artefact.id == "claims" or shown.artefact.place == registry.BEYOND:
         return []
-    frame = judge.judge(type(shown)(registry.get("claims"), shown.profile, shown.seeds))
     here = places(shown.artefact.place)
-    concerned = frame[[bool(here & places(text)) for text in frame["Place"]]]
+    ledger = type(shown)(registry.get("claims"), shown.profile, shown.seeds)
+    concerned = judge.judge(ledger, lambda place: bool(here & places(place)))
     if concerned.empty:
         return []
     return [f"The paper's claims about it: {tally(concerned['Verdict'])} ([ledger](claims.ipynb))."]

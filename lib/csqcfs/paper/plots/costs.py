@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -148,6 +147,8 @@ def energies(ax: Axes, found: dict[str, list[dict]]) -> Axes:
 
 def epoch_time(page) -> Figure | None:
     """Each round's step times over that of QCFS (dots, first round on top), median and quartiles, the paper's ratio."""
+    import seaborn  # takes two seconds, which every page with costs would wait for
+
     if not page.metrics(("step",)):
         return None
     ratios = page.metrics(("step",))[0]["ratios"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
-import seaborn
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -49,7 +50,7 @@ def over_T(ax: Axes, curves: Mapping[int, Sequence[Record]]) -> Axes:
     """
     steps = list(published.TIMESTEPS)
     known = sorted({*published.QUANTIZATION_STEPS_TRIED, *curves})
-    shades = seaborn.color_palette("plasma_r", len(known))
+    shades = colormaps["plasma_r"](np.linspace(0, 1, len(known) + 2)[1:-1])
     for L, records in sorted(curves.items()):
         look = {"label": f"L = {L}", "marker": "osD^v"[known.index(L) % 5]}
         shared.band(ax, steps, [(records, T) for T in steps], shades[known.index(L)], **look)
