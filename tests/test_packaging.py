@@ -89,6 +89,7 @@ def imported(folder: pathlib.Path) -> set[str]:
     return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"csqcfs"}
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("folder, extras", [("lib", ["paper", "dask", "export"]), ("tests", ["test", *EXTRAS])])
 def test_what_is_imported_is_declared(folder, extras):
     """A package that only happens to be installed here is missing on the next machine."""
@@ -155,6 +156,7 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+@pytest.mark.large
 def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
     """It loads and converts a network that it ships, and says in one line what it cannot do without the repository."""
     with zipfile.ZipFile(wheel) as archive:

@@ -129,6 +129,8 @@ FAMILIES = {
     "video": (lambda: VideoResNet(BasicBlock3d, [Conv2Plus1D] * 4, [1, 1, 1, 1], R2Plus1dStem, 5), 8),
 }
 TIMM = ["test_resnet", "regnetx_002", "nf_resnet26", "dla46_c", "densenet121"]
+LARGE = pytest.mark.large
+QUICK = ("alexnet", "vgg", "vgg with norm", "resnet", "densenet", "squeezenet", "shufflenet")
 SMALLER = {"densenet121": {"growth_rate": 8, "block_config": (2, 2, 2)}}
 
 
@@ -163,7 +165,9 @@ def assert_equal(found, expected) -> None:
         assert float(two[-1].abs().max()) > 0
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *TIMM])
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=LARGE) for name in (*FAMILIES, *TIMM)]
+)
 def test_a_family(name):
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
@@ -203,7 +207,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", [name if REFUSED[name] else pytest.param(name, marks=LARGE) for name in REFUSED])
 def test_a_family_that_cannot_be_converted(name):
     net = REFUSED[name]() if REFUSED[name] else made(name)[0]
     with pytest.raises(InputError, match="has no ReLU|has no counterpart") as caught:

@@ -140,7 +140,7 @@ def test_every_way_to_write_a_relu(call, was):
 
 
 @given(st.lists(st.sampled_from(["module", "function", "method"]), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_each_call_site_has_a_threshold_of_its_own(calls):
     ways = {"module": lambda m, x: m.relu(x), "function": lambda m, x: F.relu(x), "method": lambda m, x: x.relu()}
 
@@ -206,7 +206,7 @@ MAX = st.fixed_dictionaries(
 
 
 @given(MAX, st.integers(6, 11), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_average_pooling_has_the_geometry_of_max_pooling(geometry, size, functional):
     pool = nn.MaxPool2d(**geometry)
 

@@ -182,6 +182,7 @@ def test_pieces_do_not_matter(monkeypatch, name, method):
     torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("method", METHODS)
 def test_compiled_equals_eager(monkeypatch, method):
     if not kernels.compiler_available():
@@ -210,6 +211,7 @@ def test_an_observer_sees_sums_and_changes_nothing():
     assert all(a == b and a[:2] == (4, 3) and phase == "run" for a, b, phase in seen.values())
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
 def test_torchvision_networks(name):
     models = pytest.importorskip("torchvision.models")

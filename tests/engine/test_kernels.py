@@ -255,6 +255,7 @@ print("done", len(kernels._failed))
 """
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("broken", ["path", "program", "cache"])
 def test_a_broken_compiler_stops_nothing(tmp_path, broken):
     """In a process of its own, with an empty cache."""
@@ -285,6 +286,7 @@ print(kernels.compiler_available(), torch.equal(found, kernels.quantize(z, theta
 """
 
 
+@pytest.mark.large
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="needs vectors of two lengths")
 def test_kernels_of_two_processors_share_a_folder(tmp_path):
     """A cluster's nodes may; PyTorch gave the one's loops the other's vectors."""

@@ -152,6 +152,7 @@ print("trained")
 """
 
 
+@pytest.mark.large
 def test_narrow_networks_train_without_touching_the_heap():
     """In a process of its own, on one thread; glibc looks at every block that is freed, where it can."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -787,6 +787,7 @@ def untrained(run: Run, name: str) -> bool:
     return start and run.training.L == zoo.quantization_step(name) and run.training.start_thresholds is None
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", zoo.names() or [None])
 def test_shipped_networks_give_their_recorded_accuracy(name, folder_of_images):
     """ANN and SNN at T = 1, image by image on some of those of the record."""

@@ -284,6 +284,7 @@ def test_a_missing_extra_is_one_line(monkeypatch, capsys):
 # a real one, stopped
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_two_workers_is_quiet(places, stop):
     """As the terminal sends it, to the whole group; as a batch system does, to the command alone."""

@@ -39,6 +39,7 @@ def place(tmp_path, monkeypatch, images):
     return small
 
 
+@pytest.mark.large
 def test_publish_copies_records_and_finished_networks(place, tmp_path, capsys):
     training = place.training("cifar10", "resnet20", "csqcfs")
     model, *_ = trainings.train(training, progress=False)

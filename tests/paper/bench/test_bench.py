@@ -65,6 +65,7 @@ def test_every_row_of_training_runs(row, monkeypatch):
     assert lines and all(line.outcome["median"] > 0 for line in lines)
 
 
+@pytest.mark.large
 def test_spikingjelly_gives_identical_scores():
     pytest.importorskip("spikingjelly")
     _, plain, cos, _ = simulation.networks("resnet20")
@@ -73,6 +74,7 @@ def test_spikingjelly_gives_identical_scores():
     assert cos.method.name == "cos" and list(cos.thresholds) == list(plain.thresholds)
 
 
+@pytest.mark.large
 def test_without_spikingjelly_its_line_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "spikingjelly.activation_based.neuron", None)
     monkeypatch.setattr(simulation, "timed", lambda functions, rounds: {name: [1.0, 1.0] for name in functions})

@@ -40,6 +40,7 @@ def test_a_line_says_how_far_both_are_from_double_precision():
     assert line.note.startswith("off float64 by") and set(line.seconds) == {"float32", "split"}
 
 
+@pytest.mark.large
 def test_the_process_of_its_own_runs():
     lines = processes.memory(quick=True)
     assert [line.unit for line in lines] == ["GiB", "x"] and lines[0].outcome["median"] > 0

@@ -87,7 +87,7 @@ def test_all_inputs_active_give_the_dense_count_without_padding():
 @pytest.mark.parametrize(
     "network, macs",
     [
-        ("resnet50", 1e6 * resnet50_macs()),
+        pytest.param("resnet50", 1e6 * resnet50_macs(), marks=pytest.mark.large),
         # stem, three stages of three blocks, two 1x1 shortcuts, linear layer
         (
             "resnet20",

@@ -139,6 +139,7 @@ def test_the_table_of_speed_that_the_demo_shows_is_that_of_quick():
     assert registry.get("table6").beside == "quick"
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ["figure1.md", "notebooks/figure1.ipynb"])
 def test_files_that_are_not_what_was_made_are_made_again(place, tmp_path, kernels, name):
     folder = tmp_path / "figures" / "demo"

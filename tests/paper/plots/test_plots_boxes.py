@@ -102,6 +102,7 @@ def contents(ax) -> tuple:
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_no_text_overlaps_or_is_cut_off_and_no_panel_is_empty_or_twice(path, made_up, monkeypatch):
     found = drawn(path, "quick" if path.stem in SHORT else "paper", monkeypatch)

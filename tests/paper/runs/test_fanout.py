@@ -55,6 +55,7 @@ def seconds(training: Training) -> list[float]:
     return [epoch["seconds"] for epoch in trainings.history(training)]
 
 
+@pytest.mark.large
 def test_a_killed_worker_goes_on_from_its_checkpoint(cluster, home, tmp_path, monkeypatch):
     before: list[list[float]] = []
     ended = threading.Event()
@@ -89,6 +90,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(cluster, home, tmp_path, mo
     assert serial == execution.Outcome() and records.here(RUNS[0]).metrics == there
 
 
+@pytest.mark.large
 def test_time_is_up_on_workers_too(cluster):
     outcome = runner.execute_all(RUNS, time.time() - 1, fanout.workers(cluster.scheduler_address))
     assert set(outcome.left) == set(RUNS) and not outcome.failed and not paths.run_records().exists()
@@ -133,6 +135,7 @@ def test_a_lease_left_behind_is_removed_when_it_is_old(tmp_path):
     assert files.remove_leftovers([lease.parent]) == [lease]
 
 
+@pytest.mark.large
 def test_a_worker_stops_after_an_epoch_when_the_command_is_gone(monkeypatch):
     """It gives back what is left; a command that is there after all sends it again."""
     asked = []
@@ -218,6 +221,7 @@ def test_no_scheduler(monkeypatch, address):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.large
 def test_no_workers(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(fanout, "JOIN", 1)

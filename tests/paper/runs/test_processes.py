@@ -48,6 +48,7 @@ def metrics(*runs: Run) -> list[dict]:
     return [records.here(run).metrics for run in runs]
 
 
+@pytest.mark.large
 def test_processes_agree_with_one_process(monkeypatch, tmp_path):
     monkeypatch.undo()  # workers see all digits, so this process must too
     runs = [accuracy(BASE), Run.of("nonsense", BASE), accuracy(OTHER), Run.of("accuracy", BASE, method="x")]
@@ -62,6 +63,7 @@ def test_processes_agree_with_one_process(monkeypatch, tmp_path):
     assert found[0] == found[1] and found[0][0]["images"] == 20
 
 
+@pytest.mark.large
 def test_time_is_up_in_processes_too():
     runs = [accuracy(BASE), accuracy(OTHER)]
     outcome = execute_all(runs, until=time.time() - 1, engine=processes.processes(1))
@@ -97,6 +99,7 @@ def test_the_second_death_is_told_and_nobody_elses(light):
         assert submit("", None).result(60) is None
 
 
+@pytest.mark.large
 def test_a_worker_that_is_told_to_end_in_a_callback_does_so_quietly(monkeypatch, capfd):
     """Where Python loses exceptions, as its own import does at times for a weak reference."""
     monkeypatch.setattr(processes.worker, "compute", exec)

@@ -75,6 +75,7 @@ def test_an_unreadable_data_set_fails_its_own_runs_only(measured):
 # interruptions
 
 
+@pytest.mark.large
 def test_ctrl_c_and_resume_equal_one_go(monkeypatch, tmp_path):
     runs = [accuracy(BASE), accuracy(FINE)]
     assert execute_all(runs) == execution.Outcome()
