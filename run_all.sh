@@ -45,10 +45,10 @@ test)
         "$venv/bin/python" -m pytest "$@"
     else # two files at a time, one thread each: twice as fast as two threads on most tests
         export OMP_NUM_THREADS=1
-        "$venv/bin/python" -m pytest -n 2 --dist loadfile
+        "$venv/bin/python" -m pytest -n 2 --dist loadfile -p no:nbval
         unset CSQCFS_DATA # the outputs do not depend on it, and each page would read thousands of images
-        "$venv/bin/python" -m pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=900 \
-            --nbval-kernel-startup-timeout=900 -p no:cacheprovider notebooks
+        PYTHONPATH=tests "$venv/bin/python" -m pytest -n 2 --dist loadfile -p one_kernel --nbval-lax \
+            --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 -p no:cacheprovider notebooks
     fi
     ;;
 lint)

@@ -143,6 +143,7 @@ def test_a_strided_input():
     assert torch.equal(integrate_and_fire(x, DYADIC)[0], loop(x, DYADIC)[0])
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("theta", [DYADIC / 3, torch.tensor(0.7)], ids=["channels", "layer"])
 def test_compiled_equals_eager_bit_for_bit(compiled, layout, theta):

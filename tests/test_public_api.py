@@ -112,6 +112,7 @@ def test_the_main_road_with_an_own_model():
     )
 
 
+@pytest.mark.large
 def test_the_main_road_with_resnet20():
     torch.manual_seed(0)
     check_main_road(csqcfs.models.build("resnet20", width=0.5), epochs=4)

@@ -30,6 +30,8 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.utils import _triple
 
+pytestmark = pytest.mark.usefixtures("resnet8")
+
 
 class Wired(nn.Module):
     """A few layers joined by the function ``wiring``."""
@@ -372,6 +374,7 @@ def test_torchvision_resnet18_uses_each_relu_object_twice():
     assert all(m.raw.grad is not None for m in sites(quantized).values())
 
 
+@pytest.mark.large
 def test_torchvision_vgg16_bn():
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
@@ -391,7 +394,7 @@ def test_torchvision_vgg16_bn():
 
 def test_a_high_L_approaches_the_relu_network():
     """Without max pooling the quantized network tends to the network itself."""
-    model = randomise_norms(build("resnet20", width=0.5)).eval().requires_grad_(False)
+    model = randomise_norms(build("resnet8", width=0.5)).eval().requires_grad_(False)
     x, errors = images(4), []
     for L in (256, 4096, 65536):
         errors.append((quantize_activations(model, L, 40.0)(x) - model(x)).abs().mean().item())
@@ -400,7 +403,7 @@ def test_a_high_L_approaches_the_relu_network():
 
 def test_modes_survive_module_by_module():
     """Frozen norms stay frozen, with an example and without."""
-    model = build("resnet20", width=0.25).train()
+    model = build("resnet8", width=0.25).train()
     frozen = [name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
     for name in frozen:
         model.get_submodule(name).eval()
@@ -416,7 +419,7 @@ def test_modes_survive_module_by_module():
 
 
 def test_the_example_does_not_touch_running_statistics():
-    model = build("resnet20", width=0.25).train()
+    model = build("resnet8", width=0.25).train()
     quantized = quantize_activations(model, example=100 * images())
     for (name, one), two in zip(model.named_buffers(), quantized.buffers(), strict=True):
         assert torch.equal(one, two), name
@@ -428,7 +431,7 @@ def test_the_example_does_not_touch_running_statistics():
 @pytest.mark.parametrize("softplus", [True, False])
 def test_to_channelwise_keeps_the_function_from_any_thresholds(softplus):
     model = set_thresholds(
-        quantize_activations(randomise_norms(build("resnet20", width=0.5)).eval(), 4, example=images())
+        quantize_activations(randomise_norms(build("resnet8", width=0.5)).eval(), 4, example=images())
     )
     fine = to_channelwise(model, softplus=softplus)
     assert all(type(m) is (CSQCFS if softplus else CQCFS) for m in sites(fine).values())
@@ -443,7 +446,7 @@ def test_to_channelwise_keeps_the_function_from_any_thresholds(softplus):
 
 def test_handing_over_the_threshold_as_the_raw_parameter_would_not_keep_it():
     """The test above sees the misprint of Algorithm 1, line 9."""
-    model = set_thresholds(quantize_activations(build("resnet20", width=0.5).eval(), 4, example=images()))
+    model = set_thresholds(quantize_activations(build("resnet8", width=0.5).eval(), 4, example=images()))
     fine = to_channelwise(model)
     with torch.no_grad():
         for name, module in sites(fine).items():
@@ -452,6 +455,7 @@ def test_handing_over_the_threshold_as_the_raw_parameter_would_not_keep_it():
         assert_same_function(model, fine, images(16), exact=False)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("softplus", [True, False])
 def test_to_channelwise_of_torchvision_resnet18(softplus):
     models = pytest.importorskip("torchvision.models")

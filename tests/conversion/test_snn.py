@@ -19,6 +19,8 @@ from csqcfs.models import build
 from csqcfs.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
+pytestmark = pytest.mark.usefixtures("resnet8")
+
 
 class Views(nn.Module):
     """Sizes read off the input, a concatenation and a sum of a constant and a timed value, a used-twice layer."""
@@ -240,7 +242,7 @@ def test_a_block_of_torchvision_by_every_method(method):
 def test_scores_approach_those_of_the_network():
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        model = thresholded(build("resnet20", width=0.5), True)
+        model = thresholded(build("resnet8", width=0.5), True)
     x = images("resnet20")
     with torch.no_grad():
         error = (convert(model)(x, 256) - model(x)).abs().mean(dim=(1, 2))
@@ -248,7 +250,7 @@ def test_scores_approach_those_of_the_network():
 
 
 def test_the_original_is_untouched():
-    model = thresholded(build("resnet20", width=0.5), True).train()
+    model = thresholded(build("resnet8", width=0.5), True).train()
     before = copy.deepcopy(model.state_dict())
     network = convert(model)
     network(images("resnet20"), 2)
@@ -264,7 +266,7 @@ def test_the_original_is_untouched():
 
 
 def test_a_nonpositive_threshold_is_refused_by_channel():
-    model = quantize.to_channelwise(thresholded(build("resnet20", width=0.5), False), softplus=False)
+    model = quantize.to_channelwise(thresholded(build("resnet8", width=0.5), False), softplus=False)
     name = list(quantize.sites(model))[2]
     with torch.no_grad():
         quantize.sites(model)[name].raw[torch.tensor([1, 6])] = torch.tensor([-0.25, 0.0])
@@ -276,7 +278,7 @@ def test_a_nonpositive_threshold_is_refused_by_channel():
 
 @pytest.mark.parametrize("bad", [-0.25, 0.0])
 def test_a_nonpositive_threshold_is_refused_by_layer(bad):
-    model = thresholded(build("resnet20", width=0.5), False)
+    model = thresholded(build("resnet8", width=0.5), False)
     name = list(quantize.sites(model))[2]
     with torch.no_grad():
         quantize.sites(model)[name].raw.fill_(bad)
@@ -292,7 +294,7 @@ def test_a_nonpositive_threshold_is_refused_by_layer(bad):
 
 
 def test_a_threshold_that_is_not_finite_is_refused():
-    model = thresholded(build("resnet20", width=0.5), True)
+    model = thresholded(build("resnet8", width=0.5), True)
     with torch.no_grad():
         next(iter(quantize.sites(model).values())).raw[1] = torch.nan
     with pytest.raises(InputError, match="not finite"):
@@ -340,7 +342,7 @@ def test_a_network_on_the_device_meta_is_one_line():
 
 def test_a_network_without_quantized_activation():
     with pytest.raises(InputError, match="call quantize_activations first"):
-        convert(build("resnet20", width=0.5))
+        convert(build("resnet8", width=0.5))
 
 
 @pytest.mark.parametrize(

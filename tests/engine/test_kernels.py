@@ -86,6 +86,7 @@ def test_gradients_are_finite_differences_with_the_floor_frozen(layout, per_chan
     assert 0 < int(inside.sum()) < z.numel() and bool(above.any())
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("layout", "per_channel", "dtype", "window"),
     [

@@ -67,6 +67,7 @@ def test_further_steps_and_an_added_input(shape):
     assert torch.equal(cos.offset_start(constant, theta, 4, plus), cos.offset_start(constant + plus, theta, 4))
 
 
+@pytest.mark.large
 def test_compiled_offset_equals_eager(monkeypatch):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")

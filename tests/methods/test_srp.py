@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 
 @pytest.mark.parametrize(
-    ("name", "per_channel"), [("resnet20", False), ("resnet20", True), ("vgg16", True), ("resnet50", True)]
+    ("name", "per_channel"),
+    [("resnet20", False), ("resnet20", True), ("vgg16", True), pytest.param("resnet50", True, marks=pytest.mark.large)],
 )
 @torch.no_grad()
 def test_srp_is_the_whole_network_step_by_step(network, stateful, name, per_channel):

@@ -89,7 +89,10 @@ def test_image_sizes_classes_and_channels(name, size):
     assert out.shape == (2, 7) and bool(out.isfinite().all())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+LARGE = {name: pytest.param(name, marks=pytest.mark.large) for name in ("resnet18", "resnet50", "resnet101")}
+
+
+@pytest.mark.parametrize("name", [LARGE.get(name, name) for name in NETWORKS])
 def test_quantized_sites(name):
     """`quantize_known` leaves out what compares and refuses, and gives the same network."""
     network, x = build(name, width=0.05), torch.randn(3, 3, 8, 8)

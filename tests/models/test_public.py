@@ -123,7 +123,13 @@ def small():
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("resnet20", "up"), ("resnet20", "thresh"), ("resnet18", "thresh"), ("resnet50", "up"), ("vgg16", "thresh")],
+    [
+        ("resnet20", "up"),
+        ("resnet20", "thresh"),
+        ("resnet18", "thresh"),
+        pytest.param("resnet50", "up", marks=pytest.mark.large),
+        ("vgg16", "thresh"),
+    ],
 )
 def test_outputs_and_thresholds_are_theirs(name, key):
     reference = theirs(name, key)

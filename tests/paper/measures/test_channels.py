@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from csqcfs.conversion import quantize
-from csqcfs.paper.experiments import profiles, trainings
-from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import channels, kinds
-
-NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CSQCFS_HOME", str(tmp_path_factory.mktemp("home")))
-        yield kinds.Trained(*trainings.train(SMALL.training("cifar10", "resnet20"), progress=False))
 
 
 def test_record_agrees_with_all_images_at_once(trained, monkeypatch):

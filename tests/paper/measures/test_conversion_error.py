@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from csqcfs.activations import qcfs
 from csqcfs.conversion import quantize, snn
 from csqcfs.neurons import integrate_and_fire
-from csqcfs.paper.experiments import profiles, trainings
-from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import conversion_error, kinds
 from csqcfs.paper.measures.conversion_error import PARTS, own_error, snn_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
 EIGHTHS = st.integers(-24, 40).map(lambda n: n / 8)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CSQCFS_HOME", str(tmp_path_factory.mktemp("home")))
-        yield kinds.Trained(*trainings.train(SMALL.training("cifar10", "resnet20"), progress=False))
 
 
 @given(st.lists(EIGHTHS, min_size=8, max_size=8), st.lists(EIGHTHS, min_size=2, max_size=2), st.sampled_from([1, 2, 4]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from csqcfs import data
@@ -11,22 +9,10 @@ from csqcfs.conversion import quantize
 from csqcfs.conversion.calibration import calibrate
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
-from csqcfs.paper.experiments import profiles, trainings
 from csqcfs.paper.experiments.configs import Run
-from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import kinds
 from csqcfs.paper.measures.right import right
 from csqcfs.paper.measures.thresholds import levelled
-
-NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CSQCFS_HOME", str(tmp_path_factory.mktemp("home")))
-        yield kinds.Trained(*trainings.train(SMALL.training("cifar10", "resnet20"), progress=False))
 
 
 def test_accuracy_is_that_of_the_scores(trained):

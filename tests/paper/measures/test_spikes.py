@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
 import torch
 from csqcfs.conversion import quantize
 from csqcfs.conversion.snn import convert
-from csqcfs.paper.experiments import profiles, trainings
-from csqcfs.paper.experiments.profile import of_the_paper
 from csqcfs.paper.measures import kinds, spikes
-
-NARROW = {"resnet20": of_the_paper("resnet20", 0.25, like="cifar10", learning_rate=0.1)}
-SMALL = dataclasses.replace(profiles.get("demo"), epochs=1, finetune_epochs=1, networks=NARROW)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CSQCFS_HOME", str(tmp_path_factory.mktemp("home")))
-        yield kinds.Trained(*trainings.train(SMALL.training("cifar10", "resnet20"), progress=False))
 
 
 @pytest.fixture(scope="module")
