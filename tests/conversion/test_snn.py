@@ -80,6 +80,7 @@ def ready(name: str, per_channel: bool) -> nn.Module:
 
 NETWORKS = {
     "resnet20": lambda: build("resnet20", width=0.5),
+    "resnet8": lambda: build("resnet8", width=0.5),
     "vgg16": lambda: build("vgg16", width=0.125),
     "bottlenecks": lambda: ResNet(Bottleneck, (4, 8), (2, 1), 10, 3),  # a block of each kind
     "views": Views,
@@ -130,7 +131,7 @@ def test_equals_a_loop_over_time(name, per_channel):
     assert bool((scores[0] != scores[-1]).any())
 
 
-@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
+@pytest.mark.parametrize("name", ["resnet8", "vgg16"])
 def test_scores_of_spikingjelly_bit_for_bit(name):
     """The same folded network in multi-step mode with ActivationAwareIFNode at every site."""
     neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
@@ -163,7 +164,7 @@ def test_scores_of_spikingjelly_bit_for_bit(name):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["resnet20", "vgg16", "views"])
+@pytest.mark.parametrize("name", ["resnet8", "vgg16", "views"])
 def test_one_run_gives_every_shorter_one(name, method):
     network = convert(ready(name, True), method)
     x = images(name)
@@ -173,7 +174,7 @@ def test_one_run_gives_every_shorter_one(name, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["resnet20", "views"])
+@pytest.mark.parametrize("name", ["resnet8", "views"])
 def test_pieces_do_not_matter(monkeypatch, name, method):
     network = convert(ready(name, True), method)
     x = images(name, 5)
@@ -190,7 +191,7 @@ def test_compiled_equals_eager(monkeypatch, method):
     if not kernels.compiler_available():
         pytest.skip("no C++ compiler")
     network = convert(thresholded(ResNet(BasicBlock, (8,), (1,), 10, 3), True), method)
-    x = images("resnet20")
+    x = images("resnet8")
     eager = network(x, 4)
     assert bool((eager[0] != eager[-1]).any())
     monkeypatch.setattr(kernels, "COMPILE_FROM", 1)
@@ -199,8 +200,8 @@ def test_compiled_equals_eager(monkeypatch, method):
 
 
 def test_an_observer_sees_sums_and_changes_nothing():
-    network = convert(ready("resnet20", True))
-    x, seen = images("resnet20"), {}
+    network = convert(ready("resnet8", True))
+    x, seen = images("resnet8"), {}
 
     def observe(name, module, given, out, phase):
         if isinstance(module, IF):
@@ -234,7 +235,7 @@ def test_a_block_of_torchvision_by_every_method(method):
     """Its one ReLU is used twice."""
     resnet = pytest.importorskip("torchvision.models.resnet")
     network = nn.Sequential(resnet.BasicBlock(3, 3), nn.Flatten(), nn.Linear(192, 10))
-    network, x = convert(thresholded(network, True), method), images("resnet20")
+    network, x = convert(thresholded(network, True), method), images("resnet8")
     scores = network(x, 4)
     assert len(network.thresholds) == 2 and scores.shape == (4, 3, 10) and bool(scores.isfinite().all())
 
@@ -243,7 +244,7 @@ def test_scores_approach_those_of_the_network():
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         model = thresholded(build("resnet8", width=0.5), True)
-    x = images("resnet20")
+    x = images("resnet8")
     with torch.no_grad():
         error = (convert(model)(x, 256) - model(x)).abs().mean(dim=(1, 2))
     assert error[-1] < 0.5 * error[0]
@@ -253,7 +254,7 @@ def test_the_original_is_untouched():
     model = thresholded(build("resnet8", width=0.5), True).train()
     before = copy.deepcopy(model.state_dict())
     network = convert(model)
-    network(images("resnet20"), 2)
+    network(images("resnet8"), 2)
     assert model.training and list(before) == list(model.state_dict())
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     theirs = {id(p) for p in network.parameters()} | {t.data_ptr() for t in network.thresholds.values()}
@@ -287,7 +288,7 @@ def test_a_nonpositive_threshold_is_refused_by_layer(bad):
     ) as refusal:
         convert(model)
     assert "\n" not in str(refusal.value) and "allow_nonpositive" in str(refusal.value)
-    assert bool(convert(model, allow_nonpositive=True)(images("resnet20"), 3).isfinite().all())
+    assert bool(convert(model, allow_nonpositive=True)(images("resnet8"), 3).isfinite().all())
     for method in ("srp", "cos"):
         with pytest.raises(InputError, match=name):
             convert(model, method, allow_nonpositive=True)
@@ -356,7 +357,7 @@ def test_a_network_without_quantized_activation():
 )
 def test_bad_inputs(shape, T, said):
     with pytest.raises(InputError, match=said) as refusal:
-        convert(ready("resnet20", True))(torch.randn(shape), T)
+        convert(ready("resnet8", True))(torch.randn(shape), T)
     assert "\n" not in str(refusal.value)
 
 

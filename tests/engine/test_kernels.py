@@ -407,7 +407,11 @@ CUTS = {
 @pytest.mark.parametrize(
     ("path", "cut"),
     # each cut takes seconds to compile; how the kernels get at their elements is the same for all
-    [*(("eager", cut) for cut in CUTS), ("compiled", "crop of channels_last"), ("compiled", "one image for all")],
+    [
+        *(("eager", cut) for cut in CUTS),
+        pytest.param("compiled", "crop of channels_last", marks=pytest.mark.large),
+        pytest.param("compiled", "one image for all", marks=pytest.mark.large),
+    ],
 )
 def test_cuts_give_what_their_copies_give(request, monkeypatch, path, cut):
     if path == "compiled":

@@ -13,7 +13,7 @@ from csqcfs.models import build
 from torch import Tensor, nn
 
 SIZES = {"vgg16": 16}
-WIDTHS = {"vgg16": 0.125, "resnet20": 0.5, "resnet50": 0.0625}
+WIDTHS = {"vgg16": 0.125, "resnet8": 0.5, "resnet20": 0.5, "resnet50": 0.0625}
 
 
 def make(name: str, per_channel: bool) -> tuple[nn.Module, Tensor]:
@@ -61,7 +61,7 @@ def with_neurons(snn: SNN) -> tuple[nn.Module, list[Neurons]]:
 
 
 @pytest.fixture
-def network():
+def network(resnet8):
     return make
 
 

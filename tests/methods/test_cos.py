@@ -94,7 +94,7 @@ def test_offset_raises_the_share_of_exact_spike_counts():
 
 
 @pytest.mark.parametrize(
-    ("name", "per_channel", "T"), [("resnet20", False, 6), ("resnet20", True, 2), ("vgg16", True, 6)]
+    ("name", "per_channel", "T"), [("resnet8", False, 6), ("resnet20", True, 2), ("vgg16", True, 6)]
 )
 @torch.no_grad()
 def test_cos_is_layer_by_layer(network, stateful, name, per_channel, T):

@@ -142,7 +142,7 @@ def test_starts_round_down_to_the_nearest_and_up():
 # whole networks
 
 
-@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
+@pytest.mark.parametrize("name", ["resnet8", "vgg16"])
 @torch.no_grad()
 def test_a_graded_network_is_its_ann_at_the_first_step(network, name):
     model, x = network(name, True)
@@ -152,7 +152,7 @@ def test_a_graded_network_is_its_ann_at_the_first_step(network, name):
 @torch.no_grad()
 def test_a_parallel_network_at_T_is_the_ann_with_L_equal_to_T(network):
     """Between its neurons a network is linear, so that means pass through it as they are."""
-    model, x = network("resnet20", True)
+    model, x = network("resnet8", True)
     model.double()
     snn = convert(model, "parallel")
     scores = snn(x, 6)

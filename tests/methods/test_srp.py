@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @pytest.mark.parametrize(
     ("name", "per_channel"),
-    [("resnet20", False), ("resnet20", True), ("vgg16", True), pytest.param("resnet50", True, marks=pytest.mark.large)],
+    [("resnet8", False), ("resnet20", True), ("vgg16", True), pytest.param("resnet50", True, marks=pytest.mark.large)],
 )
 @torch.no_grad()
 def test_srp_is_the_whole_network_step_by_step(network, stateful, name, per_channel):
