@@ -30,11 +30,11 @@ AGAINST = (VERDICTS[Verdict.FAILS], VERDICTS[Verdict.FAILS_ONCE])
 DECIDED = (*AGAINST, VERDICTS[Verdict.HOLDS], VERDICTS[Verdict.HOLDS_ONCE])
 
 
-def judge(page, wanted: Callable[[str], bool] = bool) -> pd.DataFrame:
+def judge(page, wanted: Callable[[str], bool] = lambda place: True) -> pd.DataFrame:
     """Every claim that records can decide, on those of the page "claims": place, claim, verdict and finding.
 
     Args:
-        wanted: whether claims of a place, such as "Section 5.2, Fig. 4", are; all that have one by default.
+        wanted: whether claims of a place, such as "Section 5.2, Fig. 4", are judged; all are by default.
     """
     ours, lines = Recorded(page), []
     for claim in (c for claims in PARTS.values() for c in claims if c.records and wanted(c.place)):
