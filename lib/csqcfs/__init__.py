@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_HOMES` says the same 
     from .conversion import export as export
     from .conversion.bias import calibrate_bias as calibrate_bias
     from .conversion.calibration import calibrate as calibrate
+    from .conversion.family import to_channelwise as to_channelwise
     from .conversion.quantize import quantize_activations as quantize_activations
     from .conversion.quantize import report as report
-    from .conversion.quantize import to_channelwise as to_channelwise
     from .conversion.snn import SNN as SNN
     from .conversion.snn import convert as convert
     from .data.augment import Augment as Augment
@@ -48,7 +48,8 @@ _HOMES = {
     "conversion.export": ("export",),
     "conversion.bias": ("calibrate_bias",),
     "conversion.calibration": ("calibrate",),
-    "conversion.quantize": ("quantize_activations", "report", "to_channelwise"),
+    "conversion.family": ("to_channelwise",),
+    "conversion.quantize": ("quantize_activations", "report"),
     "conversion.snn": ("SNN", "convert"),
     "data": (),
     "data.augment": ("Augment",),

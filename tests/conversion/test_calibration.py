@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from csqcfs import CSQCFS, QCFS, ImageSet, calibrate, convert, load, quantize_activations, save
-from csqcfs.conversion import calibration, quantize
+from csqcfs.conversion import calibration, family, quantize
 from csqcfs.conversion import images as some
 from csqcfs.conversion.calibration import CANDIDATES, nearest_threshold
 from csqcfs.engine.errors import InputError
@@ -97,7 +97,7 @@ def images(count: int = 40) -> torch.Tensor:
 
 def inputs_of_sites(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
     found = {}
-    for name, site in quantize.sites(model).items():
+    for name, site in family.sites(model).items():
         site.register_forward_pre_hook(lambda module, args, name=name: found.update({name: args[0].clone()}))
     with torch.no_grad():
         model.eval()(x)
@@ -107,10 +107,10 @@ def inputs_of_sites(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor
 @pytest.mark.parametrize("activation", ["qcfs", "sqcfs", "cqcfs", "csqcfs"])
 def test_each_site_is_calibrated_on_quantized_predecessors(activation):
     x = images()
-    model = quantize.switch(quantize_activations(network(), 2, 4.0, x), activation)
+    model = family.switch(quantize_activations(network(), 2, 4.0, x), activation)
     model = calibrate(model, x)
     after = inputs_of_sites(model, x)  # what each site sees once all are in place
-    for name, site in quantize.sites(model).items():
+    for name, site in family.sites(model).items():
         theta = site.threshold.detach().flatten()
         expected = nearest_threshold(after[name].flatten(), 2)
         torch.testing.assert_close(theta, expected.expand_as(theta), rtol=1e-5, atol=0)
@@ -146,7 +146,7 @@ def test_calibration_repeats_and_leaves_modes_hooks_and_weights():
     for (name, one), two in zip(models[0].state_dict().items(), models[1].state_dict().values(), strict=True):
         assert torch.equal(one, two)
         assert torch.equal(one, states[0][name]) == (not name.endswith("raw")), name
-    assert all(site.raw.requires_grad and site.raw.grad is None for site in quantize.sites(models[0]).values())
+    assert all(site.raw.requires_grad and site.raw.grad is None for site in family.sites(models[0]).values())
 
 
 def test_a_sample_stands_for_the_whole_map(monkeypatch):
@@ -168,7 +168,7 @@ def test_a_site_that_nothing_activates_is_named_and_nothing_changes():
     with pytest.raises(InputError, match="^6 has no pre-activation above 0: expected.*train") as caught:
         calibrate(model, images())
     assert "\n" not in str(caught.value)
-    assert [site.threshold.item() for site in quantize.sites(model).values()] == [2.5] * 3
+    assert [site.threshold.item() for site in family.sites(model).values()] == [2.5] * 3
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
@@ -211,7 +211,7 @@ def test_every_rule_against_numpy(rule, per_channel):
     model = calibrate(quantize_activations(network(), 2, 4.0, x), x, per_channel=per_channel, rule=rule)
     for name, z in inputs_of_sites(model, x).items():
         z = z.double().numpy()
-        found = quantize.sites(model)[name].threshold.detach().double().numpy()
+        found = family.sites(model)[name].threshold.detach().double().numpy()
         assert found.shape == ((z.shape[1],) if per_channel else ())
         for channel, theta in enumerate(np.atleast_1d(found)):
             own = z[:, channel] if per_channel else z
@@ -228,10 +228,10 @@ def test_every_rule_against_numpy(rule, per_channel):
 @pytest.mark.parametrize("activation", ["qcfs", "sqcfs", "cqcfs", "csqcfs"])
 def test_thresholds_of_channels_need_a_channelwise_network(activation):
     x = images()
-    model = quantize.switch(quantize_activations(network(), 4, 4.0, x), activation)
-    kinds = {type(site).__name__ for site in quantize.sites(calibrate(model, x, per_channel=True)).values()}
+    model = family.switch(quantize_activations(network(), 4, 4.0, x), activation)
+    kinds = {type(site).__name__ for site in family.sites(calibrate(model, x, per_channel=True)).values()}
     assert kinds == {{"qcfs": "CQCFS", "sqcfs": "CSQCFS"}.get(activation, activation.upper())}
-    assert {type(site).__name__ for site in quantize.sites(calibrate(model, x)).values()} == {activation.upper()}
+    assert {type(site).__name__ for site in family.sites(calibrate(model, x)).values()} == {activation.upper()}
     with pytest.raises(InputError, match="channels of .* are unknown; pass example=x"):
         calibrate(quantize_activations(network(), 4, 4.0), x, per_channel=True)
 
@@ -253,7 +253,7 @@ def test_images_of_every_kind():
     known = ImageSet(pixels, torch.zeros(30, dtype=torch.int64), ("a",), (0.5,) * 3, (0.25,) * 3)
     x = known.normalise(pixels)
     model = quantize_activations(network(), 4, 4.0, x)
-    wanted = [site.threshold.item() for site in quantize.sites(calibrate(model, x)).values()]
+    wanted = [site.threshold.item() for site in family.sites(calibrate(model, x)).values()]
     labelled = torch.utils.data.TensorDataset(x, known.labels)
     for source in (
         known,
@@ -263,7 +263,7 @@ def test_images_of_every_kind():
         (x, known.labels),
         x.double(),
     ):
-        found = [site.threshold.item() for site in quantize.sites(calibrate(model, source)).values()]
+        found = [site.threshold.item() for site in family.sites(calibrate(model, source)).values()]
         assert found == pytest.approx(wanted, rel=1e-5)
 
 
@@ -279,7 +279,7 @@ def test_whatever_the_network_takes(dtype):
     model = quantize_activations(nn.Sequential(first, nn.Linear(5, 6), nn.ReLU()), 4, 4.0, t)
     labels = torch.zeros(30, dtype=torch.int64)
     sources = (t, [t[:11], t[11:]], (t, labels), torch.utils.data.DataLoader(list(zip(t, labels)), batch_size=7))
-    found = [quantize.sites(calibrate(model, source))["2"].threshold.item() for source in sources]
+    found = [family.sites(calibrate(model, source))["2"].threshold.item() for source in sources]
     assert found == pytest.approx([found[0]] * 4) and found[0] != 4.0
 
 
@@ -294,7 +294,7 @@ def test_a_network_of_several_inputs():
 
     inputs = torch.randn(40, 6), torch.rand(40, 8)
     model = quantize_activations(Two(), example=inputs)
-    theta = quantize.sites(calibrate(model, inputs, rule="max"))["act"].threshold
+    theta = family.sites(calibrate(model, inputs, rule="max"))["act"].threshold
     torch.testing.assert_close(theta.detach(), (model.a(inputs[0]) * inputs[1]).max().detach())
     with pytest.raises(InputError, match="^images of type Tensor: expected the 2 inputs as a tuple of tensors"):
         calibrate(model, inputs[0])
@@ -314,7 +314,7 @@ def test_a_threshold_beyond_the_type_of_the_network_is_refused():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_images_come_in_the_type_of_the_network(dtype):
     model = quantize_activations(network().to(dtype), example=images().to(dtype))
-    found = quantize.sites(calibrate(model, images()))
+    found = family.sites(calibrate(model, images()))
     assert {site.raw.dtype for site in found.values()} == {dtype}
 
 
@@ -325,7 +325,7 @@ def test_a_set_in_the_order_of_its_classes_gives_images_of_all():
     taken = some._images(known)
     assert len(taken) == some.IMAGES and 0.4 < float((taken > 0.5).float().mean()) < 0.6
     model = calibrate(quantize_activations(nn.Sequential(nn.ReLU()), 4, 1.0, taken), known, rule="max")
-    assert quantize.sites(model)["0"].threshold.item() == pytest.approx(250 / 255)
+    assert family.sites(model)["0"].threshold.item() == pytest.approx(250 / 255)
 
 
 def test_of_a_loader_the_first_images_are_taken():
@@ -441,7 +441,7 @@ def test_half_precision_is_calibrated_as_single(dtype, rule):
     found = []
     for kind in (torch.float32, dtype):
         model = quantize_activations(copy.deepcopy(net).to(kind), 4, 1.0, x.to(kind))
-        (site,) = quantize.sites(calibrate(model, x.to(kind), per_channel=False, rule=rule)).values()
+        (site,) = family.sites(calibrate(model, x.to(kind), per_channel=False, rule=rule)).values()
         assert site.raw.dtype == kind
         found.append(float(site.threshold.detach()))
     assert found[1] == pytest.approx(found[0], rel=0.05) and found[0] > 1023
@@ -465,7 +465,7 @@ def test_an_activation_with_another_forward_is_refused(by):
     torch.testing.assert_close(graph(x), net(x))  # it can be trained as it is
     for call, fate in (
         (lambda: convert(net, "graded", example=x), "replaced by neurons"),
-        (lambda: quantize.switch(graph, "cqcfs"), "replaced by CQCFS"),
+        (lambda: family.switch(graph, "cqcfs"), "replaced by CQCFS"),
         (lambda: calibrate(graph, x), "calibrated as a step function"),
     ):
         message = f"^1 .{type(act).__name__}. has a forward of its own and is {fate}: expected that of Threshold"
@@ -482,7 +482,7 @@ class Doubled(nn.Module):
 @pytest.mark.parametrize("how", ["parametrized", "pruned"])
 def test_a_raw_threshold_that_is_computed_cannot_be_placed(how):
     model = quantize_activations(network(), 4, 2.5, images())
-    (name, site), *_ = quantize.sites(model).items()
+    (name, site), *_ = family.sites(model).items()
     if how == "parametrized":
         parametrize.register_parametrization(site, "raw", Doubled())
     else:
@@ -518,7 +518,7 @@ def clipped(clip=None, L: int = 16):
 def test_a_clipped_relu_stays_clipped(clip, rule, per_channel):
     model, net, x = clipped(clip)
     found = calibrate(model, x, per_channel=per_channel, rule=rule)
-    ((_, site),) = quantize.sites(found).items()
+    ((_, site),) = family.sites(found).items()
     z = net.a(x).detach().clamp_max(2)
     columns = z.unbind(1) if per_channel else [z]
     wanted = [min(2, by_hand(rule, column.double().numpy(), 16)) for column in columns]
@@ -530,16 +530,16 @@ def test_a_clipped_relu_stays_clipped(clip, rule, per_channel):
 
 def test_the_bound_of_a_clipped_relu_goes_with_its_site(tmp_path):
     model, net, x = clipped()
-    (wanted,) = quantize.sites(calibrate(model, x)).values()
+    (wanted,) = family.sites(calibrate(model, x)).values()
     for other in (
         copy.deepcopy(model),
         pickle.loads(pickle.dumps(model)),
-        quantize.to_channelwise(model),
-        quantize.switch(quantize.to_channelwise(model, False), "csqcfs"),
-        quantize.switch(model, "sqcfs"),
+        family.to_channelwise(model),
+        family.switch(family.to_channelwise(model, False), "csqcfs"),
+        family.switch(model, "sqcfs"),
         load(save(model, tmp_path / "one"), network=net, example=x),
-        load(save(quantize.to_channelwise(model), tmp_path / "many"), network=quantize_activations(net, 2, example=x)),
+        load(save(family.to_channelwise(model), tmp_path / "many"), network=quantize_activations(net, 2, example=x)),
     ):
-        (site,) = quantize.sites(calibrate(other, x)).values()
+        (site,) = family.sites(calibrate(other, x)).values()
         assert site.bound == 2 and "bound=2" in repr(site)
         torch.testing.assert_close(site.threshold, wanted.threshold.expand_as(site.threshold))

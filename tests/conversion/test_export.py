@@ -5,7 +5,7 @@ from __future__ import annotations
 import csqcfs
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.engine.errors import InputError
 from csqcfs.models.resnet import BasicBlock, Bottleneck, ResNet
 from csqcfs.models.vgg import VGG
@@ -91,7 +91,7 @@ def spiking(name: str, per_channel: bool = True, dyadic: bool = False, dtype=tor
                 nn.init.normal_(module.bias, 0.2, 0.2)
         x = torch.randn(3, *shape)
         ann = csqcfs.calibrate(quantize.quantize_activations(net, 4, 1.0, x), x, per_channel=per_channel, rule="90%")
-        for site in quantize.sites(ann).values():
+        for site in family.sites(ann).values():
             with torch.no_grad():
                 site.raw.clamp_(min=0.05).mul_(1 + 0.3 * torch.rand_like(site.raw))
                 if dyadic:
@@ -232,7 +232,7 @@ def test_what_spikingjelly_cannot_do_is_one_line(monkeypatch):
             with pytest.raises(InputError, match=f"^{named} at the end has no counterpart in .*to the scores$"):
                 export(snn)
     with torch.no_grad():
-        quantize.sites(ann)["net.1"].raw.fill_(-1)
+        family.sites(ann)["net.1"].raw.fill_(-1)
     with pytest.raises(InputError, match="^threshold -1 of net.1: expected positive ones"):
         csqcfs.export.to_spikingjelly(csqcfs.convert(ann, allow_nonpositive=True))
     monkeypatch.setitem(__import__("sys").modules, "spikingjelly.activation_based", None)

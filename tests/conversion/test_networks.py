@@ -15,7 +15,8 @@ import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
 from csqcfs.activations import CSQCFS, ThresholdActivation
-from csqcfs.conversion.quantize import report, sites
+from csqcfs.conversion.family import sites
+from csqcfs.conversion.quantize import report
 from csqcfs.conversion.spiking import unfolded
 from csqcfs.engine.copies import sharing
 from torch import Tensor, nn

@@ -10,7 +10,7 @@ import csqcfs
 import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
-from csqcfs.conversion import quantize, snn
+from csqcfs.conversion import family, snn
 from csqcfs.engine import kernels
 from csqcfs.engine.errors import NonpositiveThreshold
 from csqcfs.engine.simulation import IF
@@ -66,7 +66,7 @@ def thresholded(network: nn.Module, per_channel: bool, size: int = 8, seed: int 
             nn.init.uniform_(module.weight, 0.7, 1.5)
     ann = quantize_activations(network, 4, 1.0, torch.randn(2, 3, size, size))
     model = to_channelwise(ann) if per_channel else ann
-    for site in quantize.sites(model).values():
+    for site in family.sites(model).values():
         with torch.no_grad():
             site.raw += 0.3 * torch.rand_like(site.raw)
     return model.eval()
@@ -259,7 +259,7 @@ def test_the_original_is_untouched():
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     theirs = {id(p) for p in network.parameters()} | {t.data_ptr() for t in network.thresholds.values()}
     assert not theirs & ({id(p) for p in model.parameters()} | {p.data_ptr() for p in model.parameters()})
-    for name, site in quantize.sites(model).items():  # line 16 of Algorithm 1 would copy lambda
+    for name, site in family.sites(model).items():  # line 16 of Algorithm 1 would copy lambda
         assert torch.equal(network.thresholds[name], site.threshold)
 
 
@@ -267,10 +267,10 @@ def test_the_original_is_untouched():
 
 
 def test_a_nonpositive_threshold_is_refused_by_channel():
-    model = quantize.to_channelwise(thresholded(build("resnet8", width=0.5), False), softplus=False)
-    name = list(quantize.sites(model))[2]
+    model = family.to_channelwise(thresholded(build("resnet8", width=0.5), False), softplus=False)
+    name = list(family.sites(model))[2]
     with torch.no_grad():
-        quantize.sites(model)[name].raw[torch.tensor([1, 6])] = torch.tensor([-0.25, 0.0])
+        family.sites(model)[name].raw[torch.tensor([1, 6])] = torch.tensor([-0.25, 0.0])
     with pytest.raises(InputError, match=f"-0.25 of {name}, channels 1, 6: expected positive") as refusal:
         convert(model)
     assert "\n" not in str(refusal.value)
@@ -280,9 +280,9 @@ def test_a_nonpositive_threshold_is_refused_by_channel():
 @pytest.mark.parametrize("bad", [-0.25, 0.0])
 def test_a_nonpositive_threshold_is_refused_by_layer(bad):
     model = thresholded(build("resnet8", width=0.5), False)
-    name = list(quantize.sites(model))[2]
+    name = list(family.sites(model))[2]
     with torch.no_grad():
-        quantize.sites(model)[name].raw.fill_(bad)
+        family.sites(model)[name].raw.fill_(bad)
     with pytest.raises(
         NonpositiveThreshold, match=f"^threshold {bad:.4g} of {name}: expected positive ones"
     ) as refusal:
@@ -297,7 +297,7 @@ def test_a_nonpositive_threshold_is_refused_by_layer(bad):
 def test_a_threshold_that_is_not_finite_is_refused():
     model = thresholded(build("resnet8", width=0.5), True)
     with torch.no_grad():
-        next(iter(quantize.sites(model).values())).raw[1] = torch.nan
+        next(iter(family.sites(model).values())).raw[1] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         convert(model, allow_nonpositive=True)
 
@@ -429,7 +429,7 @@ def test_thresholds_come_in_the_order_in_which_they_run_and_are_no_dict():
 
     ann = quantize_activations(Otherwise(), 4, 0.5, torch.randn(3, 6))
     spiking = convert(ann)
-    assert list(spiking.thresholds) == list(quantize.sites(ann)) == ["early", "late"]
+    assert list(spiking.thresholds) == list(family.sites(ann)) == ["early", "late"]
     with pytest.raises(TypeError):  # it would change nothing
         spiking.thresholds["early"] = torch.tensor(1.0)
 

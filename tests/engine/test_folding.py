@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from csqcfs import convert
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.engine.errors import InputError
 from csqcfs.engine.folding import fold_batchnorm
 from csqcfs.models import build
@@ -76,7 +76,7 @@ def test_torchvision_resnet18():
 def test_quantized_network():
     model = quantize.quantize_activations(trained(build("resnet20", width=0.5)), L=4, threshold=2.0)
     folded = check(model.double().eval(), images(8), left=0)
-    assert list(quantize.sites(folded)) == list(quantize.sites(model))
+    assert list(family.sites(folded)) == list(family.sites(model))
     assert quantize.report(folded) == quantize.report(model)
 
 

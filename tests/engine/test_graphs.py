@@ -9,7 +9,8 @@ import csqcfs
 import pytest
 import torch
 from csqcfs import InputError, convert, quantize_activations, to_channelwise
-from csqcfs.conversion.quantize import report, sites
+from csqcfs.conversion.family import sites
+from csqcfs.conversion.quantize import report
 from torch import nn
 from torch.nn import functional as F
 

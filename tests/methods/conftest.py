@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 from csqcfs import SNN, quantize_activations, to_channelwise
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.engine.simulation import IF
 from csqcfs.models import build
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ def make(name: str, per_channel: bool) -> tuple[nn.Module, Tensor]:
             nn.init.uniform_(part.weight, 0.7, 1.5)
     ann = quantize_activations(module, 4, 1.0, torch.randn(2, 3, size, size))
     ann = to_channelwise(ann) if per_channel else ann
-    for site in quantize.sites(ann).values():
+    for site in family.sites(ann).values():
         with torch.no_grad():
             site.raw += 0.3 * torch.rand_like(site.raw)
     return ann.eval(), torch.randn(2, 3, size, size, dtype=torch.float64)

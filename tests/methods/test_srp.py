@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from csqcfs import convert, quantize_activations
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from torch import Tensor, nn
 
 
@@ -55,13 +55,13 @@ def test_an_activation_called_twice_has_two_masks():
     for shared in (False, True):
         torch.manual_seed(1)
         model = quantize_activations(Twice().eval(), 4, 1.0, x)
-        names = list(quantize.sites(model))
+        names = list(family.sites(model))
         if shared:  # both calls go to one module
             for node in model.graph.nodes:
                 node.target = names[0] if node.target == names[1] else node.target
             model.delete_all_unused_submodules()
             model.recompile()
-            assert list(quantize.sites(model)) == names[:1]
+            assert list(family.sites(model)) == names[:1]
         both.append(convert(model, "srp")(x, 4))
     plain = convert(model)(x, 4)
     assert torch.equal(*both) and not torch.equal(both[0], plain)

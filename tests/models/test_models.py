@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.engine.errors import InputError
 from csqcfs.engine.graphs import NOTED
 from csqcfs.models import NETWORKS, build
@@ -99,7 +99,7 @@ def test_quantized_sites(name):
     state = torch.random.get_rng_state()
     known = quantize.quantize_known(network, 8, 2.0, x, window="clamp_floor")
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert len(quantize.sites(known)) == SITES[name]
+    assert len(family.sites(known)) == SITES[name]
     assert not {type(module) for module in known.modules()} & {nn.ReLU, nn.MaxPool2d}
 
     measured = quantize.quantize_activations(network, 8, 2.0, x, window="clamp_floor")

@@ -7,7 +7,7 @@ import os
 import csqcfs
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.engine.errors import InputError
 from torch import nn
 
@@ -140,7 +140,7 @@ def test_outputs_and_thresholds_are_theirs(name, key):
     for module in reference.modules():
         if isinstance(module, Theirs):
             module.register_forward_hook(lambda module, x, out: wanted.append((getattr(module, key).item(), out)))
-    for site in quantize.sites(ann).values():
+    for site in family.sites(ann).values():
         site.register_forward_hook(lambda site, x, out: found.append((site.threshold.item(), out)))
     with torch.no_grad():
         ours, scores = ann(X), reference(X)
@@ -148,7 +148,7 @@ def test_outputs_and_thresholds_are_theirs(name, key):
     same = [(one == two).float().mean().item() for (_, one), (_, two) in zip(found, wanted, strict=True)]
     assert min(same) > 0.999  # equal but for a tie that another order of additions may turn
     assert float((ours - scores).abs().max()) < 0.02 * float(scores.abs().max())
-    assert {site.window for site in quantize.sites(ann).values()} == {"floor_clamp" if key == "up" else "clamp_floor"}
+    assert {site.window for site in family.sites(ann).values()} == {"floor_clamp" if key == "up" else "clamp_floor"}
     assert ann.meta["built"]["name"] == name
 
 
@@ -159,7 +159,7 @@ def test_a_file_in_any_order_and_of_data_parallel(small, tmp_path):
     torch.save(shuffled, tmp_path / "net.pth")
     found = csqcfs.load_public(tmp_path / "net.pth", L=8)
     assert all(torch.equal(value, wanted[name]) for name, value in found.state_dict().items())
-    assert {site.L for site in quantize.sites(found).values()} == {8}
+    assert {site.L for site in family.sites(found).values()} == {8}
     assert csqcfs.convert(found)(X, 2).shape == (2, 2, 100)
     csqcfs.save(found, tmp_path / "ours.safetensors")
     assert torch.equal(csqcfs.load(tmp_path / "ours.safetensors")(X), found(X))

@@ -13,7 +13,7 @@ import csqcfs
 import pytest
 import torch
 from csqcfs import data, models
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.engine.checkpoint import load_state, save_state
 from csqcfs.engine.errors import InputError
 from csqcfs.models import zoo
@@ -65,7 +65,7 @@ def quantized(net: nn.Module, end: str, L: int = 4, window: str = "paper") -> nn
     if end == "relu":
         return stirred(net)
     model = quantize.quantize_activations(net, L, 1.0, X, window=window)
-    return stirred(model if end == "qcfs" else quantize.switch(model, end))
+    return stirred(model if end == "qcfs" else family.switch(model, end))
 
 
 def outputs(model: nn.Module) -> torch.Tensor:
@@ -109,7 +109,7 @@ def test_a_loaded_network_gives_the_same_outputs(end, images, tmp_path):
     assert not any(m.training for m in loaded.modules()) and torch.equal(outputs(loaded), outputs(model))
     assert (loaded.mean, loaded.std) == (images.mean, images.std)
     assert loaded.meta["zoo"]["classes"] == list("abcdefghij") and loaded.meta["zoo"]["built"]["width"] == 0.25
-    for one, two in zip(quantize.sites(loaded).values(), quantize.sites(model).values(), strict=True):
+    for one, two in zip(family.sites(loaded).values(), family.sites(model).values(), strict=True):
         assert (type(one), one.L, one.window, one.channels) == (type(two), two.L, two.window, two.channels)
     if end == "relu":
         assert type(loaded) is type(model)
@@ -205,11 +205,11 @@ def test_a_built_network_that_was_changed_is_ones_own(tmp_path):
 
 def test_a_threshold_below_zero_survives(tmp_path):
     model = quantized(Own(), "cqcfs")
-    site = next(iter(quantize.sites(model)))
+    site = next(iter(family.sites(model)))
     with torch.no_grad():
-        quantize.sites(model)[site].raw[0] = -0.5
+        family.sites(model)[site].raw[0] = -0.5
     loaded = csqcfs.load(csqcfs.save(model, tmp_path / "ann"), network=Own(), example=X)
-    assert quantize.sites(loaded)[site].threshold[0] == -0.5
+    assert family.sites(loaded)[site].threshold[0] == -0.5
     snn = csqcfs.convert(model, allow_nonpositive=True)
     loaded = csqcfs.load(csqcfs.save(snn, tmp_path / "snn"), network=Own(), example=X)
     assert torch.equal(outputs(loaded), outputs(snn))
@@ -420,7 +420,7 @@ def test_an_example_may_come_later_or_never(saved_with, loaded_with, tmp_path):
     path = csqcfs.save(ann, tmp_path / "net.safetensors")
     loaded = csqcfs.load(path, network=Own(), example=loaded_with)
     assert torch.equal(loaded(X), ann(X))
-    known = [site.channels for site in quantize.sites(loaded).values()]
+    known = [site.channels for site in family.sites(loaded).values()]
     assert known == ([None] * 3 if saved_with is None and loaded_with is None else [6] * 3)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from csqcfs import data, methods, models
 from csqcfs.activations import CQCFS
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.data import sets
 from csqcfs.data.augment import Augment
 from csqcfs.data.content import Content, canonical
@@ -81,7 +81,7 @@ def training(seed: int) -> Training:
 
 @pytest.fixture
 def added(monkeypatch, tmp_path):
-    monkeypatch.setitem(quantize.ACTIVATIONS, "squared", Squared)
+    monkeypatch.setitem(family.ACTIVATIONS, "squared", Squared)
     monkeypatch.setitem(methods.METHODS, "early", Early)
     monkeypatch.setitem(sets.SETS, "stripes", sets.Known(stripes().digest, lambda root: stripes()))
     monkeypatch.setitem(models.NETWORKS, "small", small)
@@ -95,7 +95,7 @@ def added(monkeypatch, tmp_path):
 
 def test_an_activation_and_a_method(added, tmp_path):
     x = torch.randn(4, 3, 8, 8)
-    ann = quantize.switch(csqcfs.quantize_activations(models.build("small"), 2, 2.0, x), "squared")
+    ann = family.switch(csqcfs.quantize_activations(models.build("small"), 2, 2.0, x), "squared")
     assert "Squared" in str(csqcfs.report(ann))
     snn = csqcfs.convert(ann, "early")
     assert snn(x, 3).shape == (3, 4, 10) and not torch.equal(snn(x, 3), csqcfs.convert(ann)(x, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csqcfs
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.engine.errors import InputError
 from torch import nn
 
@@ -36,7 +36,7 @@ def flat(**given) -> Flat:
 
 
 def thresholds(model) -> list[float]:
-    return [float(site.threshold.detach()) for site in quantize.sites(model).values()]
+    return [float(site.threshold.detach()) for site in family.sites(model).values()]
 
 
 @pytest.mark.parametrize("quantized", [False, True])

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.data import epoch_generator
 from csqcfs.data.augment import Augment
 from csqcfs.data.images import ImageSet
@@ -71,7 +71,7 @@ def network(classes: int = 4, quantized: bool = True, width: int = 8, seed: int 
         )
         if not quantized:
             return plain
-        return quantize.to_channelwise(quantize.quantize_activations(plain, 4, 1.0, torch.zeros(2, 3, 8, 8)))
+        return family.to_channelwise(quantize.quantize_activations(plain, 4, 1.0, torch.zeros(2, 3, 8, 8)))
 
 
 def assert_same_weights(first: nn.Module, second: nn.Module) -> None:
@@ -118,8 +118,8 @@ def test_loss_falls_and_the_history_says_so():
 def test_history_has_the_spread_of_every_threshold():
     model = network()
     record = fit(model, image_set(), epochs=1, **QUIET)[0]
-    assert list(record["thresholds"]) == list(quantize.sites(model)) and len(record["thresholds"]) == 2
-    for name, site in quantize.sites(model).items():
+    assert list(record["thresholds"]) == list(family.sites(model)) and len(record["thresholds"]) == 2
+    for name, site in family.sites(model).items():
         theta = site.threshold.detach()
         assert record["thresholds"][name] == [theta.min().item(), theta.mean().item(), theta.max().item()]
         assert theta.min() < theta.max()
@@ -164,7 +164,7 @@ def test_weight_decay_reaches_the_thresholds():
     for decay in (0.0, 0.5):
         model = network()
         fit(model, image_set(), epochs=3, weight_decay=decay, **QUIET)
-        thetas[decay] = torch.cat([site.threshold for site in quantize.sites(model).values()]).max().item()
+        thetas[decay] = torch.cat([site.threshold for site in family.sites(model).values()]).max().item()
     assert thetas[0.5] < thetas[0.0] - 0.05
 
 
@@ -552,7 +552,7 @@ def test_deadline_already_past_trains_nothing():
         ({"val_set": image_set(20)}, "val_set None there"),
         ({"train_set": image_set(seed=3)}, "train_set"),
         ({"model": network(width=4)}, "network"),
-        ({"model": quantize.switch(network(), "cqcfs")}, "network"),
+        ({"model": family.switch(network(), "cqcfs")}, "network"),
     ],
 )
 def test_checkpoint_of_another_training_is_refused(tmp_path, change, named):
@@ -649,7 +649,7 @@ def test_truncated_checkpoint_is_refused(tmp_path):
 
 def test_the_callers_random_state_and_modes_are_left_alone():
     model = network().eval()
-    next(iter(quantize.sites(model).values())).train()
+    next(iter(family.sites(model).values())).train()
     modes = [module.training for module in model.modules()]
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -984,9 +984,9 @@ def test_thresholds_may_have_a_weight_decay_of_their_own():
 def turns(levels: tuple[int, ...] | None, own: int = 3):
     """L of the first activation in each batch of two epochs of three batches, and the network."""
     model, seen = network(), []
-    for site in quantize.sites(model).values():
+    for site in family.sites(model).values():
         site.L = own
-    site = next(iter(quantize.sites(model).values()))
+    site = next(iter(family.sites(model).values()))
     site.register_forward_pre_hook(lambda module, _: seen.append(module.L) if module.training else None)
     fit(model, image_set(60), epochs=2, levels=levels, **QUIET | {"batch_size": 20})
     return seen[1:], model  # the first is of a trial
@@ -994,7 +994,7 @@ def turns(levels: tuple[int, ...] | None, own: int = 3):
 
 def test_levels_take_turns_and_the_own_one_is_back():
     seen, model = turns((1, 2))
-    assert seen == [1, 2, 1] * 2 and all(site.L == 3 for site in quantize.sites(model).values())
+    assert seen == [1, 2, 1] * 2 and all(site.L == 3 for site in family.sites(model).values())
     assert turns(None)[0] == [3] * 6
 
 
@@ -1009,7 +1009,7 @@ def test_a_training_in_turns_that_fails_leaves_the_own_level():
     model = network()
     with pytest.raises(TrainingDiverged):
         fit(model, image_set(60), epochs=1, levels=(1, 2), **QUIET | {"lr": 1e30})
-    assert all(site.L == 4 for site in quantize.sites(model).values())
+    assert all(site.L == 4 for site in family.sites(model).values())
 
 
 def test_turns_need_a_quantized_network():

@@ -31,8 +31,8 @@ from ..engine.errors import InputError, reason
 from ..engine.folding import refuse_forward
 from ..engine.memory_format import laid_out
 from ..engine.modules import as_model, device_of, modes_kept
+from .family import sites, switch
 from .images import few
-from .quantize import sites, switch
 
 CANDIDATES = 64  # thresholds tried for each site, evenly spaced up to the largest activation
 SAMPLE = 1 << 18  # pre-activations of each site that a rule looks at, where it does not need them all

@@ -25,7 +25,7 @@ from ..engine.notes import note, notes
 from ..engine.simulation import Fire, Observer, Simulation, in_order
 from ..methods import Method, Plain, build
 from ..methods.base import check_steps
-from . import quantize
+from . import family, quantize
 from .scores import joined, last_of, scores
 from .spiking import check_neurons, check_threshold, check_weights, neurons_of, unfolded
 
@@ -64,7 +64,7 @@ def convert(
     inputs = checked_example(example)
     name = notes(model).get("name", type(opened(model)).__name__)
     graph = model if isinstance(model, fx.GraphModule) else quantize.trace(model, inputs)
-    found = quantize.sites(graph)
+    found = family.sites(graph)
     if not found:
         raise InputError(f"{name} has no quantized activation; call quantize_activations first")
     allow_nonpositive = allow_nonpositive and method.any_threshold

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..conversion import quantize
+from ..conversion import family
 from ..engine.errors import InputError
 from ..engine.kernels import WINDOWS
 from ..methods import METHODS
@@ -35,7 +35,7 @@ def check(header: dict[str, Any], path: Path) -> None:
         return (
             isinstance(value, dict)
             and sorted({*value} - {"bound"}) == ["L", "activation", "channels", "window"]
-            and value["activation"] in quantize.ACTIVATIONS
+            and value["activation"] in family.ACTIVATIONS
             and value["window"] in WINDOWS
             and all(type(n) is int and n > 0 for n in (value["L"], value["channels"] or 1))
             and numbers([value.get("bound", 1.0)])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .. import models
 from ..activations import CQCFS, ThresholdActivation
-from ..conversion import quantize
+from ..conversion import family, quantize
 from ..conversion.bias import with_biases
 from ..conversion.snn import SNN, convert
 from ..engine.checkpoint import fill, require_alike
@@ -33,9 +33,9 @@ def rebuilds(header: dict[str, Any], tensors: dict[str, Tensor], model: nn.Modul
 
 def site_of(site: ThresholdActivation) -> dict[str, Any]:
     """What `_activation` makes a site from."""
-    kind = next((name for name, kind in quantize.ACTIVATIONS.items() if type(site) is kind), None)
+    kind = next((name for name, kind in family.ACTIVATIONS.items() if type(site) is kind), None)
     if kind is None:
-        raise InputError(f"a {type(site).__name__}: expected one of {', '.join(quantize.ACTIVATIONS)}; switch to one")
+        raise InputError(f"a {type(site).__name__}: expected one of {', '.join(family.ACTIVATIONS)}; switch to one")
     own = {} if math.isinf(site.bound) else {"bound": site.bound}
     return {"activation": kind, "L": site.L, "window": site.window, "channels": site.channels, **own}
 
@@ -61,14 +61,14 @@ def rebuild(
     if header["kind"] == "relu":
         fill(network, tensors, what)
         return network
-    if not quantize.sites(network):
+    if not family.sites(network):
         network = quantize.quantize_activations(network, 1, 1.0, example)
     thresholds = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] in ("raw", "threshold")}
     if header["kind"] == "quantized":
         _set_sites(network, header["sites"], thresholds, what)
         fill(network, tensors, what)
         return network
-    for name, site in quantize.sites(network).items():
+    for name, site in family.sites(network).items():
         found = thresholds.get(f"{name}.threshold")
         if found is None or found.dim() > 1 or (found.dim() and site.channels not in (None, len(found))):
             raise InputError(f"{what} has no thresholds that fit {name}: expected the same network")
@@ -120,7 +120,7 @@ def _built(settings: dict[str, Any], tensors: dict[str, Tensor], what: str) -> t
 
 def _set_sites(network: nn.Module, wanted: dict[str, dict[str, Any]], thresholds: dict[str, Tensor], what: str) -> None:
     """Give each site of ``network`` its activation; a site that has it stays."""
-    found = quantize.sites(network)
+    found = family.sites(network)
     for name in [*found, *wanted]:
         raw = thresholds.get(f"{name}.raw")
         alike = name in found and name in wanted and raw is not None and raw.dim() < 2
@@ -139,7 +139,7 @@ def _activation(
     kind: str, raw: Tensor, L: int = 1, window: str = "paper", channels: int | None = None
 ) -> ThresholdActivation:
     """An activation for thresholds of the shape and type of ``raw``."""
-    chosen = quantize.ACTIVATIONS[kind]
+    chosen = family.ACTIVATIONS[kind]
     if issubclass(chosen, CQCFS):
         new = chosen(max(1, raw.numel()), L, 1.0, window=window)
     else:

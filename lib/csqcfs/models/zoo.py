@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..conversion import quantize
+from ..conversion import family
 from ..conversion.snn import SNN
 from ..conversion.spiking import check_neurons
 from ..data.images import ImageSet
@@ -112,9 +112,9 @@ def save(
     require_alike(tensors, tensors, f"the {type(model).__name__} for {path}")
     came = notes(graph).get("zoo", {})
     header: dict[str, Any] = {
-        "kind": "snn" if isinstance(model, SNN) else "quantized" if quantize.sites(model) else "relu",
+        "kind": "snn" if isinstance(model, SNN) else "quantized" if family.sites(model) else "relu",
         "built": notes(graph).get("built"),
-        "sites": {name: site_of(site) for name, site in quantize.sites(graph).items()},
+        "sites": {name: site_of(site) for name, site in family.sites(graph).items()},
         "operations": operations(*_graphs(model)),
         "numbers": numbers(*_graphs(model)),
         "sizes": sizes(*_graphs(model)),

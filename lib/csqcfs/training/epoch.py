@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..conversion.quantize import sites
+from ..conversion.family import sites
 from .recipe import Recipe
 
 READ_EVERY = 20  # steps between readings of the loss

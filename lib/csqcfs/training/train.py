@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from .. import data
-from ..conversion.quantize import sites
+from ..conversion.family import sites
 from ..data.augment import Augment
 from ..data.images import ImageSet
 from ..engine.errors import InputError, shown, unknown

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 from csqcfs import models
-from csqcfs.conversion.quantize import ACTIVATIONS
+from csqcfs.conversion.family import ACTIVATIONS
 from csqcfs.data.augment import Augment
 from csqcfs.engine.errors import InputError
 from csqcfs.paper import published

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from csqcfs import data, models
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family, quantize
 from csqcfs.data.augment import Augment
 from csqcfs.engine import paths
 from csqcfs.engine.checkpoint import load_state
@@ -107,7 +107,7 @@ def test_history_and_network_of_a_whole_chain(steps):
     ]
     assert len(steps) == 7 * STEPS and len(splits.train) == 200 and len(splits.val) == 20
     assert not any(module.training for module in model.modules())
-    assert [type(m).__name__ for m in quantize.sites(model).values()] == ["CSQCFS"] * 7
+    assert [type(m).__name__ for m in family.sites(model).values()] == ["CSQCFS"] * 7
     assert all("val_accuracy" in record for record in history)
     assert history[0]["thresholds"] == {} and len(history[-1]["thresholds"]) == 7
     assert sorted(p.name for p in paths.checkpoints().iterdir()) == sorted(
@@ -133,7 +133,7 @@ def test_every_order_of_stages_ends_with_its_activation(activations):
     model, history, _ = run(ending(*activations, threshold=2.0))
     assert [record["activation"] for record in history] == list(activations)
     last = activations[-1]
-    assert {type(m).__name__ for m in quantize.sites(model).values()} == ({KINDS[last]} if last != RELU else set())
+    assert {type(m).__name__ for m in family.sites(model).values()} == ({KINDS[last]} if last != RELU else set())
 
 
 @pytest.fixture
@@ -196,12 +196,12 @@ def test_a_stage_starts_with_the_function_of_the_one_before(calls, end):
 
 def test_given_and_calibrated_thresholds(calls):
     given, _, _ = run(dataclasses.replace(CHAIN, stages=CHAIN.stages[1:], threshold=2.5, L=8))
-    sites = quantize.sites(given).values()
+    sites = family.sites(given).values()
     assert {m.L for m in sites} == {8}
     for module in sites:
         torch.testing.assert_close(module.threshold, torch.full_like(module.threshold, 2.5))
     calibrated, _, _ = run(CHAIN)
-    layers = [m.threshold.detach() for m in quantize.sites(calibrated).values()]
+    layers = [m.threshold.detach() for m in family.sites(calibrated).values()]
     assert all(torch.allclose(theta, theta[0]) for theta in layers)  # each channel starts with its layer
     assert len({round(theta[0].item(), 4) for theta in layers}) == 7
 
@@ -449,7 +449,7 @@ def test_a_quick_chain_on_cifar(monkeypatch, folder_of_images):
     model, history, splits = run(training)
     assert len(history) == 12 and splits.train.images.shape == (2500, 3, 32, 32)
     assert history[-1]["loss"] < history[0]["loss"] and history[-1]["val_accuracy"] > 20
-    assert all(bool((m.threshold > 0).all()) for m in quantize.sites(model).values())
+    assert all(bool((m.threshold > 0).all()) for m in family.sites(model).values())
     tensors, _ = load_state(trainings.checkpoint_path(training))
     assert sum(name.startswith("model.") for name in tensors) == len(model.state_dict())
 
@@ -464,7 +464,7 @@ def packaged(tmp_path, monkeypatch):
     torch.manual_seed(7)
     model = models.build("resnet8", 10, 0.1, 1)
     model = quantize.quantize_activations(model, 4, 1.0, splits.train.normalise(splits.train.images[:2]))
-    for number, site in enumerate(quantize.sites(model).values()):
+    for number, site in enumerate(family.sites(model).values()):
         site.raw.data.fill_(0.5 + number / 10)
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     return zoo.save(model, tmp_path / "small.safetensors", images=splits.train)
@@ -481,7 +481,7 @@ def test_a_training_goes_on_from_a_network_of_the_package(packaged):
         assert torch.equal(trainings.train(starting("qcfs"))[0](x), zoo.load("small")(x))
         torch.testing.assert_close(model(x), zoo.load("small")(x))
     assert history == [] and not list(paths.checkpoints().glob("*"))
-    assert {type(site).__name__ for site in quantize.sites(model).values()} == {"CSQCFS"}
+    assert {type(site).__name__ for site in family.sites(model).values()} == {"CSQCFS"}
     trained, history, _ = trainings.train(starting(epochs=1))
     assert len(history) == 1 and not torch.equal(trained(x), model(x))
     again, _, _ = trainings.train(starting(epochs=1))  # from its checkpoint
@@ -492,11 +492,11 @@ def test_a_training_goes_on_from_a_network_of_the_package(packaged):
 def test_another_L_keeps_the_thresholds_or_calibrates_them(packaged, thresholds):
     training = starting(L=1, start_thresholds=thresholds)
     model, _, splits = trainings.train(training)
-    sites = quantize.sites(model).values()
+    sites = family.sites(model).values()
     assert {site.L for site in sites} == {1}
     with torch.no_grad():
         levels = {len(site(torch.linspace(-9, 9, 99)[:, None].expand(-1, site.channels)).unique()) for site in sites}
-    before = [site.threshold.item() for site in quantize.sites(zoo.load("small")).values()]
+    before = [site.threshold.item() for site in family.sites(zoo.load("small")).values()]
     alike = [site.threshold[0].item() for site in sites] == pytest.approx(before, rel=1e-3)
     assert 2 in levels and alike == (thresholds == "kept")
     assert training.settings()["start_thresholds"] == thresholds
@@ -508,7 +508,7 @@ def test_the_start_is_in_the_digest(packaged):
     assert first.settings()["start_digest"] == zoo.digest("small") == first.start_digest
     with torch.no_grad():
         network = zoo.load("small")
-        next(iter(quantize.sites(network).values())).raw.add_(1)
+        next(iter(family.sites(network).values())).raw.add_(1)
         zoo.save(network, packaged, images=data.load("digits", val=20).train)
     assert starting().digest != first.digest
     assert not {"start", "start_digest", "start_thresholds", "threshold_decay", "levels"} & CHAIN.settings().keys()
@@ -527,8 +527,8 @@ def test_a_window_is_that_of_every_stage_and_of_a_start():
     other = dataclasses.replace(whole, window="clamp_floor")
     assert dataclasses.replace(whole, window="paper") == whole != other  # what is no change has no digest of its own
     model, _, _ = trainings.train(other, progress=False)
-    assert {site.window for site in quantize.sites(model).values()} == {"clamp_floor"}
+    assert {site.window for site in family.sites(model).values()} == {"clamp_floor"}
     printed, _, _ = trainings.train(whole, progress=False)
-    assert {site.window for site in quantize.sites(printed).values()} == {"paper"}
+    assert {site.window for site in family.sites(printed).values()} == {"paper"}
     first, second = (model.state_dict() for model in (model, printed))
     assert any(not torch.equal(first[name], second[name]) for name in first)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.paper.measures import channels, kinds
 
 
 def test_record_agrees_with_all_images_at_once(trained, monkeypatch):
     monkeypatch.setattr(channels, "BATCH", 7)
     metrics = kinds.KINDS["channels"](trained, images=40)
-    assert list(metrics["sites"]) == list(quantize.sites(trained.model))
+    assert list(metrics["sites"]) == list(family.sites(trained.model))
     test, seen = kinds.sample(trained.splits.test, 40), {}
-    name, site = list(quantize.sites(trained.model).items())[3]
+    name, site = list(family.sites(trained.model).items())[3]
     handle = site.register_forward_hook(lambda module, args, out: seen.update(z=args[0], out=out))
     with torch.no_grad():
         trained.model(test.normalise(test.images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from csqcfs.activations import qcfs
-from csqcfs.conversion import quantize, snn
+from csqcfs.conversion import family, snn
 from csqcfs.neurons import integrate_and_fire
 from csqcfs.paper.measures import conversion_error, kinds
 from csqcfs.paper.measures.conversion_error import PARTS, own_error, snn_error
@@ -37,8 +37,8 @@ def test_a_constant_input_has_no_unevenness(z, T):
 
 def test_record_of_a_network(trained):
     metrics = kinds.KINDS["conversion_error"](trained, images=40)
-    L = next(iter(quantize.sites(trained.model).values())).L
-    assert metrics["images"] == 40 and metrics["sites"] == list(quantize.sites(trained.model))
+    L = next(iter(family.sites(trained.model).values())).L
+    assert metrics["images"] == 40 and metrics["sites"] == list(family.sites(trained.model))
     assert set(metrics["rms_own"]) == {"clipping", "quantization", "activation"}
     for T, bias in metrics["bias"].items():
         for *parts, total in zip(*(bias[part] for part in PARTS), bias["total"]):
@@ -60,7 +60,7 @@ def test_record_agrees_with_one_batch_and_does_not_depend_on_pieces(trained, mon
 
     test, name = kinds.sample(trained.splits.test, 30), wanted["sites"][-1]
     x, seen = test.normalise(test.images), {}
-    site = quantize.sites(trained.model)[name]
+    site = family.sites(trained.model)[name]
     handle = site.register_forward_hook(lambda module, args, out: seen.update(ann=out))
     with torch.no_grad():
         trained.model(x)
@@ -74,7 +74,7 @@ def test_record_agrees_with_one_batch_and_does_not_depend_on_pieces(trained, mon
 def test_the_networks_own_error_is_in_units_of_the_threshold(trained):
     metrics = kinds.KINDS["conversion_error"](trained, images=30)
     test, seen = kinds.sample(trained.splits.test, 30), {}
-    site = list(quantize.sites(trained.model).values())[-1]
+    site = list(family.sites(trained.model).values())[-1]
     handle = site.register_forward_hook(lambda module, args, out: seen.update(z=args[0], out=out))
     with torch.no_grad():
         trained.model(test.normalise(test.images))

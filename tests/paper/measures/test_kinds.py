@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from csqcfs import data
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.conversion.calibration import calibrate
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
@@ -28,7 +28,7 @@ def test_accuracy_is_that_of_the_scores(trained):
     for T in (1, 2, 32):
         assert right(metrics, T).tolist() == (scores[T - 1].argmax(1) == test.labels).tolist()
     assert metrics["presteps"] == 4
-    for name, site in quantize.sites(trained.model).items():
+    for name, site in family.sites(trained.model).items():
         assert metrics["thresholds"][name] == pytest.approx(site.threshold.detach().tolist())
 
 
@@ -45,7 +45,7 @@ def test_accuracy_under_the_layers_mean_thresholds(trained):
 def test_a_rule_places_a_threshold_per_channel_from_training_images(trained):
     found = kinds.accuracy(trained, "plain", images=20, T=1, rule="99.9%")["thresholds"]
     placed = calibrate(trained.model, trained.splits.train, per_channel=True, rule="99.9%")
-    wanted = {name: pytest.approx(site.threshold.tolist()) for name, site in quantize.sites(placed).items()}
+    wanted = {name: pytest.approx(site.threshold.tolist()) for name, site in family.sites(placed).items()}
     assert found == wanted
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.conversion.snn import convert
 from csqcfs.paper.measures import kinds, spikes
 
@@ -35,7 +35,7 @@ def test_spikes_and_potentials_follow_equations_1_to_3(metrics):
 
 def test_trains_are_those_of_the_simulation_and_targets_those_of_the_network(trained, metrics):
     x = trained.splits.test.normalise(trained.splits.test.images[:1])
-    outputs, sites = {}, quantize.sites(trained.model)
+    outputs, sites = {}, family.sites(trained.model)
     scores = convert(trained.model)(x, 16, lambda name, module, x, out, phase: outputs.update({name: out}))
     assert metrics["answers"] == scores[:, 0].argmax(1).tolist()
     for neuron in metrics["neurons"]:

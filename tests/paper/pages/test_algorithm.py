@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csqcfs
 import torch
-from csqcfs.conversion import quantize
+from csqcfs.conversion import family
 from csqcfs.paper.pages import algorithm
 from torch import nn
 
@@ -26,7 +26,7 @@ def test_the_calls_run_one_after_the_other_as_written():
         short = step.call.replace("epochs=300", "epochs=1").replace("epochs=100", "epochs=1")
         exec(short.replace("lr=0.1", "lr=0.001"), names)
     assert names["scores"].shape == (8, 4, 2)
-    raw = next(iter(quantize.sites(names["fine"]).values())).raw
+    raw = next(iter(family.sites(names["fine"]).values())).raw
     assert torch.equal(names["snn"].thresholds["1"], nn.functional.softplus(raw).detach())  # line 16
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ... import models
-from ...conversion import quantize
+from ...conversion import family, quantize
 from ...data.sets import SETS
 from ...engine.errors import InputError
 from ...engine.memory_format import training_format
@@ -75,7 +75,7 @@ def training_step(size: Size, activation: str, device: torch.device) -> Callable
     torch.manual_seed(0)
     model: nn.Module = models.build(size.network, size.classes, size.width, size.image[0])
     if activation != "relu":
-        model = quantize.switch(quantize.quantize_known(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
+        model = family.switch(quantize.quantize_known(model, 4, 4.0, torch.zeros(1, *size.image)), activation)
     x = torch.randn(size.batch_size, *size.image, device=device)
     x = x.clone(memory_format=training_format(model.to(device), x[:2]))
     model.train()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import models
-from ...conversion import quantize
+from ...conversion import family, quantize
 from ...conversion.snn import SNN, convert
 from ...engine.folding import fold_batchnorm
 from ...engine.simulation import IF
@@ -64,7 +64,7 @@ def networks(name: str) -> tuple[nn.Module, SNN, SNN, SNN]:
     torch.manual_seed(0)
     network = models.build(name).eval()
     ann = quantize.quantize_known(network, 4, 1.0, torch.randn(2, 3, 32, 32))
-    fine = quantize.to_channelwise(ann).eval()
+    fine = family.to_channelwise(ann).eval()
     relu = fold_batchnorm(quantize.trace(network)).to(memory_format=torch.channels_last)
     return relu, convert(fine), convert(fine, "cos", rho=4), convert(ann.eval())
 

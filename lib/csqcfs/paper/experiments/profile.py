@@ -26,7 +26,7 @@ def ends() -> tuple[str, ...]:
     "relu" and "qcfs" are one stage, "qcfs-2" a second, layer-wise stage with the fine-tuning rate (Table 4); every
     other activation has two stages, and one from the start with -1 behind it ("csqcfs-1", Fig. 6).
     """
-    from ...conversion.quantize import ACTIVATIONS
+    from ...conversion.family import ACTIVATIONS
 
     others = [name for name in ACTIVATIONS if name != BASE]
     return (RELU, BASE, f"{BASE}-2", *others, *(f"{name}-1" for name in others))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ... import data, models
-from ...conversion import quantize
+from ...conversion import family, quantize
 from ...conversion.calibration import calibrate
 from ...data.images import ImageSet
 from ...engine import files, paths
@@ -144,15 +144,15 @@ def _start(training: Training, images: ImageSet) -> nn.Module:
     wanted = built | {"mean": tuple(images.mean), "std": tuple(images.std)}
     if found != wanted:
         raise InputError(f"{training.start} has {found}: expected {wanted}, as the training and its images have")
-    for site in quantize.sites(model).values():
+    for site in family.sites(model).values():
         site.L, site.window = training.L, training.window or site.window
     return calibrate(model, initial_images(training, images)) if training.start_thresholds == "calibrated" else model
 
 
 def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> nn.Module:
     """The network of the stage before, with the activation of the last stage."""
-    now, sites = training.activation, quantize.sites(model).values()
-    before = next((name for name, kind in quantize.ACTIVATIONS.items() if type(next(iter(sites), None)) is kind), RELU)
+    now, sites = training.activation, family.sites(model).values()
+    before = next((name for name, kind in family.ACTIVATIONS.items() if type(next(iter(sites), None)) is kind), RELU)
     if before == now:
         return model
     if before == RELU:
@@ -164,4 +164,4 @@ def _with_activation(model: nn.Module, training: Training, images: ImageSet) -> 
             model = calibrate(model, x)
         if now == "qcfs":
             return model
-    return quantize.switch(model, now)
+    return family.switch(model, now)

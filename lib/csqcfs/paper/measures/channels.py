@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import data
-from ...conversion import quantize
+from ...conversion import family
 from ...data.images import ImageSet
 from ...engine.modules import device_of
 from .trained import Trained, sample
@@ -35,7 +35,7 @@ def channels(trained: Trained, images: int = 500) -> dict[str, Any]:
     statistics = channel_statistics(trained.model, test)
     ranked = {name: statistic["preactivation"].argsort() for name, statistic in statistics.items()}
     few = {name: order[every(len(order), RIDGES)].tolist() for name, order in ranked.items()}
-    thresholds = {name: site.threshold.detach().flatten() for name, site in quantize.sites(trained.model).items()}
+    thresholds = {name: site.threshold.detach().flatten() for name, site in family.sites(trained.model).items()}
     scales = {name: float(theta.mean()) for name, theta in thresholds.items()}
     ridges = histograms(trained.model, test, few, scales)
     sites = {}
@@ -102,7 +102,7 @@ def _observed(model: nn.Module, images: ImageSet, observe: Observe) -> None:
     def hook(name: str):
         return lambda site, args, out: observe(name, *(x.transpose(0, 1).flatten(1) for x in (args[0], out)))
 
-    handles = [site.register_forward_hook(hook(name)) for name, site in quantize.sites(model).items()]
+    handles = [site.register_forward_hook(hook(name)) for name, site in family.sites(model).items()]
     try:
         for x, _ in data.batches(images, BATCH, device_of(model)):
             model(x)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from ... import data
 from ...activations import qcfs
-from ...conversion import quantize
+from ...conversion import family
 from ...conversion.snn import convert
 from ...engine.modules import device_of
 from ...neurons import along_channels
@@ -100,7 +100,7 @@ def conversion_error(trained: Trained, images: int = 200) -> dict[str, Any]:
         InputError: a threshold that is not positive, as `snn.convert`.
     """
     test = sample(trained.splits.test, images)
-    snn, activations = convert(trained.model), quantize.sites(trained.model)
+    snn, activations = convert(trained.model), family.sites(trained.model)
     own = {name: _Moments() for name in activations}
     parts = {T: {name: _Moments() for name in activations} for T in published.TIMESTEPS}
     inputs: dict[str, Tensor] = {}

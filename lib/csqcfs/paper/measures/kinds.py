@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...conversion import quantize
+from ...conversion import family
 from ...conversion.bias import calibrate_bias
 from ...conversion.calibration import calibrate
 from ...conversion.snn import convert
@@ -58,7 +58,7 @@ def accuracy(
     if bias is not None:
         snn = calibrate_bias(snn, trained.splits.train, bias)
     thresholds = {
-        name: site.threshold.detach().flatten().tolist() for name, site in quantize.sites(trained.model).items()
+        name: site.threshold.detach().flatten().tolist() for name, site in family.sites(trained.model).items()
     }
     ann, over_time = correct(trained.model, test).numpy(), correct_snn(snn, test, T).numpy()
     return {

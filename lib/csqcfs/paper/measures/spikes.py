@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...activations import ThresholdActivation
-from ...conversion import quantize
+from ...conversion import family
 from ...conversion.snn import convert
 from ...engine.modules import device_of
 from ...neurons import along_channels, trace
@@ -98,7 +98,7 @@ def spikes(trained: Trained) -> dict[str, Any]:
     """
     test = trained.splits.test
     x = test.normalise(test.images[IMAGE : IMAGE + 1]).to(device_of(trained.model))
-    activations = quantize.sites(trained.model)
+    activations = family.sites(trained.model)
     names = list(activations)
     chosen = list(dict.fromkeys((names[0], names[len(names) // 2], names[-1])))
     inputs: dict[str, Tensor] = {}

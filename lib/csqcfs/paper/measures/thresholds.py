@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...conversion import quantize
+from ...conversion import family
 
 
 def spread_of_layers(thresholds: Mapping[str, Sequence[float]]) -> np.ndarray:
@@ -28,6 +28,6 @@ def variation(thresholds: Mapping[str, Sequence[float]]) -> float:
 def levelled(model: nn.Module) -> nn.Module:
     """A copy in which every channel has the mean threshold of its layer, all else as it was."""
     model = copy.deepcopy(model)
-    for site in quantize.sites(model).values():
+    for site in family.sites(model).values():
         site.raw.copy_(site.to_raw(site.threshold.mean()).expand_as(site.raw))
     return model
