@@ -239,7 +239,7 @@ REFUSED = {
     r"has no counterpart": [
         lambda m, x: m.end(F.gelu(first(m, x))),
         lambda m, x: m.end((first(m, x) - 0.3).abs()),
-        lambda m, x: m.end(first(m, x).clamp(-1, 1)),
+        lambda m, x: m.end((first(m, x) - 0.3).clamp(-1, 1)),
         lambda m, x: m.end(first(m, x).round()),
         lambda m, x: m.end(first(m, x).sort(1)[0]),
         lambda m, x: m.end(first(m, x) / first(m, x).norm(dim=1, keepdim=True).clamp(1e-3)),
@@ -340,7 +340,7 @@ HIDDEN_AT_FIRST = {
     "PReLU at prelu of Starting has no": lambda m, h: m.o(m.prelu(h - 1)),
     r"gelu\(\) at forward of Starting has no": lambda m, h: m.o(h + m.norm(F.gelu(h))),
     r"tanh\(\) at forward of Starting has no": lambda m, h: m.o(h + torch.tanh(m.b(h) - h)),
-    r"clamp\(\) at forward of Starting has no": lambda m, h: m.o(h + m.gamma * h.clamp(-50, 50)),
+    r"clamp\(\) at forward of Starting has no": lambda m, h: m.o(h + m.gamma * (h - 1).clamp(-50, 50)),
     r"mul\(\) at forward of Starting .*gate": lambda m, h: m.o(h * (1 + h * m.gamma.clamp(0, 1))),
     r"add\(\) at forward of Starting .*other images": lambda m, h: m.o(h + m.gamma * h.mean(0)),
 }
