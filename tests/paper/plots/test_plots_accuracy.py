@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from csqcfs.paper import published
 from csqcfs.paper.experiments import profiles
-from csqcfs.paper.plots import accuracy, shared
+from csqcfs.paper.plots import accuracy, shared, style
 from csqcfs.paper.runs.records import Record
 from matplotlib import pyplot as plt
 from scipy import stats
@@ -110,3 +110,10 @@ def test_differences_stand_at_their_time_steps_beside_the_papers():
     assert np.allclose(np.array(other.get_xdata()) / published.TIMESTEPS, other.get_xdata()[0])
     (ax,) = accuracy.gains(page, [("cqcfs", "qcfs"), ("csqcfs", "qcfs")]).axes
     assert list(ax.containers[0].lines[0].get_xdata()) == list(published.TIMESTEPS)  # alone at its place
+
+
+def test_a_row_of_another_name_looks_like_its_method():
+    page = FakePage({("vgg16", "channel-wise"): [record(1)], ("vgg16", "origin"): [record(0)]})
+    fig = accuracy.gains(page, [("channel-wise", "origin")], kinds={"channel-wise": "cqcfs", "origin": "qcfs"})
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["C-QCFS − QCFS"]
+    assert fig.axes[0].containers[0].lines[0].get_color() == style.METHODS["cqcfs"].colour

@@ -67,13 +67,18 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
 
 
 def gains(
-    page, pairs: Sequence[tuple[str, str]], printed: Mapping[tuple, published.Row] = {}, dataset: str = "cifar10"
+    page,
+    pairs: Sequence[tuple[str, str]],
+    printed: Mapping[tuple, published.Row] = {},
+    dataset: str = "cifar10",
+    kinds: Mapping[str, str] = {},
 ) -> Figure | None:
     """A panel for each place of a page, see `shared.places`: the first of each pair of methods minus the second, image
     by image and seed by seed, with the intervals; None without records.
 
     Curves that lie on each other say little of their differences, whose intervals are narrower. The paper's stand
-    beside ours, where it ``printed`` both. Of two pairs with the same first, the latter is drawn hollow.
+    beside ours, where it ``printed`` both. Of two pairs with the same first, the latter is drawn hollow. ``kinds`` says
+    which of `style.METHODS` a row is that the page calls otherwise.
     """
     steps = np.array(published.TIMESTEPS)
     titles = shared.places(page, dataset)
@@ -85,16 +90,16 @@ def gains(
     for ax, (place, gaps) in zip(axes, found.items(), strict=True):
         ax.axhline(0, color="grey", linewidth=0.8)
         for (first, second), x in zip(drawn, shared.aside(len(drawn), 1.12 ** (len(drawn) - 1))[:, None] * steps):
-            look = style.METHODS[first]
+            look, other = (style.METHODS[kinds.get(name, name)] for name in (first, second))
             hollow = next(pair for pair in drawn if pair[0] == first) != (first, second)
             mark = {"marker": look.marker, "markerfacecolor": "white" if hollow else look.colour}
             if (first, second) in gaps:
-                label = f"{look.label} − {style.METHODS[second].label}"
+                label = f"{look.label} − {other.label}"
                 shared.differences(ax, x, gaps[first, second], look.colour, label=label, **mark)
             rows = [printed.get((*place, method)) for method in (first, second)]
             if None not in rows:
-                one, other = (np.array(row.snn, float) for row in rows)
-                ax.plot(x, one - other, color=look.colour, marker="x", linestyle="none")
+                theirs = np.subtract(*(np.array(row.snn, float) for row in rows))
+                ax.plot(x, theirs, color=look.colour, marker="x", linestyle="none")
         label = "time-step T (pairs side by side)" if len(drawn) > 1 else "time-step T"
         shared.log2_axis(ax, published.TIMESTEPS, label).grid(axis="y")
         ax.set_title(titles[place])
