@@ -47,7 +47,8 @@ algorithm1.table(
 # %% [markdown]
 # ## Neurons at work
 #
-# One test image, the first one, on the ResNet-20 of this profile after both stages. Two neurons each of the first, a middle
+# One test image, the first in the order in which this package keeps them (by class), on the ResNet-20 of this profile after both
+# stages. Two neurons each of the first, a middle
 # and the last layer, at the median and at the 90th percentile of the active ones. The membrane potential rises by the input
 # of each step; at or above the threshold the neuron fires and loses θ, not everything: what is left over
 # stays (soft reset). In the first layer the input is the same at every step, further in it is not.

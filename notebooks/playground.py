@@ -28,7 +28,7 @@ play.found()
 # %% [markdown]
 # ## Sliders
 #
-# Blue is the activation, orange the neuron's mean output and, in the middle, its membrane potential; the dot is the
+# Blue is the activation, purple the neuron's mean output and, in the middle, its membrane potential; the dot is the
 # output at the input z that the slider chooses, the ticks are its spikes. Scales stay as they are, so that what moves
 # was moved by a slider; a potential may leave its frame. The buttons are starting points. Without a running kernel a
 # still picture stands in for the sliders: *Run*, *Run All Cells* brings them.

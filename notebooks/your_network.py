@@ -24,6 +24,7 @@ import csqcfs
 import torch
 from csqcfs import data
 from csqcfs.paper.pages import page, your_network
+from csqcfs.paper.runs import records
 
 yours = page.open("your_network", profile, seeds)
 yours.found()
@@ -85,10 +86,14 @@ rows["stage 2: CS-QCFS"] = your_network.accuracies(fine, splits.test)
 
 # %%
 rows["SpikingJelly, ann2snn"] = your_network.spikingjelly(network, splits.train, splits.test)
-yours.table(your_network.table(rows), "Accuracy (%) of the network and of its SNN after each step", digits=1)
+here = f"{yours.source}, {records.hardware('cpu')}"
+yours.table(
+    your_network.table(rows), "Accuracy (%) of the network and of its SNN after each step", digits=1, source=here
+)
 
 # %%
-yours.figure(your_network.figure(rows, len(splits.test)), "Accuracy over T after each step; bands: 95 % intervals")
+caption = "Accuracy over T after each step; bands: 95 % intervals"
+yours.figure(your_network.figure(rows, len(splits.test)), caption, source=here)
 
 # %%
 your_network.found(rows, len(splits.test))
@@ -109,7 +114,8 @@ torch.equal(again(example, T=4), snn(example, T=4))
 # %% [markdown]
 # ## What this does not show
 #
-# - One seed, 360 small images and a network that a few steps suffice for: differences below five points are noise.
+# - One seed, 360 small images and a network that a few steps suffice for: differences below five points are noise. Another
+#   processor rounds otherwise, trains another network and shows other numbers.
 # - ResNet-20 on CIFAR-10, with schedules that matter, is in [Table 1](table1.ipynb); what T = 1 of other methods hides
 #   is in [What T = 1 costs](latency.ipynb).
 

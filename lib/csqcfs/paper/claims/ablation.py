@@ -174,7 +174,7 @@ def best_step(ours: Recorded, row: tuple) -> int:
     return max(TIMESTEPS, key=lambda T: ours.accuracy(row, T))
 
 
-FEW = Outcome(Verdict.NOT_TESTED, "fewer than three L in this profile")
+FEW = Outcome(Verdict.NOT_TESTED, "no network has records of three L")
 
 
 @CLAIMS.records("Section 5.5, Fig. 5", "accuracy at ultra-low latency (T ≤ 4) decreases as L increases")

@@ -7,7 +7,7 @@ from statistics import mean
 
 from ...methods import COS
 from .. import published
-from ..names import signed
+from ..names import NAMES, signed
 from ..published import TABLE1, TABLE2, TIMESTEPS
 from .claim import NOT_RUN, Check, Claims, Outcome, Verdict
 from .decide import ahead, condition, decide, left_out
@@ -51,7 +51,7 @@ def abstract_instances(paper: Printed) -> Outcome:
     return Outcome.of(
         95.86 in ten.values() and 74.83 in hundred.values(),
         f"instances, yet not the best: the tables' best at T = 1 are {max(ten.values())}"
-        f" ({max(ten, key=ten.get)}) and {max(hundred.values())} ({max(hundred, key=hundred.get)})",
+        f" ({NAMES[max(ten, key=ten.get)]}) and {max(hundred.values())} ({NAMES[max(hundred, key=hundred.get)]})",
     )
 
 
@@ -219,7 +219,7 @@ def srp_against_qcfs(evidence: Evidence) -> Outcome:
 def baselines_share_ann(paper: Printed) -> Outcome:
     networks = dict.fromkeys(network for network, _ in TABLE1)
     anns = {a: {TABLE1[a, m].ann for m in OTHERS} for a in networks}
-    differ = [f"{a} ({', '.join(map(str, sorted(values)))})" for a, values in anns.items() if len(values) > 1]
+    differ = [f"{NAMES[a]} ({', '.join(map(str, sorted(values)))})" for a, values in anns.items() if len(values) > 1]
     return Outcome.of(not differ, f"the ANN column differs for {', '.join(differ)}: separate runs")
 
 

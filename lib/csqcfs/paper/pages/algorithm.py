@@ -86,8 +86,9 @@ def found(shown) -> list[str]:
     rows = one["raster"]["neurons"]
     gap = np.mean([abs(spikes.train(neuron["spikes"]).mean() - neuron["rate"]) for neuron in rows])
     since = f"from T = {steady} on" if steady else "at no T for good"
+    says = "as the ANN says" if one["ann"] == one["label"] else f"which the ANN takes for class {one['ann']}"
     return [
-        f"On the image shown (label {one['label']}, ANN {one['ann']}), the SNN gives the ANN's answer {since}.",
+        f"On the image shown (class {one['label']}, {says}), the SNN gives the ANN's answer {since}.",
         f"After {count(one['T'], 'step')} the rates of {count(len(rows), 'neuron')} of the middle layer are "
         f"{100 * gap:.0f} % of the threshold from the ANN's activation on average.",
     ]

@@ -223,10 +223,10 @@ def matching_frame(page) -> pd.DataFrame:
                 {
                     "Architecture": NAMES[network],
                     "Model": MODELS[model],
-                    "additions per synapse, paper": f"{wanted[model]:.4f}",
+                    "additions per synapse, paper (ResNet-50)": f"{wanted[model]:.4f}",
                     "ours at T = 1": tables.cell(own, 4),
                     "T at which ours reach the paper's": tables.cell(times) if None not in times else "more than 32",
-                    "T that the paper's MACs imply": f"{published.TABLE7[model].macs / STEM_MACS:.2f}",
+                    "T that the paper's MACs of ResNet-50 imply": f"{published.TABLE7[model].macs / STEM_MACS:.2f}",
                 }
             )
     return tables.spread(_labelled(lines, "Architecture", "Model"))

@@ -113,18 +113,23 @@ def best(page, *clocks: int) -> dict[int, Answer]:
     return {clock: max(within, key=lambda one: one.accuracy) for clock, within in found.items() if within}
 
 
+def rivals(page, one: Answer, clock: int) -> list[str]:
+    """What ``one`` is not shown to be ahead of within so many steps, none hidden, on the seeds that both have."""
+    return [
+        f"{answer.name} (n = {len(answer.records)})"
+        for curve in unhidden(page).values()
+        if (answer := next((a for a in reversed(curve) if a.clock <= clock), one)).name != one.name
+        and (gap := compare.difference(one.records, answer.records, one.T, answer.T)) is not None
+        and gap.interval()[0] <= 0  # it may even be behind
+    ]
+
+
 def best_sentence(page) -> list[str]:
     """Which network is the most accurate within 1, 2 and 4 steps, none of them hidden, and what it is not ahead of."""
     told, every = [], unhidden(page)
     for clock, one in best(page, 1, 2, 4).items():
-        rivals = [
-            f"{answer.name} (n = {len(answer.records)})"
-            for curve in every.values()
-            if (answer := next((a for a in reversed(curve) if a.clock <= clock), one)).name != one.name
-            and (gap := compare.difference(one.records, answer.records, one.T, answer.T)) is not None
-            and gap.interval()[0] <= 0  # on the seeds that both have, where it may even be behind
-        ]
-        tie = f", not shown to be ahead of {' and '.join(rivals)}" if rivals else ""
+        even = rivals(page, one, clock)
+        tie = f", not shown to be ahead of {' and '.join(even)}" if even else ""
         reached = f"{said.cell(one.records, one.T)} %, {one.name} (n = {len(one.records)}{tie})"
         told.append(f"within {count(clock, 'step')} {reached}")
     lead = f"The highest mean on the test images with no hidden step, of {count(len(every), 'network')}"

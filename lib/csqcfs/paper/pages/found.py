@@ -94,7 +94,7 @@ def figure5(shown) -> list[str]:
                 f"T = 32 that of L = {best[32]}."
             )
     return list(dict.fromkeys(sentences)) or [
-        "This profile trains one L, so that nothing is said about the choice of L."
+        "No network has records of several L, so that nothing is said about the choice of L."
     ]
 
 
@@ -155,7 +155,8 @@ def latency(shown) -> list[str]:
     sentences = [
         f"{row['Architecture']}: the T = 1 of CS-QCFS + offset takes "
         f"{count(int(row['steps of each layer']), 'step')} a layer and reaches {row['accuracy at T = 1 (%)']:.2f} %; "
-        f"plain CS-QCFS reaches {row['plain CS-QCFS in as many steps (%)']:.2f} % in as many."
+        f"plain CS-QCFS reaches {row['plain CS-QCFS in as many steps (%)']:.2f} % in as many, "
+        f"{formats.minus(row['minus plain CS-QCFS in as many steps'])} points between them."
         for _, row in frame.iterrows()
         if row["Method"] == NAMES["ours"] and pd.notna(row["plain CS-QCFS in as many steps (%)"])
     ]

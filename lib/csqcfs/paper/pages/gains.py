@@ -10,6 +10,7 @@ from .. import published
 from ..measures import compare
 from ..names import NAMES, shown_as
 from ..plots import shared
+from ..runs.records import Record
 from . import said, tables
 
 
@@ -41,10 +42,19 @@ def gains(
                 paired = "" if all(gap.paired for gap in known) else ", unpaired"
                 source = f"ours ({page.profile.name}, n = {known[0].seeds}{paired})"
                 cells = [gap.short() if gap else "" for gap in found]
+                if one_network(mine, theirs):
+                    cells[0] = "one network"
                 lines.append((*(here.get(part, part) for part in place), what, source, *cells))
     index = [*labels, "Difference", "Source"]
     frame = pd.DataFrame(lines, columns=[*index, *tables.ACCURACY], dtype=str)
     return frame.drop_duplicates().set_index(index)  # one data set may stand in for two
+
+
+def one_network(mine: Sequence[Record], theirs: Sequence[Record]) -> bool:
+    """Whether two rows simulate the same trained networks, seed by seed."""
+    trained = ({compare.seed(record): record.settings["training"] for record in row} for row in (mine, theirs))
+    one, other = trained
+    return all(one[seed] == other[seed] for seed in one.keys() & other.keys())
 
 
 def ablation(page) -> list[str]:

@@ -138,9 +138,11 @@ def found(page) -> list[str]:
     equal = lines[lines["IF, mean output"] == lines["QCFS"]]
     widest = float((lines["IF, mean output"] - lines["QCFS"]).abs().max())
     still = float((lines["QCFS"] - lines["ReLU"]).abs().max())
+    others = len(lines) - len(equal)
+    differing = f"{count(others, 'other')} {'differs' if others == 1 else 'differ'}"
     return [
         f"At an input of 0.6 and L = {LEVELS}, neuron and activation give the same in {len(equal)} of the {len(lines)} "
-        f"settings below; the others differ by up to {widest:.3g} thresholds.",
+        f"settings below; the {differing} by up to {widest:.3g} thresholds.",
         f"The activation itself is {number(still)} thresholds from ReLU there.",
     ]
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from .. import published
 from ..measures import compare
+from ..names import span
 from ..pages import said
 from ..runs.records import Record
 from . import shared, style
@@ -57,7 +58,7 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
     fig, axes = style.panels(len(found), share=len({place[:-1] for place in found}) == 1)
     for ax, (place, rows) in zip(axes, found.items(), strict=True):
         over_time(ax, rows)
-        ax.set_title(titles[place])
+        ax.set_title(shared.headed(titles[place], rows.values()))
     style.label_left(axes, shared.ERROR_SCALE)
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     if missing := [style.METHODS[name].label for name in methods if not any(name in rows for rows in found.values())]:
@@ -102,7 +103,8 @@ def gains(
                 ax.plot(x, theirs, color=look.colour, marker="x", linestyle="none")
         label = "time-step T (pairs side by side)" if len(drawn) > 1 else "time-step T"
         shared.log2_axis(ax, published.TIMESTEPS, label).grid(axis="y")
-        ax.set_title(titles[place])
+        seeds = {gap.seeds for every in gaps.values() for gap in every}
+        ax.set_title(f"{titles[place]} (n = {span(seeds)})")
     style.label_left(axes, "difference (points)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     if printed:

@@ -99,7 +99,7 @@ def first_steps(page) -> Figure | None:
             hollow = look is style.METHODS["ceqcfs"]  # whose full mark is that of plain neurons in (a)
             drawn["markerfacecolor"] = "white" if hollow else look.colour
             shared.bars(right, x, rows, look.colour, **drawn)
-    shared.log2_axis(left, beyond.SHOWN, "time-step T, no hidden steps")
+    shared.log2_axis(left, beyond.SHOWN, "time-step T, no hidden steps\n(networks side by side)")
     clock = "steps on one clock, hidden ones counted\n(COS: T = 1 and the last, side by side)"
     shared.log2_axis(right, (1, 2, 4, 8, 16, 32, 64), clock)
     style.letters((left, right), ("trained for few steps", "what an answer takes"))

@@ -124,7 +124,7 @@ def additions(ax: Axes, found: dict[str, list[dict]]) -> Axes:
         )
     look = style.METHODS["paper"]
     for place, value in enumerate(additions_per_synapse().values()):
-        label = "_" if place else "paper's counts, T not stated"
+        label = "_" if place else "paper's counts (ResNet-50), T not stated"
         ax.axhline(value, color=look.colour, linestyle=look.line, linewidth=0.8, label=label)
     ax.set_ylabel("additions per synapse")
     return _time_axis(ax)

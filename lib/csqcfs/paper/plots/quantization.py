@@ -81,8 +81,11 @@ def spiking(page) -> dict[tuple[str, str], dict[int, list[Record]]]:
     return found
 
 
-def _figure(page, found: Mapping[shared.Place, Mapping], draw: Callable[[Axes, Mapping], Axes]) -> Figure | None:
-    """A panel for each network and data set with records; those of one data set have one range."""
+def _figure(
+    page, found: Mapping[shared.Place, Mapping], draw: Callable[[Axes, Mapping], Axes], absent: Sequence[str] = ()
+) -> Figure | None:
+    """A panel for each network and data set with records; those of one data set have one range. ``absent``: methods
+    that have no record."""
     named = shared.titles(page, {place: [key for key in page.rows if key[:2] == place] for place in found})
     if not named:
         return None
@@ -91,17 +94,27 @@ def _figure(page, found: Mapping[shared.Place, Mapping], draw: Callable[[Axes, M
     for ax, (place, name) in zip(axes, named.items(), strict=True):
         if (leader := first.setdefault(names.dataset(place[0], page.profile), ax)) is not ax:
             ax.sharey(leader)
-        draw(ax, found[place]).set_title(name)
+        draw(ax, found[place]).set_title(shared.headed(name, _groups(found[place])))
     style.label_left(axes, "accuracy (%)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
-    style.legend(fig, sorted(handles, key=lambda handle: int(handle.get_label().partition("L = ")[2] or 0)))
+    handles.sort(key=lambda handle: int(handle.get_label().partition("L = ")[2] or 0))
+    if absent:
+        handles.append(shared.remark(f"no record: {', '.join(style.METHODS[name].label for name in absent)}"))
+    style.legend(fig, handles)
     return fig
+
+
+def _groups(found: Mapping) -> list[Sequence[Record]]:
+    """The records of each row of a panel, by L or by method and L."""
+    return [row for value in found.values() for row in (value.values() if isinstance(value, Mapping) else [value])]
 
 
 def figure4(page) -> Figure | None:
     """Without networks that stand alone, which compare with nothing; `figure4_table` has them."""
     found = {place: ends for place, ends in networks(page).items() if sum(map(len, ends.values())) > 1}
-    return _figure(page, found, over_L)
+    wanted = dict.fromkeys(end for _, _, end, _ in page.rows)
+    absent = [end for end in wanted if not any(end in ends for ends in found.values())]
+    return _figure(page, found, over_L, absent)
 
 
 def figure5(page) -> Figure | None:
@@ -127,7 +140,8 @@ def figure4_table(page) -> pd.DataFrame:
             )
     columns = ["ReLU", "QCFS", "CS-QCFS", "CS-QCFS − QCFS", "CS-QCFS − ReLU"]
     labels = ["Dataset", "Architecture", "L"]
-    return pd.DataFrame(lines, columns=[*labels, *columns]).drop_duplicates().set_index(labels)
+    frame = pd.DataFrame(lines, columns=[*labels, *columns]).drop_duplicates().set_index(labels)
+    return frame.loc[:, (frame != "").any()] if len(frame) else frame  # without columns of what was not run
 
 
 def _gap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -108,6 +108,11 @@ def places(page, dataset: str = "cifar10") -> dict[tuple[str, ...], str]:
     if all(len(place) == 1 for place in keys):
         return {place: title(page, place[0], [dataset]) for place in keys}
     return dict(titles(page, keys))
+
+
+def headed(title: str, groups: Iterable[Sequence[Record]]) -> str:
+    """A panel's title with its number of seeds, which one figure may have several of."""
+    return f"{title} (n = {names.span(map(len, groups))})"
 
 
 def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
