@@ -30,7 +30,7 @@ class Wired(nn.Module):
     def __init__(self, wiring):
         super().__init__()
         self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
-        self.relu, self.gate = nn.ReLU(), Gate()
+        self.relu, self.leaky, self.gate = nn.ReLU(), nn.LeakyReLU(0.0), Gate()
         self.wiring = wiring
 
     def forward(self, x):
@@ -89,6 +89,7 @@ def assert_unchanged(model: nn.Module, before: tuple) -> None:
         (lambda m, x: x.relu_(), "relu_()"),
         (lambda m, x: F.relu(input=x), "relu()"),
         (lambda m, x: m.relu(input=x), "ReLU"),
+        (lambda m, x: m.leaky(x), "LeakyReLU"),
     ],
 )
 def test_every_way_to_write_a_relu(call, was):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+import csqcfs
 import pytest
 import torch
+from csqcfs.conversion import export
+from csqcfs.conversion.family import to_channelwise
 from csqcfs.conversion.quantize import quantize_activations, report, trace
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
@@ -22,7 +27,12 @@ class Net(nn.Module):
             self.a, self.b, self.c = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 2, 1)
         self.act = act
         self.weight = nn.Parameter(torch.zeros(1))
+        self.leaky, self.relu, self.drop = nn.LeakyReLU(0.0), nn.ReLU(), nn.Dropout()
+        self.embed = nn.Embedding(1, 1)
+        nn.init.zeros_(self.embed.weight)
         self.register_buffer("zero", torch.zeros(()))
+        self.register_buffer("ones", torch.ones(1, 4, 1, 1), persistent=False)
+        self.register_buffer("first", torch.tensor(0), persistent=False)
         self.register_buffer("limits", torch.linspace(0.5, 1, 4)[:, None, None])
 
     def forward(self, x):
@@ -40,9 +50,9 @@ def assigned(net, h):
 RELUS = {
     "maximum": lambda net, h: torch.maximum(h, torch.zeros_like(h)),
     "maximum of a constant": lambda net, h: torch.maximum(torch.tensor(0.0), h),
-    "maximum of a buffer": lambda net, h: torch.maximum(h, net.zero),
+    "of as many zeros": lambda net, h: torch.maximum(h, torch.zeros(h.shape[0], 4, *h.shape[2:], dtype=h.dtype)),
     "max": lambda net, h: torch.max(h, h.new_zeros(())),
-    "method": lambda net, h: h.max(torch.zeros(h.shape)),
+    "method": lambda net, h: h.max(torch.zeros(h.shape, dtype=h.dtype)),
     "fmax": lambda net, h: torch.fmax(h, 0 * h),
     "minimum": lambda net, h: -torch.minimum(-h, torch.zeros_like(h)),
     "mask": lambda net, h: h * (h > 0),
@@ -55,7 +65,7 @@ RELUS = {
     "absolute": lambda net, h: (h + h.abs()) / 2,
     "sign": lambda net, h: h * (h.sign() + 1) / 2,
     "leaky": lambda net, h: F.leaky_relu(h, 0.0),
-    "clamp of a buffer": lambda net, h: h.clamp(min=net.zero),
+    "mask of its type": lambda net, h: h * (h > 0).type(h.dtype),
     "operator": lambda net, h: torch.ops.aten.relu(h),
 }
 CLIPPED = {
@@ -74,6 +84,14 @@ OTHERS = {
     "above the mean": lambda net, h: h * (h > h.mean()),
     "of the neighbour": lambda net, h: torch.where(h.roll(1, 3) > 0, h, 0.0),
     "far bend": lambda net, h: torch.maximum(h, torch.full_like(h, -1e-3)),
+    "bound of a file": lambda net, h: torch.maximum(h, net.zero),
+    "bound of the size": lambda net, h: F.relu(h).clamp(max=h.size(-1) / 4),
+    "bound of the batch": lambda net, h: torch.minimum(F.relu(h), h.new_full((), h.size(0) / 3)),
+    "factor of the size": lambda net, h: h * ((h > 0) * (h.shape[2] / 6)),
+    "above the largest": lambda net, h: torch.maximum(h, h.max().clamp(max=0)),
+    "trained inside": lambda net, h: torch.maximum(h, net.embed(net.first)),
+    "dropped": lambda net, h: (h > 0) * net.drop(net.ones) * h,
+    "dropped by name": lambda net, h: torch.where(h > 0, h * F.dropout(net.ones, 0.5, net.training), 0.0),
     "hard swish": lambda net, h: h * F.relu6(h + 3) / 6,
 }
 
@@ -91,19 +109,16 @@ def clipped(net, h):
 
 
 @pytest.mark.parametrize(
-    ("act", "meant", "example", "dtype"),
+    ("act", "meant", "dtype"),
     [
-        *(pytest.param(act, relu, True, torch.float32, id=name) for name, act in RELUS.items()),
-        *(pytest.param(act, clipped, True, torch.float32, id=f"clipped {name}") for name, act in CLIPPED.items()),
-        *(pytest.param(RELUS[name], relu, False, torch.float64, id=f"{name} untried") for name in ("max", "mask")),
-        *(pytest.param(RELUS[name], relu, True, torch.bfloat16, id=f"{name} in bfloat16") for name in ("max", "mask")),
+        *(pytest.param(act, relu, torch.float32, id=name) for name, act in RELUS.items()),
+        *(pytest.param(act, clipped, torch.float32, id=f"clipped {name}") for name, act in CLIPPED.items()),
+        *(pytest.param(RELUS["max"], relu, dtype, id=f"max {dtype}") for dtype in (torch.float64, torch.bfloat16)),
     ],
 )
-def test_a_relu_in_other_words_is_one(act, meant, example, dtype):
+def test_a_relu_in_other_words_is_one(act, meant, dtype):
     x = images(dtype)
-    found, wanted = (
-        quantize_activations(Net(a).to(dtype).eval(), 4, 1.0, x if example else None) for a in (act, meant)
-    )
+    found, wanted = (quantize_activations(Net(a).to(dtype).eval(), 4, 1.0, x) for a in (act, meant))
     assert [(line.site, line.now) for line in report(found)] == [("act", "QCFS"), ("act_2", "QCFS")]
     assert torch.equal(convert(found)(x, 3), convert(wanted)(x, 3))
     for ann in (found, wanted):
@@ -137,3 +152,94 @@ def test_what_only_hands_a_relu_on_stays():
 def test_the_report_has_the_users_word():
     ann = quantize_activations(Net(RELUS["mask"]).eval(), 4, 1.0, images())
     assert [line.was for line in report(ann)] == ["mul()", "mul()"]
+
+
+def test_without_an_example_sizes_and_whole_numbers_are_left_alone():
+    """Nothing tells them from values; with one, its types do."""
+
+    class Sized(Net):
+        def forward(self, x):
+            more = 10 - x.size(3)
+            return super().forward(F.pad(x, (0, more * (more > 0))))
+
+    class Tokens(nn.Sequential):
+        def forward(self, tokens):
+            return super().forward(tokens * (tokens > 0))
+
+    for example in (images(), None):
+        assert len(report(quantize_activations(Sized(relu).eval(), 4, 1.0, example))) == 2
+    tokens = torch.randint(0, 9, (3, 5))
+    for example in (tokens, None):
+        net = Tokens(nn.Embedding(9, 4), nn.ReLU(), nn.Flatten(), nn.Linear(20, 2))
+        assert convert(quantize_activations(net, 4, 1.0, example))(tokens, 2).shape == (2, 3, 2)
+
+
+@pytest.mark.parametrize("act", [lambda net, h: net.relu(h).clamp(max=1), lambda net, h: net.leaky(h.clamp(max=1))])
+def test_a_hook_on_a_part_is_not_lost_in_silence(act):
+    net = Net(act).eval()
+    for module in (net.relu, net.leaky):
+        module.register_forward_hook(lambda *_: None)
+    with pytest.raises(InputError, match="^(relu|leaky) .* has a hook and is replaced by QCFS"):
+        quantize_activations(net, 4, 1.0, images())
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda net, h: (lambda r: r - r.contiguous() / 4)(F.hardtanh(h, 0, 0.1)),
+        lambda net, h: (lambda r: r - r / 2)(F.relu6(2 * h)),
+        lambda net, h: (lambda r: r - r.clone())(F.relu(h * 1.0)),
+    ],
+)
+def test_a_multiple_of_a_relu_is_no_site_of_its_own(act):
+    ann = quantize_activations(Net(act).eval(), 4, 1.0, images())
+    assert all(line.was in ("hardtanh()", "relu6()", "relu()") for line in report(ann)) and len(report(ann)) == 2
+
+
+def test_the_random_state_stays():
+    net = Net(lambda net, h: h * (h > 0) + 0 * net.drop(net.ones)).train()
+    before = torch.get_rng_state()
+    graph = trace(net, (images(),))
+    respell(graph)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_nothing_is_left_of_the_parts():
+    nir = pytest.importorskip("nir")
+    act = RELUS["maximum of a constant"]
+
+    class Flat(Net):
+        def forward(self, x):
+            return act(self, self.a(x))
+
+    ann = quantize_activations(Flat(act).eval(), 4, 1.0, images())
+    assert [node.op for node in ann.graph.nodes] == ["placeholder", "call_module", "call_module", "output"]
+    assert isinstance(export.to_nir(convert(ann), (3, 8, 8)), nir.NIRGraph)
+
+
+def test_inference_mode_finds_the_same():
+    with torch.inference_mode():
+        assert len(report(quantize_activations(Net(RELUS["mask"]).eval(), 4, 1.0, images()))) == 2
+
+
+def test_a_module_with_the_name_of_a_function_is_itself():
+    """In features, scores, ReLUs: what a module is called says nothing of what it does."""
+    conv, norm, last = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 6)
+    net = nn.Sequential(OrderedDict(relu=conv, size=nn.ReLU(), t=norm, sigmoid=last)).eval()
+    ann = quantize_activations(net, 4, 1.0, images())
+    assert [(line.site, line.was) for line in report(ann)] == [("size", "ReLU")]
+    assert convert(to_channelwise(ann))(images(), 2).shape == (2, 3, 2, 1, 1)
+    ending = nn.Sequential(OrderedDict(a=conv, b=nn.ReLU(), c=last, sigmoid=nn.Hardsigmoid()))
+    with pytest.raises(InputError, match="^Hardsigmoid at sigmoid of Sequential has no counterpart"):
+        quantize_activations(ending.eval(), 4, 1.0, images())
+
+
+@pytest.mark.parametrize("kind", [lambda ann: ann, convert])
+def test_a_file_says_that_it_takes_the_example(tmp_path, kind):
+    """Without one these ReLUs are not found."""
+    for act in (RELUS["mask"], lambda net, h: RELUS["mask"](net, F.relu(h) - 0.1)):
+        net = Net(act).eval()
+        path = csqcfs.save(kind(quantize_activations(net, 4, 1.0, images())), tmp_path / "net.safetensors")
+        with pytest.raises(InputError, match="; or pass example=x, which it may have been made with$"):
+            csqcfs.load(path, network=Net(act))
+        assert csqcfs.load(path, network=Net(act), example=images()) is not None

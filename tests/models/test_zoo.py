@@ -637,7 +637,7 @@ def test_an_snn_that_was_folded_with_an_example_says_so(tmp_path):
     x = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
     snn = csqcfs.convert(quantize.quantize_activations(fresh().eval(), 4, 1.0, x))
     path = csqcfs.save(snn, tmp_path / "snn")
-    with pytest.raises(InputError, match=r"lacks 1.weight.*or pass example=x, which the SNN may have been made with$"):
+    with pytest.raises(InputError, match=r"lacks 1.weight.*or pass example=x, which it may have been made with$"):
         csqcfs.load(path, network=fresh())
     for network in (fresh(), quantize.quantize_activations(fresh().eval())):
         assert torch.equal(csqcfs.load(path, network=network, example=x)(x, 3), snn(x, 3))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
+from ..engine.layers import called
 from ..engine.modules import does
 
 Shapes = Mapping[fx.Node, tuple[int, ...]]  # of every tensor without its batch dimension
@@ -24,7 +25,7 @@ def pooling(node: fx.Node, module: nn.Module | None, shapes: Shapes) -> tuple | 
         plain = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(before, *pairs, strict=True))
         counts = module.count_include_pad or pairs[2] == (0, 0)
         return pairs if plain == after and counts and module.divisor_override is None else None
-    mean = node.target in ("mean", torch.mean) and len(shapes.get(node.all_input_nodes[0], ())) == 3
+    mean = called(node) in ("mean", torch.mean) and len(shapes.get(node.all_input_nodes[0], ())) == 3
     dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     whole = mean and isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]
     if whole or does(module, nn.AdaptiveAvgPool2d):
@@ -40,7 +41,7 @@ def flattens(node: fx.Node, module: nn.Module | None, shapes: Shapes) -> bool:
     """Whether ``node`` makes one dimension of all but the batch."""
     read = node.all_input_nodes[:1]
     shape = shapes.get(read[0], ()) if read else ()
-    return (does(module, nn.Flatten) or node.target in FLATTENING) and shapes[node] == (math.prod(shape),)
+    return (does(module, nn.Flatten) or called(node) in FLATTENING) and shapes[node] == (math.prod(shape),)
 
 
 def dense(weight: Tensor, groups: int) -> Tensor:

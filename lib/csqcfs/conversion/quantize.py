@@ -65,7 +65,8 @@ def quantize_activations(
     """Algorithm 1, lines 1-5: a copy of ``model`` with a QCFS (Eq. 11) at every call site of a ReLU.
 
     A clipped ReLU (ReLU6, Hardtanh(0, b), clamp(0, b)) becomes a QCFS whose threshold starts at its bound. Either may
-    be written in other words, as ``h * (h > 0)`` or ``relu(h).clamp(max=1)``, see `engine.spellings`.
+    be written in other words, as ``h * (h > 0)`` or ``relu(h).clamp(max=1)``, if there is an example, see
+    `engine.spellings`.
     What a layer of torch.nn computes inside stays analog, as the ReLU of an nn.TransformerEncoderLayer: write it out to
     have it replaced.
 
@@ -89,6 +90,7 @@ def quantize_activations(
     """
     inputs = checked_example(example)
     graph, name = trace(model, inputs), type(opened(model)).__name__
+    respell(graph)
     _with_qcfs(graph, name, L, threshold, window)
     note(graph, name=name)
     if inputs is not None:
@@ -116,7 +118,6 @@ def _with_qcfs(graph: fx.GraphModule, name: str, L: int, threshold: float, windo
             f"{next(iter(quantized))} of {name} is quantized already: expected a "
             "network with ReLU; use to_channelwise or conversion.family.switch to go on from it"
         )
-    respell(graph)
     images = {n for n in layers.behind(graph.graph, lambda node: node.op == "placeholder") if _may_float(n)}
     bounds = {n: b for n in graph.graph.nodes if n in images and (b := layers.bound(n, graph)) is not None}
     if not bounds:

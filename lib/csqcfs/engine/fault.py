@@ -17,6 +17,8 @@ RECURRENCE = "let it depend on the image alone, before the first ReLU"
 NORM = "use a batch norm instead"
 AT_END = "leave it out of the network and apply it to the SNN's scores"
 ACTIVATIONS = {name.lower() for name in activation.__all__}
+JOINS = ("cat", "concat", "concatenate", "vstack", "row_stack")
+JOINED = "join views of an image beside it, as torch.stack(views, 1).flatten(0, 1)"
 REMEDIES = {
     "mul": "a product of two activations is none; leave the gate out, or let it depend on the image alone",
     **dict.fromkeys(("LayerNorm", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "RMSNorm"), NORM),
@@ -41,12 +43,13 @@ def fault(graph: fx.GraphModule, draw: Draw, given: tuple, carrying: dict, site:
     node = culprit or reader
     if node.op == "output":
         return whole(name)
+    what = layers.describe(node, graph).rstrip("()")
     if mixes:
+        apart = JOINED if what in JOINS else "let it see each image alone, over its own dimensions"
         return (
             f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: it looks at other images of the "
-            f"batch, along which time runs; let it see each image alone, over its own dimensions{line(node)}"
+            f"batch, along which time runs; {apart}{line(node)}"
         )
-    what = layers.describe(node, graph).rstrip("()")
     remedy = AT_END if _ends(node, graph) and REMEDIES.get(what) not in (NORM, RECURRENCE) else _remedy(what)
     return (
         f"{named(node, graph, name)} has no counterpart in an SNN of IF neurons: expected only operations between "

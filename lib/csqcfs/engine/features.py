@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from .layers import behind, module_at
+from .layers import behind, called, module_at
 
 LAST = (nn.Linear, nn.Bilinear, nn.Embedding)
 LAST_FUNCTIONS = {F.linear, F.bilinear, F.embedding}
@@ -33,7 +33,7 @@ def axes(graph: fx.GraphModule) -> dict[fx.Node, int]:
     images = behind(graph.graph, lambda node: node.op == "placeholder")
     for node in graph.graph.nodes:
         rank, module = len(node.meta.get("shape", ())), module_at(node, graph)
-        by_weights = node.target in PRODUCTS and len(node.args) > 1 and node.args[1] not in images
+        by_weights = called(node) in PRODUCTS and len(node.args) > 1 and node.args[1] not in images
         if rank < 2:
             continue
         if isinstance(module, LAST) or node.target in LAST_FUNCTIONS or by_weights:
@@ -52,7 +52,7 @@ def _inherited(node: fx.Node, found: dict[fx.Node, int]) -> Iterator[int]:
         axis, before = found.get(read), read.meta.get("shape", ())
         if axis is None:
             continue
-        if node.target in MOVES or (node.target is getattr and node.args[1] in TURNED):
+        if called(node) in MOVES or (node.target is getattr and node.args[1] in TURNED):
             if len(node.all_input_nodes) == 1:  # by fixed numbers
                 yield _moved(node, read, axis)
         elif len(before) == len(after):

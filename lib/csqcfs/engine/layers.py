@@ -69,16 +69,23 @@ def module_at(node: fx.Node, model: fx.GraphModule) -> nn.Module | None:
     return model.get_submodule(node.target) if node.op == "call_module" else None
 
 
+def called(node: fx.Node) -> Any:
+    """The function that ``node`` calls, or the name of the method: a module or an input may have that name, too."""
+    return node.target if node.op in ("call_function", "call_method") else None
+
+
 def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
     """The upper bound of the ReLU at ``node``: infinite, or where it is clipped; None for anything else."""
     module = module_at(node, model)
     if module is not None:
         if does(module, nn.Hardtanh):
             return float(module.max_val) if module.min_val == 0 else None
+        if does(module, nn.LeakyReLU):
+            return math.inf if module.negative_slope == 0 else None
         if does(module, nn.Threshold):
             return math.inf if module.threshold == module.value == 0 else None
         return math.inf if does(module, nn.ReLU) else None
-    if node.target in RELUS:
+    if called(node) in RELUS:
         return math.inf
     if node.target is F.relu6:
         return 6.0
@@ -86,7 +93,7 @@ def bound(node: fx.Node, model: fx.GraphModule) -> float | None:
         return math.inf if arguments(node, ("threshold", "value"), (None, None)) == [0, 0] else None
     if node.target is F.hardtanh:
         low, high = arguments(node, ("min_val", "max_val"), (-1.0, 1.0))
-    elif node.target in CLAMPS:
+    elif called(node) in CLAMPS:
         low, high = arguments(node, ("min", "max"), (None, None))
     else:
         return None
@@ -102,19 +109,19 @@ def is_max_pool(node: fx.Node, model: fx.GraphModule) -> bool:
 
 def is_score(node: fx.Node, model: fx.GraphModule) -> bool:
     """Whether a score, not the mean over time, belongs into ``node``: a softmax or a sigmoid."""
-    return isinstance(module_at(node, model), SCORES) or node.target in SCORE_FUNCTIONS
+    return isinstance(module_at(node, model), SCORES) or called(node) in SCORE_FUNCTIONS
 
 
 def counts_images(node: fx.Node) -> bool:
     """Whether ``node`` is the first size of a tensor, as x.size(0) or x.shape[0]."""
-    if node.target == "size":
+    if called(node) == "size":
         return node.args[1:] == (0,)
     if node.target is not operator.getitem or node.args[1] != 0:
         return False
     sizes = node.args[0]
     while sizes.target is held:
         sizes = sizes.args[0]
-    return sizes.target == "size" or (sizes.target is getattr and sizes.args[1] == "shape")
+    return called(sizes) == "size" or (sizes.target is getattr and sizes.args[1] == "shape")
 
 
 def behind(graph: fx.Graph, starts: Any) -> set[fx.Node]:

@@ -61,6 +61,18 @@ def rebuild(
     if header["kind"] == "relu":
         fill(network, tensors, what)
         return network
+    try:
+        return _with_sites(header, tensors, what, network, example)
+    except InputError as error:
+        if example is not None or "example" in notes(network):
+            raise
+        raise InputError(f"{error}; or pass example=x, which it may have been made with") from error
+
+
+def _with_sites(
+    header: dict[str, Any], tensors: dict[str, Tensor], what: str, network: nn.Module, example: Tensor | None
+) -> nn.Module:
+    """The quantized network or SNN of a header, made from ``network``; errors as above."""
     if not family.sites(network):
         network = quantize.quantize_activations(network, 1, 1.0, example)
     thresholds = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] in ("raw", "threshold")}
@@ -77,12 +89,7 @@ def rebuild(
     allowed = any(bool((theta <= 0).any()) for theta in thresholds.values())  # as it was, see `zoo.save`
     snn = convert(network, of_record(header), allow_nonpositive=allowed, example=example)
     with_biases(snn.graph, tensors)
-    try:
-        fill(snn.graph, tensors, what)
-    except InputError as error:
-        if example is not None or "example" in notes(network):
-            raise
-        raise InputError(f"{error}; or pass example=x, which the SNN may have been made with") from error
+    fill(snn.graph, tensors, what)
     return snn
 
 
