@@ -91,17 +91,20 @@ def window() -> list[str]:
 def few_steps() -> list[str]:
     """The best networks without hidden steps, and what was found of them."""
     honest = page.open("honest_first_step", "quick")
-    lines, tried = [], 0
+    lines, told, tried = [], list[str](), 0
     for dataset, part in honest.parts().items():
         tried = max(tried, len(first_step.unhidden(part)))
         for clock, one in first_step.best(part, 1, 2, 4).items():
             reached = said.cell(one.records, one.T), str(len(one.records)), said.cell(one.records, "ann")
-            even = "; ".join(first_step.rivals(part, one, clock))
-            lines.append((names.dataset(dataset, honest.profile), str(clock), *reached, one.name, even))
+            place = names.dataset(dataset, honest.profile)
+            lines.append((place, str(clock), *reached, one.name))
+            if even := first_step.rivals(part, one, clock):
+                told.append(f"{place}, {count(clock, 'step')}: not shown to be ahead of {' and '.join(even)}.")
     if not lines:
         return []
-    columns = ["Data set", "steps", "accuracy (%)", "n", "its ANN (%)", "by", "not shown to be ahead of"]
-    told = [*said.of_each(honest, biases.sentences), *since.since_the_paper(page.open("since_the_paper", "quick"))[:1]]
+    columns = ["Data set", "steps", "accuracy (%)", "n", "its ANN (%)", "by"]
+    told += said.of_each(honest, biases.sentences)
+    told += since.since_the_paper(page.open("since_the_paper", "quick"))[:1]
     return [
         "**The best with binary spikes and no hidden step.** ResNet-20, fine-tuned for "
         f"{honest.profile.tuning_epochs} epochs from one network of the package where nothing else is said. Of up to "
