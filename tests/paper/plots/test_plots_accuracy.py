@@ -74,10 +74,10 @@ def test_without_a_number_of_images_there_is_no_interval():
 def test_one_panel_for_each_network_with_records():
     page = FakePage({("resnet20", "qcfs"): [record(0)], ("resnet20", "cos"): [record(1)], ("vgg16", "qcfs"): []})
     fig = accuracy.comparison(page, ("qcfs", "cos"))
-    assert [ax.get_title() for ax in fig.axes] == ["ResNet-20, CIFAR-10"]
+    assert [ax.get_title() for ax in fig.axes] == ["ResNet-20, CIFAR-10 (n = 1)"]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["QCFS", "COS"]
     page.profile = profiles.get("demo")
-    assert accuracy.comparison(page, ("qcfs",)).axes[0].get_title() == "ResNet-20, handwritten digits"
+    assert accuracy.comparison(page, ("qcfs",)).axes[0].get_title() == "ResNet-20, handwritten digits (n = 1)"
 
 
 def test_a_page_without_records_has_no_figure():
@@ -88,7 +88,7 @@ def test_a_page_without_records_has_no_figure():
 def test_two_data_sets_have_a_panel_and_a_range_each():
     found = {(dataset, "resnet20", "qcfs"): [record(0)] for dataset in ("cifar10", "cifar100")}
     left, right = accuracy.comparison(FakePage(found), ("qcfs",)).axes
-    assert [left.get_title(), right.get_title()] == ["ResNet-20, CIFAR-10", "ResNet-20, CIFAR-100"]
+    assert [left.get_title(), right.get_title()] == ["ResNet-20, CIFAR-10 (n = 1)", "ResNet-20, CIFAR-100 (n = 1)"]
     assert not left.get_shared_y_axes().joined(left, right)
 
 
@@ -99,7 +99,7 @@ def test_differences_stand_at_their_time_steps_beside_the_papers():
     printed = {("vgg16", name): published.TABLE3["vgg16", name] for name in ("csqcfs", "sqcfs")}
     pairs = [("csqcfs", "qcfs"), ("csqcfs", "sqcfs"), ("cqcfs", "qcfs")]
     (ax,) = accuracy.gains(page, pairs, printed).axes
-    assert ax.get_title() == "VGG-16, CIFAR-10"
+    assert ax.get_title() == "VGG-16, CIFAR-10 (n = 2)"
     one, other = (bar.lines[0] for bar in ax.containers)
     assert set(one.get_ydata()) == {5.0} and set(other.get_ydata()) == {3.0}  # (3 + 7) / 2 and (2 + 4) / 2
     assert (one.get_markerfacecolor(), other.get_markerfacecolor()) == (one.get_color(), "white")

@@ -128,7 +128,7 @@ def test_figure4_has_one_line_for_each_method_and_relu_across():
     found["cifar100", "resnet20", "relu", None] = [{"ann": 60.0}]  # nothing to compare with: no panel
     fig = quantization.figure4(FakePage(found))
     (ax,) = fig.axes
-    assert ax.get_title() == "ResNet-20, handwritten digits"
+    assert ax.get_title() == "ResNet-20, handwritten digits (n = 1-2)"
     (relu,) = (line for line in ax.get_lines() if line.get_label() == "ReLU")
     assert set(relu.get_ydata()) == {92.0}
     means = {bar.get_label(): [] for bar in ax.containers if not bar.get_label().startswith("_")}
@@ -144,6 +144,12 @@ def test_figure4_has_one_line_for_each_method_and_relu_across():
         "+1.00",
         "-7.00",  # of the seed that both have
     ]
+    for L in (2, 4):
+        found["cifar10", "resnet20", "csqcfs", L] = []
+    found["cifar10", "resnet20", "relu", None] = []
+    (legend,) = quantization.figure4(FakePage(found)).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["QCFS", "no record: ReLU, CS-QCFS"]
+    assert list(quantization.figure4_table(FakePage(found)).columns) == ["QCFS"]
 
 
 def test_figure5_reads_the_papers_time_steps():
