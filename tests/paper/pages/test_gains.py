@@ -43,6 +43,15 @@ def test_the_papers_differences_and_ours_stand_below_each_other():
     assert gains(page, {}, [("a", "b")]).index.tolist() == [("VGG-16", "a − b", "ours (demo, n = 1)")]
 
 
+def test_two_ways_to_simulate_one_network_have_no_difference_as_anns():
+    one, other = record(92.0), record(90.0)
+    page = page_of({("vgg16", "a"): [one], ("vgg16", "b"): [other]})
+    frame = gains(page, {}, [("a", "b")])
+    assert frame.iloc[0][["ANN", "T = 1"]].tolist() == ["one network", "+2.00 ± 0.91"]
+    other.settings["training"]["network"] = "another"
+    assert gains(page, {}, [("a", "b")]).iloc[0]["ANN"] == "+2.00 ± 0.91"
+
+
 def test_seeds_are_paired_and_a_row_without_bits_is_said_to_be_unpaired():
     mine = [record(92.0, 2, bits=False), record(80.0, 1, bits=False)]
     page = page_of({("vgg16", "a"): mine, ("vgg16", "b"): [record(50.0, 0), record(79.0, 1), record(91.0, 2)]})

@@ -54,7 +54,8 @@ def one_network(mine: Sequence[Record], theirs: Sequence[Record]) -> bool:
     """Whether two rows simulate the same trained networks, seed by seed."""
     trained = ({compare.seed(record): record.settings["training"] for record in row} for row in (mine, theirs))
     one, other = trained
-    return all(one[seed] == other[seed] for seed in one.keys() & other.keys())
+    both = one.keys() & other.keys()
+    return bool(both) and all(one[seed] == other[seed] for seed in both)
 
 
 def ablation(page) -> list[str]:
