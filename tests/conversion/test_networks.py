@@ -1006,3 +1006,16 @@ def test_without_an_example_an_ordinary_network_is_right():
     with torch.no_grad():
         ann.a.weight.mul_(1.5)  # what was compared are programs, not weights
     assert torch.allclose(convert(ann)(x, STEPS).double(), over_time(ann, x.double(), STEPS), atol=1e-5)
+
+
+@pytest.mark.parametrize("end", [nn.Hardsigmoid(), nn.Hardtanh(-5, 5)])
+def test_a_bend_behind_one_number_is_seen_with_any_weights(end):
+    """Of a single output, few draws lie on both sides of a wide range."""
+    x = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for seed in range(30):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 1), end).eval()
+        assert_refused(
+            lambda net=net: quantize_activations(net, example=x), f"^{type(end).__name__} at 4 of Sequential has no"
+        )

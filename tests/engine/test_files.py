@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from csqcfs.engine import files, paths
-from csqcfs.engine.errors import InputError
+from csqcfs.engine.errors import InputError, Unwritable
 from csqcfs.engine.files import atomic_write, write_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -266,3 +266,26 @@ def test_a_lock_in_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(paths.REPOSITORY / "lib")}
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path):
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "target.txt")
+    for text in ("one", "two"):  # dangling at first
+        assert files.write_text(link, text) == link
+        assert link.is_symlink() and (tmp_path / "target.txt").read_text() == text
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(Unwritable, match="expected a file, and it is a device or a pipe; name another$"):
+        files.write_text(pipe, "text")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0", "\ud800"])
+def test_names_that_no_file_has_are_one_line(tmp_path, name):
+    with pytest.raises(Unwritable, match="^cannot write .*; choose a writable folder$"):
+        files.write_text(tmp_path / name, "text")
+    assert not list(tmp_path.iterdir())

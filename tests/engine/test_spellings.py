@@ -8,7 +8,7 @@ import csqcfs
 import pytest
 import torch
 from csqcfs.conversion import export
-from csqcfs.conversion.family import to_channelwise
+from csqcfs.conversion.family import sites, to_channelwise
 from csqcfs.conversion.quantize import quantize_activations, report, trace
 from csqcfs.conversion.snn import convert
 from csqcfs.engine.errors import InputError
@@ -70,6 +70,7 @@ RELUS = {
 }
 CLIPPED = {
     "clamp": lambda net, h: F.relu(h).clamp(max=0.5),
+    "in another type": lambda net, h: F.relu(h.double()).clamp(max=0.5).to(h.dtype),
     "clamp_max": lambda net, h: torch.clamp_max(F.relu(h), 0.5),
     "minimum": lambda net, h: torch.minimum(F.relu(h), torch.full_like(h, 0.5)),
     "swapped": lambda net, h: F.relu(h.clamp(max=0.5)),
@@ -243,3 +244,14 @@ def test_a_file_says_that_it_takes_the_example(tmp_path, kind):
         with pytest.raises(InputError, match="; or pass example=x, which it may have been made with$"):
             csqcfs.load(path, network=Net(act))
         assert csqcfs.load(path, network=Net(act), example=images()) is not None
+
+
+def test_a_relu_in_another_precision():
+    net = Net(lambda net, h: F.relu(h.float()).to(h.dtype)).bfloat16().eval()
+    ann = quantize_activations(net, 4, 1.0, images(torch.bfloat16))
+    assert len(report(ann)) == 2 and ann(images(torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_a_guard_against_overflow_is_a_bound():
+    ann = quantize_activations(Net(lambda net, h: F.relu(h).clamp(max=65504.0)).eval(), 4, 1.0, images())
+    assert [site.bound for site in sites(ann).values()] == [65504.0] * 2

@@ -16,6 +16,7 @@ from ..engine.errors import InputError, kind, reason, shown
 from ..engine.repeatable import draws
 from .pixels import pixels
 
+SINGLE = torch.finfo(torch.float32).eps  # float64 images come from float32 ones, too
 LARGEST_LABEL = 99_999  # more classes than any data set has: another number got in place of the label
 
 
@@ -127,7 +128,7 @@ def _as_uint8(image, index: int) -> Tensor:
         )
     levels = image.double().mul(255).round()
     back = levels.div(255).to(image.dtype)
-    if not torch.allclose(back, image, rtol=2 * torch.finfo(image.dtype).eps, atol=0):
+    if not torch.allclose(back, image, rtol=2 * max(torch.finfo(image.dtype).eps, SINGLE), atol=0):
         odd = float(image[back != image][0])
         raise InputError(
             f"image {index} has the value {odd:g}, which is none of the 256 levels k / 255 of 8-bit images: round "

@@ -14,6 +14,7 @@ from .simulation import IF, Simulation, in_order
 
 RELATIVE = 1e-9  # of the largest number that moves at a site
 ABSOLUTE = 1e-11  # of the draw's size
+SWING = 16  # of large disturbances: both signs of a number that few values make, which a clamp tells apart
 OFF_GRID = 1 + 2**-40  # makes of a number in single precision one that is none
 
 
@@ -39,7 +40,7 @@ class Draw:
         """
         if name not in self.values:
             shape = (self.steps, *x.shape[1:])
-            value, noise = self._normal(shape[1:]), self._normal(shape)
+            value, noise = self._normal(shape[1:]), self._normal(shape) * (SWING if self.size > 1 else 1)
             if self.positive:
                 value, noise = value.abs(), noise.abs()
                 noise = value * noise / noise.mean(0)

@@ -32,12 +32,18 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
     """
     if not isinstance(path, (str, Path)):
         raise Unwritable(f"path of type {type(path).__name__}: expected text or a Path; name a file")
-    path = _expanded(path)
+    named = _expanded(path)
     try:
+        path = named.resolve() if named.is_symlink() else named  # what a link names is written, and the link stays
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Unwritable(f"cannot write {path}: expected a file, and it is a device or a pipe; name another")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}{MARK}", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise Unwritable(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
+    except Unwritable:
+        raise
+    except (OSError, ValueError) as error:  # ValueError for a name that no file has
+        reason = getattr(error, "strerror", None) or error
+        raise Unwritable(f"cannot write {named}: {reason}; choose a writable folder") from error
     temporary = Path(name)
     _unfinished.add(temporary)
     try:
@@ -46,13 +52,13 @@ def atomic_write(path: Path | str, write: Callable[[Path], None]) -> Path:
         temporary.chmod(0o644)  # mkstemp gives 0600, which would hide results from other users
         os.replace(temporary, path)
     except OSError as error:
-        remedy = "name a file in it" if path.is_dir() else "free some space and run again"
+        remedy = "name a file in it" if os.path.isdir(path) else "free some space and run again"
         raise Unwritable(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
         _unfinished.discard(temporary)
-    return path
+    return named
 
 
 def write_text(path: Path | str, text: str) -> Path:

@@ -152,12 +152,11 @@ def _compared(
     They come with both signs, and with either alone.
     """
     generator = torch.Generator().manual_seed(0)
-    relus = [
-        node for node in steps[:-1] if bound(node, graph) is not None and node.meta["shape"] == start.meta["shape"]
-    ]
+    relus = [node for node in steps[:-1] if bound(node, graph) is not None and _alike(start, node)]
+    most = 8 if torch.finfo(start.meta["dtype"]).max > 1e10 else 4  # of their exponents
     runs: list[list[Tensor]] = []
     with torch.inference_mode(False), torch.enable_grad():
-        sizes = torch.empty(shape, device="cpu").uniform_(-4, 4, generator=generator)
+        sizes = torch.empty(shape, device="cpu").uniform_(-4, most, generator=generator)
         drawn = torch.randn(shape, generator=generator, device="cpu") * 10**sizes
         for values in (drawn, drawn.abs(), -drawn.abs()):
             x = values.to(device_of(graph), start.meta["dtype"]).requires_grad_()

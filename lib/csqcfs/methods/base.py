@@ -28,6 +28,9 @@ class Neurons(Protocol):
     L: int
 
 
+LARGEST = 10**9  # time-steps, weeks of computing
+
+
 def check_steps(name: str, value: int) -> int:
     """``value``, a number of time-steps, as Python's own.
 
@@ -37,6 +40,8 @@ def check_steps(name: str, value: int) -> int:
     steps = integer(value)
     if steps is None or steps < 1:
         raise InputError(f"{name} = {shown(value)}: expected a whole number of time-steps, 1 or more")
+    if steps > LARGEST:
+        raise InputError(f"{name} = {steps:,}: expected at most {LARGEST:,} time-steps")
     return steps
 
 
