@@ -194,10 +194,10 @@ sure.table(first_step.sure_frame(sure), "What stopping saves, seed 0 alone", "ho
 #   starts, which that of CIFAR-10 may have been trained on, four variants were tried: means before the neurons, their spread
 #   too, lower thresholds, five passes. Lower thresholds and spreads were ahead at some T and behind at others, five passes
 #   within a point. Of that choice no record is kept.
-# - CS-QCFS of seed 0 was trained once more for its biases and for stopping, on a processor that rounds otherwise than that of its
+# - CS-QCFS of seed 0 was trained once more for its biases, on a processor that rounds otherwise than that of its
 #   record: the tables and figures of biases show that network, and the column ANN says how far apart the two are.
-# - The network of the paper's schedule was measured in float32 on a CPU here, with TF32 on a GPU in [Table 1](table1.ipynb): a few
-#   images of 10,000 are right in one of the two alone.
+# - The network of the paper's schedule was measured once more for this page: as an ANN, one image of 10,000 is right here or in
+#   [Table 1](table1.ipynb) alone. Both ran on an AMD EPYC, with code of other dates; why they differ was not studied.
 # - In turns, one mixture was trained and measured. Its start is that of L = 1: from the network's own thresholds the accuracy
 #   on the training images fell within half an epoch, and that training was stopped.
 #

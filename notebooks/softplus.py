@@ -28,7 +28,7 @@ stages = page.open("softplus", profile, seeds)
 stages.found()
 
 # %% [markdown]
-# In [Tables 3 and 4 without pre-simulation](ablation.ipynb), one of three seeds of C-QCFS on CIFAR-10 is 3.4 points ahead of CS-QCFS at plain T = 1 (their mean is undecided), and
+# In [Tables 3 and 4 without pre-simulation](ablation.ipynb), one of three seeds of C-QCFS on CIFAR-10 is points ahead of CS-QCFS at plain T = 1 (their mean is undecided), and
 # none of its thresholds turns negative: as if Softplus took back what channels bring. Four explanations that it might have:
 #
 # - **Decay.** Weight decay pulls λ towards 0, and thus θ = Softplus(λ) towards log 2 = 0.693 instead of 0.

@@ -155,8 +155,8 @@ def latency(shown) -> list[str]:
     sentences = [
         f"{row['Architecture']}: the T = 1 of CS-QCFS + offset takes "
         f"{count(int(row['steps of each layer']), 'step')} a layer and reaches {row['accuracy at T = 1 (%)']:.2f} %; "
-        f"plain CS-QCFS reaches {row['plain CS-QCFS in as many steps (%)']:.2f} % in as many, "
-        f"{formats.minus(row['minus plain CS-QCFS in as many steps'])} points between them."
+        f"plain CS-QCFS reaches {row['plain CS-QCFS in as many steps (%)']:.2f} % in as many "
+        f"({formats.minus(row[costs.FIRST_STEP['gap']]) or 'no difference known'} points)."
         for _, row in frame.iterrows()
         if row["Method"] == NAMES["ours"] and pd.notna(row["plain CS-QCFS in as many steps (%)"])
     ]

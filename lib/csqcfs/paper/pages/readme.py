@@ -115,8 +115,8 @@ def few_steps() -> list[str]:
         formats.to_markdown(pd.DataFrame(lines, columns=columns).set_index(columns[:2])),
         "L is the number of levels above 0 that the activation was trained with; *mixed*: some batches come at a "
         f"smaller L. Biases for T are calibrated on {IMAGES} training images for a run of T steps, without training "
-        "(`csqcfs.calibrate_bias`). The network of the paper's schedule was measured in float32 on a CPU for this "
-        "table, with TF32 for the one above.",
+        "(`csqcfs.calibrate_bias`). The network of the paper's schedule was measured once more for this table: its "
+        "last digit may differ from the one above.",
         _listed(told),
     ]
 

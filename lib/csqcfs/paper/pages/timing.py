@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -26,20 +28,23 @@ def speed_frame(page) -> pd.DataFrame:
                 report.name(line, "size"),
                 report.value(line) if found else "not measured",
                 f"{found['low']:.3g} to {found['high']:.3g}" if found and found["low"] != found["high"] else "",
-                f"{'≥' if line['above'] else '≤'} {line['target']:g}",
+                _target(line),
                 {True: "yes", False: "no", None: ""}[line["met"]],
             )
         )
     return pd.DataFrame(lines, columns=SPEED_COLUMNS)
 
 
+def _target(line: Mapping[str, Any]) -> str:
+    return f"{'≥' if line['above'] else '≤'} {line['target']:g}"
+
+
 def answers(page) -> list[str]:
     """What matters most in the table of speed: training, a peer, and the price of a step; targets missed."""
-    missed = {True: "", False: "; target {} {:g}, missed"}
     return [
         f"{line['what']} ({report.name(line, 'size')}): {report.value(line)} "
         f"(quartiles {line['outcome']['low']:.3g} to {line['outcome']['high']:.3g}"
-        f"{missed[line['met']].format('≥' if line['above'] else '≤', line['target'])})"
+        f"{f'; target {_target(line)}, missed' if line['met'] is False else ''})"
         for metrics in page.metrics(("bench",))
         for line in metrics["lines"]
         if line["outcome"] and ANSWERS.match(line["what"]) and "as it is" not in line["size"]

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from .. import published
 from ..measures import compare
-from ..names import span
 from ..pages import said
 from ..runs.records import Record
 from . import shared, style
@@ -58,12 +57,11 @@ def comparison(page, methods: Sequence[str], dataset: str = "cifar10") -> Figure
     fig, axes = style.panels(len(found), share=len({place[:-1] for place in found}) == 1)
     for ax, (place, rows) in zip(axes, found.items(), strict=True):
         over_time(ax, rows)
-        ax.set_title(shared.headed(titles[place], rows.values()))
+        ax.set_title(shared.headed(titles[place], map(len, rows.values())))
     style.label_left(axes, shared.ERROR_SCALE)
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
-    if missing := [style.METHODS[name].label for name in methods if not any(name in rows for rows in found.values())]:
-        handles.append(shared.remark(f"no record: {', '.join(missing)}"))
-    style.legend(fig, handles)
+    missing = [name for name in methods if not any(name in rows for rows in found.values())]
+    style.legend(fig, handles + shared.absent(missing))
     return fig
 
 
@@ -103,8 +101,7 @@ def gains(
                 ax.plot(x, theirs, color=look.colour, marker="x", linestyle="none")
         label = "time-step T (pairs side by side)" if len(drawn) > 1 else "time-step T"
         shared.log2_axis(ax, published.TIMESTEPS, label).grid(axis="y")
-        seeds = {gap.seeds for every in gaps.values() for gap in every}
-        ax.set_title(f"{titles[place]} (n = {span(seeds)})")
+        ax.set_title(shared.headed(titles[place], {gap.seeds for every in gaps.values() for gap in every}))
     style.label_left(axes, "difference (points)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     if printed:

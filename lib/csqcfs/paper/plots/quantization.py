@@ -94,19 +94,18 @@ def _figure(
     for ax, (place, name) in zip(axes, named.items(), strict=True):
         if (leader := first.setdefault(names.dataset(place[0], page.profile), ax)) is not ax:
             ax.sharey(leader)
-        draw(ax, found[place]).set_title(shared.headed(name, _groups(found[place])))
+        draw(ax, found[place]).set_title(shared.headed(name, _seeds(found[place])))
     style.label_left(axes, "accuracy (%)")
     handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
     handles.sort(key=lambda handle: int(handle.get_label().partition("L = ")[2] or 0))
-    if absent:
-        handles.append(shared.remark(f"no record: {', '.join(style.METHODS[name].label for name in absent)}"))
-    style.legend(fig, handles)
+    style.legend(fig, handles + shared.absent(absent))
     return fig
 
 
-def _groups(found: Mapping) -> list[Sequence[Record]]:
-    """The records of each row of a panel, by L or by method and L."""
-    return [row for value in found.values() for row in (value.values() if isinstance(value, Mapping) else [value])]
+def _seeds(found: Mapping) -> list[int]:
+    """How many records each row of a panel has, by L or by method and L."""
+    rows = [row for value in found.values() for row in (value.values() if isinstance(value, Mapping) else [value])]
+    return list(map(len, rows))
 
 
 def figure4(page) -> Figure | None:

@@ -70,6 +70,12 @@ def remark(text: str) -> plt.Line2D:
     return plt.Line2D([], [], linestyle="none", label=text)
 
 
+def absent(methods: Iterable[str]) -> list[plt.Line2D]:
+    """What a legend says of methods without records; nothing where there are none."""
+    labels = ", ".join(style.METHODS[name].label for name in methods)
+    return [remark(f"no record: {labels}")] if labels else []
+
+
 def line(look: style.Method) -> dict[str, str]:
     """How a method's line is drawn, but for its colour."""
     return {key: value for key, value in look.kwargs().items() if key != "color"}
@@ -110,9 +116,9 @@ def places(page, dataset: str = "cifar10") -> dict[tuple[str, ...], str]:
     return dict(titles(page, keys))
 
 
-def headed(title: str, groups: Iterable[Sequence[Record]]) -> str:
-    """A panel's title with its number of seeds, which one figure may have several of."""
-    return f"{title} (n = {names.span(map(len, groups))})"
+def headed(title: str, seeds: Iterable[int]) -> str:
+    """A panel's title with the numbers of seeds of its rows; those of another panel may be others."""
+    return f"{title} (n = {names.span(seeds)})"
 
 
 def log2_axis(ax: Axes, ticks: Sequence[int], label: str) -> Axes:
