@@ -7,8 +7,9 @@ import pytest
 import torch
 from csqcfs import data
 from csqcfs.engine import paths
+from csqcfs.engine.checkpoint import load_metadata
 from csqcfs.paper import cli, publish
-from csqcfs.paper.experiments import profiles, trainings
+from csqcfs.paper.experiments import profiles, registry, trainings
 from csqcfs.paper.experiments.configs import Run
 from csqcfs.paper.experiments.profile import Profile, of_the_paper
 from csqcfs.paper.runs import records
@@ -99,3 +100,15 @@ def test_nothing_of_other_images_is_published_as_cifar(place, tmp_path, monkeypa
     error = capsys.readouterr().err
     assert error.startswith("error: other images under the name CIFAR-10 (3d731c79…): expected those that the name st")
     assert not paths.reference_records("quick").exists() and not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize("name", profiles.PROFILES)
+def test_checkpoints_of_the_repository_are_finished_and_still_needed(name):
+    """Those that runs without a record go on from, and only until they have one."""
+    profile = profiles.get(name)
+    runs = {run for artefact in registry.ARTEFACTS for run in artefact.runs(profile, profile.seeds) if run.training}
+    waiting = {run for run in runs if records.reference(run, name) is None}
+    needed = {trainings.checkpoint_path(t).name: t for run in waiting for t in trainings.chain(run.training)}
+    for path in (paths.reference_records(name).parent / "checkpoints").glob("*"):
+        metadata = load_metadata(path)
+        assert len(metadata["history"]) == needed[path.name].stages[-1].epochs, path.name
