@@ -60,7 +60,9 @@ ablation.figure(fig, "The same differences over time-steps, with their 95 % inte
 # %% [markdown]
 # Intervals of one seed are over images alone, and seeds lie points apart at plain T = 1. On CIFAR-10 in `quick` the first of three had
 # CS-QCFS ahead of QCFS with two stages, and S-QCFS ahead of CS-QCFS, each by more than that interval; neither is so in the second, and
-# with three neither is decided. What one seed shows on CIFAR-100 is to be read with that in mind.
+# with three neither is decided. On CIFAR-100 the first of three had CS-QCFS ahead of QCFS, and with three that is not decided either. What
+# one seed shows of S- and C-QCFS there is to be read with that in mind: a difference is of the seeds that both have, and a mean of one seed
+# says little beside one of three.
 #
 # ## Thresholds
 #
