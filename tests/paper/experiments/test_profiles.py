@@ -132,6 +132,7 @@ def test_quick_has_three_seeds_of_what_it_trains_fastest():
         assert len(quick.seeds_for(dataset, network, quick.seeds, L)) == seeds
         assert len(get("paper").seeds_for(dataset, network, (0, 1), L)) == 2
     assert quick.seeds_for("cifar10", "vgg16", (2, 1)) == (2,)  # the first of those that were asked for
+    assert [*quick.seeds_for("cifar100", "resnet20", (0,), 2)] == [1]  # all L start from the ReLU network of one seed
     assert list(quick.sweep("cifar10", "vgg16")) == [4] and 32 in quick.sweep("cifar10", "resnet20")
     epochs = [[stage.epochs for stage in quick.training("cifar10", name).stages] for name in ("vgg16", "resnet20")]
     assert epochs == [[12, 8, 5], [30, 30, 10]]

@@ -71,7 +71,7 @@ class Profile:
         seeds: of every training.
         window: where the gradient passes, if not where Eq. 19 has it, see `kernels.WINDOWS`.
         L_sweep: quantization steps of Figs. 4 and 5; empty for the paper's L of each network alone.
-        sweep_seeds: so many of ``seeds`` at most where L is not the network's own; None for all.
+        sweep_seed: for each data set the one seed where L is not the network's own; without an entry all seeds.
         low_thresholds: initial thresholds of Fig. 6a, which the paper calls "lower" without giving them.
         starts: for each data set the network of the package that short fine-tunings start from, see `tuning`.
         tuning_epochs, tuning_lr: of such a fine-tuning.
@@ -97,7 +97,7 @@ class Profile:
     seeds: tuple[int, ...] = (0,)
     window: str | None = None
     L_sweep: tuple[int, ...] = published.QUANTIZATION_STEPS_TRIED
-    sweep_seeds: int | None = None
+    sweep_seed: Mapping[str, int] = field(default_factory=dict)
     low_thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
     traced_L: tuple[int, ...] = (2, 4, 8)
     trace_epochs: int | None = None
@@ -158,10 +158,12 @@ class Profile:
         )
 
     def seeds_for(self, dataset: str, network: str, seeds: Sequence[int], L: int | None = None) -> Sequence[int]:
-        """Those of ``seeds`` that ``network`` is trained with, at an L other than its own those of `sweep_seeds`."""
-        own = L in (None, self.networks[network].settings[dataset].quantization_step)
-        limits = [self.networks[network].seeds, None if own else self.sweep_seeds]
-        return seeds[: min((limit for limit in limits if limit is not None), default=None)]
+        """Those of ``seeds`` that ``network`` is trained with; at an L other than its own that of `sweep_seed`, if any.
+        """
+        known = self.networks[network]
+        if L not in (None, known.settings[dataset].quantization_step) and dataset in self.sweep_seed:
+            return (self.sweep_seed[dataset],)
+        return seeds[: known.seeds]
 
     def sweep(self, dataset: str, network: str) -> Sequence[int]:
         """Quantization steps of Figs. 4 and 5 for ``network``."""
