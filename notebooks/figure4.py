@@ -58,6 +58,8 @@ figure4.table(frame, "Accuracy (%) of the networks themselves, and differences o
 # - The initial threshold is the paper's for each network and data set and does not change with L. For a small L, stage 1,
 #   which is plain QCFS, can turn a threshold negative; then there is no CS-QCFS network to fine-tune, since Softplus
 #   reaches no negative value, and its point is missing. The paper does not mention this case.
+# - In the profile `quick` the networks of all L on a data set start from the ReLU network of one seed, so that they differ in
+#   L alone. The paper's own L has the other seeds as well; the ReLU line is a training of its own, as long as the others.
 # - The last epoch of each training counts; nothing is chosen on test images.
 
 # %% [markdown]

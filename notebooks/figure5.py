@@ -60,6 +60,8 @@ figure5.table(frame, "Accuracy (%) of CS-QCFS networks and of their SNNs with of
 # - The distance to its own ANN says nothing about the ANN: with a small L both can be low together. The column "ANN"
 #   has to be read with it.
 # - ρ = 4 for every L. For L > ρ the offset looks at fewer steps than the network has levels.
+# - In the profile `quick` the paper's own L of each network has more seeds than the others, which have the one from whose
+#   ReLU network all start; the [ledger](claims.ipynb) compares L with L on the seeds that both have.
 # - A line can be missing for a small L: see [Fig. 4](figure4.ipynb).
 
 # %% [markdown]

@@ -72,7 +72,7 @@ def latency():
 
 
 def point(cost: float, accuracy: float) -> Point:
-    return Point("qcfs", 1, accuracy, int(cost), int(cost), cost, cost, (accuracy, accuracy))
+    return Point("qcfs", 1, accuracy, int(cost), int(cost), cost, cost, (accuracy, accuracy), 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=30))
@@ -155,6 +155,7 @@ def test_figures_have_a_panel_for_each_cost(latency):
     seven = shown({("resnet50", "qcfs"): [counts("plain")], ("resnet50", "csqcfs"): [counts("plain")]})
     both = plots.energy_over_time(seven)
     assert len(both.axes) == 2
+    assert all(made.axes[0].get_title("left").endswith(" (n = 1)") for made in (fig, both))
     rows = {("resnet20", "qcfs"): [counts("plain")], ("resnet50", "qcfs"): [counts("plain")]}
     more = plots.energy_over_time(shown(rows | {("resnet50", "csqcfs"): [counts("plain")]}))
     assert {text.get_text() for text in more.legends[0].get_texts()} >= {"QCFS", "CS-QCFS", "ANN"}

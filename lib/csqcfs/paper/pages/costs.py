@@ -32,6 +32,7 @@ class Point(NamedTuple):
     ac: float
     millijoules: float
     interval: tuple[float, float]  # 95 %, of the accuracy
+    seeds: int
 
 
 KINDS = ("snn", "operations")
@@ -62,6 +63,7 @@ def points(page, network: str, method: str, times: Sequence[int] = published.TIM
                 statistics.fmean(one.ac for one in spent),
                 statistics.fmean(one.millijoules for one in spent),
                 shared.interval([one for one in page.results((*key, "snn")) if compare.seed(one) in seeds], T)[1:],
+                len(seeds),
             )
         )
     return found

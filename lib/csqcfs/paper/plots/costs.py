@@ -75,7 +75,7 @@ def pareto(page) -> Figure | None:
         lines = [line for method in COMPARED if (line := costs.points(page, name, method))]
         fronts += [(ax, axis, against(ax, lines, axis)) for ax, axis in zip(row, AXES)]
         row[0].set_ylabel(shared.ERROR_SCALE)
-        row[0].set_title(shared.title(page, name), loc="left")
+        row[0].set_title(shared.headed(shared.title(page, name), {line[0].seeds for line in lines}), loc="left")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     style.legend(fig)
@@ -102,7 +102,7 @@ def energy_over_time(page) -> Figure | None:
     for (left, right), (network, found) in zip(axes, networks.items()):
         additions(left, found)
         energies(right, found)
-        left.set_title(shared.title(page, network, ["cifar100"]), loc="left")
+        left.set_title(shared.headed(shared.title(page, network, ["cifar100"]), map(len, found.values())), loc="left")
     for ax in axes[-1]:
         ax.set_xlabel("time-step T")
     by_line = [
