@@ -87,3 +87,15 @@ def test_the_ablation_says_how_far_seeds_alone_lie_apart():
     assert "52.0 to 60.0 % (ResNet-20, CIFAR-100, CS-QCFS, n = 2)" in noise
     assert len(told) == 1  # no pair of its differences has records
     assert ablation(page_of({key: records[:1] for key, records in rows.items()}, "quick")) == []
+
+
+def test_the_ablation_counts_what_is_decided_beside_what_chance_decides():
+    """Of several seeds: one seed's intervals are over images alone, which seeds would leave far more often."""
+    place = ("cifar10", "resnet20")
+    spread = [record(50.0 + shift, seed) for seed, shift in enumerate((0, 5, 9))]
+    apart = [record(90.0, seed) for seed in range(3)]
+    rows = {(*place, "qcfs-2"): spread, (*place, "csqcfs"): [record(51.0, 0), *spread[1:]], (*place, "sqcfs"): apart}
+    *_, last = ablation(page_of(rows, "quick"))
+    assert last.startswith("7 of the 14 differences over several seeds")  # the ANN's and six T: S-QCFS's, not CS-QCFS's
+    assert last.endswith("by chance about 0.7 would where nothing differs.")
+    assert not any("chance" in told for told in ablation(page_of({k: r[:1] for k, r in rows.items()}, "quick")))
