@@ -60,7 +60,7 @@ ablation.figure(fig, "The same differences over time-steps, with their 95 % inte
 # Intervals of one seed are over images alone, and seeds lie points apart at plain T = 1. On CIFAR-10 in `quick` the first of three had
 # CS-QCFS ahead of QCFS with two stages, and S-QCFS ahead of CS-QCFS, each by more than that interval; neither is so in the second, and
 # with three neither is decided. On CIFAR-100 the first of three had CS-QCFS ahead of QCFS, and with three that is not decided either.
-# At T = 1 intervals of three seeds reach 2.5 to 9 points to either side: a part that brings less cannot be told from none.
+# In the table above intervals at T = 1 reach 2.5 to 9 points to either side: a part that brings less cannot be told from none.
 #
 # ## Thresholds
 #

@@ -28,7 +28,7 @@ ledger.found()
 
 # %% [markdown]
 # The checkable claims of the paper's abstract, text and tables, each with its place, a check as code, and a verdict:
-# **held**, **did not hold**, **undecided** (within the noise), or **not tested** in this profile; the first two may stand
+# **held**, **did not hold**, **undecided** (our records cannot tell), or **not tested** in this profile; the first two may stand
 # on one seed alone, and say so.
 
 # %% [markdown]

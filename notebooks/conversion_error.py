@@ -60,7 +60,7 @@ errors.figure(error.over_depth(errors, "resnet20"), "Error over the layers of Re
 # ## Where the steps go
 #
 # Why does plain T = 1 fail? Not by unevenness, which needs two steps to exist: one spike has to stand for L levels, each
-# layer rounds to 0 or θ, and the next one is fed with it. The first layer alone loses 27 % of θ by it, later
+# layer rounds to 0 or θ, and the next one is fed with it. With QCFS the first layer alone loses 27 % of θ by it, later
 # ones 12 to 28 %, and the sums behind it saturate within a few layers. Two steps halve what the first layer rounds away and take more
 # than a third off the whole error, as four do again. At T = L nothing is rounded: what is left comes from spikes too early or too
 # late, in every layer after the first about alike, and from what of it the layers hand on, which grows with the depth. A network that is trained for one level has nothing to lose at

@@ -39,7 +39,7 @@ stages.found()
 # Each second stage below takes away one: *without decay* of the thresholds' parameters; *CT-QCFS*, whose gradient of λ
 # is divided by Sigmoid(λ)² so that the step is one of θ, positive all the same; *CE-QCFS*, the Exp(λ) that section 4.1.3
 # dismisses without a number, whose decay pulls to 1 and whose damping is θ². All go on from one network that ships with
-# the package, for 4 epochs with the same images in the same order, so that anyone can make them again: in 2 minutes each on a GPU, in 13
+# the package, for 4 epochs with the same images in the same order, so that anyone can make them again: in 2 minutes each on a GPU, in 11
 # to 105 on the two CPU cores of these records, where other work went on beside some.
 
 # %%
@@ -134,10 +134,10 @@ long.table(tables.long_frame(long), "Accuracy (%) of plain neurons, seed 0 alone
 #   the ANN and without training, and training at smaller L, in turns with others, for which the network pays as an ANN ([The
 #   honest first step](honest_first_step.ipynb)).
 # - **Rounding** alone does as much as a seed: trained once more for the table *To 32 steps*, seed 0 of Exp has 51.8 % at T = 1 of
-#   CIFAR-10 where it has 58.1 above, and C-QCFS 50.5 where it has 54.6. In that table, of one processor, all stages lie within
+#   CIFAR-10 where it has 58.1 above, and C-QCFS 50.5 where it has 54.6. In that table, trained on one processor, all stages lie within
 #   two points of each other at T = 1 on both data sets: no lead over CS-QCFS survived there.
 # - **From T = 2 to 8** of that table, of one seed, Exp is behind CS-QCFS on CIFAR-10 (by 2.2 points at T = 4) and ahead on CIFAR-100 (by 2.7
-#   at T = 4). At T = 16 and 32 all stages lie within a point of each other; Exp on CIFAR-100 is still ahead, by 0.9 and 0.7.
+#   at T = 4). At T = 16 and 32 all second stages lie within a point of each other; Exp on CIFAR-100 is still ahead, by 0.9 and 0.7.
 #
 # ## What deviates
 #

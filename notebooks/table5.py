@@ -54,8 +54,8 @@ table5.figure(spread.figure(first), "Spread of the thresholds within each layer"
 # %% [markdown]
 # ## What deviates
 #
-# - The spread depends on the rate and the schedule of fine-tuning: CS-QCFS has an AvgDiff of 10.8 % after the 10 epochs of `quick`
-#   and of 15.5 % after the paper's 100 (profile `paper`). Where the schedule is another, the order of the rows can be compared,
+# - The spread depends on the rate and the schedule of fine-tuning: CS-QCFS on CIFAR-10 has an AvgDiff of 10.8 % after the 10 epochs
+#   of `quick` and of 15.5 % after the paper's 100 (profile `paper`). Where the schedule is another, the order of the rows can be compared,
 #   and not their size.
 # - MaxDiff depends on one channel of one layer. Without Softplus nothing keeps the smallest threshold away from 0, and
 #   (max − min) / min grows without bound as it gets there: C-QCFS's large values may say that, and not that its channels

@@ -55,7 +55,7 @@ table7.found()
 # %% [markdown]
 # ## Ours beside the paper's
 #
-# At T = 4, the paper's L for this network; plain IF neurons, no steps before the first one. Sizes are those of the
+# At T = 4, the paper's L for ResNet-50; plain IF neurons, no steps before the first one. Sizes are those of the
 # profile's networks and images, so that only the last column and ratios compare where the profile is not `paper`.
 
 # %% tags=["nbval-check-output"]

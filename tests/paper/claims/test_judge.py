@@ -74,11 +74,11 @@ def test_nothing_is_judged_without_records():
 @pytest.mark.parametrize(
     ("ours", "cos", "verdict"), [(92.0, 90.0, HELD_ONCE), (90.0, 90.0, OPEN), (88.0, 90.0, FAILED_ONCE)]
 )
-def test_a_lead_is_held_lost_or_within_the_noise(ours, cos, verdict):
+def test_a_lead_is_held_lost_or_undecided(ours, cos, verdict):
     outcome = run("resnet18-one-step", table1(ours, cos))
     assert outcome.verdict is verdict
     assert "ResNet-18, CIFAR-10, n = 1, 4,000 images" in outcome.found and "unpaired" not in outcome.found
-    assert ("within the noise" in outcome.found) is (verdict is OPEN)
+    assert ("1 undecided" in outcome.found) is (verdict is OPEN)
 
 
 def test_a_lead_over_a_method_that_was_not_run_is_not_tested_and_says_so():

@@ -97,7 +97,7 @@ def test_numbers_stand_right_and_all_else_left():
     frame = pd.DataFrame(
         {
             "n": ["12", "-0.50", ""],
-            "spread": ["1.00 ± 0.10", "undefined", "≤ 3 %"],
+            "spread": ["1.00 ± 0.10", "undefined for 1 of 3", "≤ 3 %"],
             "word": ["yes", "no", "yes"],
             "mixed": ["12", "more than 32", "3"],
         },

@@ -82,10 +82,13 @@ def test_the_ablation_says_how_far_seeds_alone_lie_apart():
         ("cifar10", "vgg16", "qcfs"): [record(70.0)],
     }
     *_, noise = told = ablation(page_of(rows, "quick"))
-    assert noise.startswith("Trainings that differ in their seed alone end at plain T = 1 at ")
+    assert noise.startswith("Trainings with the same settings but for the seed end at plain T = 1 at ")
     assert "50.0 to 58.5 % (ResNet-20, CIFAR-10, QCFS, n = 3)" in noise
     assert "52.0 to 60.0 % (ResNet-20, CIFAR-100, CS-QCFS, n = 2)" in noise
     assert len(told) == 1  # no pair of its differences has records
+    rows["cifar100", "resnet20", "csqcfs"][1].provenance["precision"] = "bfloat16"
+    rows["cifar100", "resnet20", "csqcfs"][0].provenance["precision"] = "float32"
+    assert "CS-QCFS, n = 2, trained in bfloat16 and float32)" in ablation(page_of(rows, "quick"))[-1]
     assert ablation(page_of({key: records[:1] for key, records in rows.items()}, "quick")) == []
 
 

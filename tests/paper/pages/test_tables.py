@@ -33,7 +33,8 @@ def test_cell():
     assert tables.cell([12.344]) == "12.34"
     assert tables.cell([12.0, 13.0]) == "12.50 ± 0.71"
     assert tables.cell([0.0862], digits=4) == "0.0862"
-    assert tables.cell([math.inf, 1.0]) == tables.cell([math.nan]) == "undefined"
+    assert tables.cell([math.inf, math.inf]) == tables.cell([math.nan]) == "undefined"
+    assert tables.cell([math.inf, 1.0, -math.inf]) == "undefined for 2 of 3"
 
 
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=6))

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     HOLDS_ONCE = "holds on one seed"  # by an interval over test images alone: another seed may say otherwise
     FAILS_ONCE = "does not hold on one seed"
     UNDEFINED = "not defined"  # a statement that has no meaning to test, such as a ratio that may divide by zero
-    UNDECIDED = "undecided"  # within the noise
+    UNDECIDED = "undecided"  # our records cannot tell
     NOT_TESTED = "not tested"
     REMARK = "remark"  # what can come out only one way by construction
 

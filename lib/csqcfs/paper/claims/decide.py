@@ -1,4 +1,4 @@
-"""From differences to a verdict: held, did not hold, or undecided within the noise.
+"""From differences to a verdict: held, did not hold, or undecided.
 
 A claim says that each of some differences lies in a range. It holds where every 95 % interval lies inside; it does
 not hold where one interval, widened for the number of places it was looked for, lies outside; otherwise our records
@@ -111,7 +111,7 @@ def summary(conditions: Sequence[Condition], inside: Sequence[Condition], outsid
         parts.append("not " + ", ".join(f"{one.name} {one.found}" for one in worst[:NAMED]) + more)
     unclear = [one for one in conditions if not one.inside() and one not in outside]
     if unclear:
-        parts.append(f"{len(unclear)} within the noise")
+        parts.append(f"{len(unclear)} undecided")
     if not outside:
         least = min(conditions, key=lambda one: one.margin)
         parts.append(f"least: {least.name} {least.found}")

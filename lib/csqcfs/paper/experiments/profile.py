@@ -158,8 +158,7 @@ class Profile:
         )
 
     def seeds_for(self, dataset: str, network: str, seeds: Sequence[int], L: int | None = None) -> Sequence[int]:
-        """Those of ``seeds`` that ``network`` is trained with; at an L other than its own that of `sweep_seed`, if any.
-        """
+        """Those of ``seeds`` that ``network`` is trained with; at an L not its own that of `sweep_seed`, if any."""
         known = self.networks[network]
         if L not in (None, known.settings[dataset].quantization_step) and dataset in self.sweep_seed:
             return (self.sweep_seed[dataset],)

@@ -23,7 +23,7 @@ NUMBER = re.compile(
     r"[<>≤≥≈]?\s*[+−-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"  # 12, −0.50, ≤ 1.2, 1,024
     r"(\s*±\s*[\d.,]+)?\s*(%|x|s|ms|h|µJ|mJ|MiB|GiB)?(\s*\([^)]*\))?"
 )
-NEUTRAL = {"", "undefined", "not measured", "not run", "never"}  # stand for a number
+NEUTRAL = re.compile(r"(undefined( for \d+ of \d+)?|not measured|not run|never)?")  # stand for a number
 
 
 class Markup(str):
@@ -132,7 +132,7 @@ def _without_repeats(lines: list[list[str]], labels: int) -> list[list[str]]:
 def _columns(lines: list[list[str]], count: int) -> tuple[list[bool], list[bool]]:
     """For each column, whether it holds numbers and so stands to the right, and whether it holds prose."""
     columns = list(zip(*lines, strict=True)) or [()] * count
-    values = [[cell for cell in column if cell not in NEUTRAL] for column in columns]
+    values = [[cell for cell in column if not NEUTRAL.fullmatch(cell)] for column in columns]
     numbers = [bool(found) and all(NUMBER.fullmatch(cell) for cell in found) for found in values]
     return numbers, [any(len(cell) > PROSE for cell in column) for column in columns]
 

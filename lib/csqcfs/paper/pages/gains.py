@@ -73,15 +73,19 @@ def ablation(page) -> list[str]:
         for first, second in PARTS
         for column in tables.COLUMNS.values()
     ]
-    return said.by_network(page, pairs, 1, "at T = 1") + said.seed_noise(runs) + decided([gap for gap in gaps if gap and gap.seeds > 1])
+    return (
+        said.by_network(page, pairs, 1, "at T = 1")
+        + said.seed_noise(runs)
+        + decided([gap for gap in gaps if gap and gap.seeds > 1])
+    )
 
 
 def decided(gaps: Sequence[compare.Difference]) -> list[str]:
     """How many of many differences leave out 0, beside how many would where nothing differs; nothing of none."""
     if not gaps:
         return []
-    chance = (1 - compare.CONFIDENCE) * len(gaps)
-    return [
-        f"{sum(gap.decided for gap in gaps)} of the {len(gaps)} differences over several seeds in the table of parts have "
-        f"intervals without 0; by chance about {chance:.1f} would where nothing differs."
-    ]
+    chance, without = (1 - compare.CONFIDENCE) * len(gaps), sum(gap.decided for gap in gaps)
+    found = (
+        f"{without} of the {len(gaps)} differences over several seeds in the table of parts have intervals without 0"
+    )
+    return [f"{found}; by chance about {chance:.1f} would where nothing differs."]

@@ -13,7 +13,7 @@ from .. import names
 from ..measures import compare
 from ..names import NAMES, count, span
 from ..plots import shared
-from ..runs.records import Record, devices
+from ..runs.records import Record, trained
 
 if TYPE_CHECKING:  # a page shows what is said here
     from .page import Page
@@ -109,19 +109,24 @@ def by_network(shown: Page, pairs: Sequence[tuple], column: compare.Column, lead
 
 
 def seed_noise(found: Mapping[str, Sequence[Record]]) -> list[str]:
-    """How far apart plain first steps of trainings are that differ in their seed alone; none with one seed each."""
+    """How far apart plain first steps of trainings are that differ in their seed alone; none with one seed each.
+
+    Trainings in another precision or on another device round otherwise, as two seeds would, and it is said.
+    """
     told = [
-        f"{min(steps):.1f} to {max(steps):.1f} % ({what}, n = {len(steps)}{_elsewhere(records)})"
+        f"{min(steps):.1f} to {max(steps):.1f} % ({what}, n = {len(steps)}{_rounded(records)})"
         for what, records in found.items()
         if len(steps := [record.metrics["snn"][0] for record in records]) > 1
     ]
-    lead = "Trainings that differ in their seed alone end at plain T = 1 at"
-    return [f"{lead} {'; '.join(told)}: what one seed shows there may be the seed's."] if told else []
-
-
-def _elsewhere(records: Sequence[Record]) -> str:
-    """Devices, where there are several: trainings round otherwise on another one, as two seeds would."""
-    used = sorted(
-        {name for record in records for name in devices(record.provenance)}, key=lambda name: (name == "CPU", name)
+    lead = "Trainings with the same settings but for the seed end at plain T = 1 at"
+    return (
+        [f"{lead} {'; '.join(told)}: what one of them shows there may be its seed's, or its rounding's."]
+        if told
+        else []
     )
-    return f", on {' and '.join(used)}" if len(used) > 1 else ""
+
+
+def _rounded(records: Sequence[Record]) -> str:
+    """The ways they were trained in, where there are several."""
+    ways = trained(records)
+    return f", trained in {' and '.join(ways)}" if len(ways) > 1 else ""

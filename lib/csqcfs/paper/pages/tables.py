@@ -34,12 +34,13 @@ Minus = Callable[[Hashable, str, float], Difference | None]
 def cell(values: Sequence[float] | None, digits: int = 2) -> str:
     """ "" for no values, "12.34" for one, "12.34 ± 0.56" (mean, sample standard deviation) for several.
 
-    "undefined" where a value is not finite, as (max - min) / min of thresholds is where min is 0.
+    "undefined" where a value is not finite, as (max - min) / min of thresholds is where min is 0; for how many of
+    several where some are finite.
     """
     if not values:
         return ""
-    if not all(map(math.isfinite, values)):
-        return "undefined"
+    if missing := len(values) - sum(map(math.isfinite, values)):
+        return "undefined" if missing == len(values) else f"undefined for {missing} of {len(values)}"
     mean = f"{statistics.fmean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 

@@ -218,11 +218,11 @@ def origin(records: Sequence[Record]) -> str:
         return ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if len(distinct) > 3 else "")
 
     combined = digest_of({"records": sorted(record.digest for record in records)})
-    ways = [_trained(r.provenance) for r in records if r.provenance.get("precision")]
-    trained = f"trained in {several(ways)}; " if ways else ""
+    ways = trained(records)
+    how = f"trained in {several(ways)}; " if ways else ""
     return (
         f"{several(r.source for r in records)}; {several(r.provenance['hardware'] for r in records)}; "
-        f"torch {several(r.provenance['torch'] for r in records)}; {trained}{count(len(records), 'record')}; "
+        f"torch {several(r.provenance['torch'] for r in records)}; {how}{count(len(records), 'record')}; "
         f"digest of the configuration {combined}, of the results {results.digest(records)}"
     )
 
@@ -233,14 +233,16 @@ def on_others(records: Iterable[Record]) -> bool:
     return any(are_others(training["dataset"], training.get("data")) for training in trained)
 
 
-def devices(provenance: dict[str, Any]) -> list[str]:
-    """What a network was trained on, by name; records from before this was kept are of a processor."""
-    return ["CPU" if name == "cpu" else name for name in provenance.get("devices", ["cpu"])]
+def trained(records: Iterable[Record]) -> list[str]:
+    """In which ways the networks were trained: "float32", or on a GPU "float32 with products in TF32 on NVIDIA H200".
+
+    Records from before devices were kept are of a processor.
+    """
+    return sorted({_trained(record.provenance) for record in records if record.provenance.get("precision")})
 
 
 def _trained(provenance: dict[str, Any]) -> str:
-    """How a network was trained: "float32", or on a GPU "float32 with products in TF32 on NVIDIA H200"."""
     products = " with products in TF32" if provenance.get("tf32") else ""
-    names = devices(provenance)
+    names = ["CPU" if name == "cpu" else name for name in provenance.get("devices", ["cpu"])]
     where = f" on {' and '.join(names)}" if set(names) - {"CPU"} else ""
     return f"{provenance['precision']}{products}{where}"
