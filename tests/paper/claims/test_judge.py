@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from csqcfs.paper import published
 from csqcfs.paper.claims import decide, judge, listed
+from csqcfs.paper.claims.anns import PANELS
 from csqcfs.paper.claims.claim import Outcome, Verdict
 from csqcfs.paper.claims.decide import condition
 from csqcfs.paper.claims.evidence import Printed, Recorded
@@ -429,18 +430,31 @@ def test_runs_that_a_threshold_stopped_count_against_stage_one_only():
     )
 
 
-def sweep(curves: dict[int, list[float]]) -> dict:
-    return {("figure5", "cifar10", "vgg16", L): [record(95.0, snn, L=L)] for L, snn in curves.items()}
+def sweep(curves: dict[int, list[float]], places=PANELS) -> dict:
+    """The same runs in each of ``places``, so that their conditions count once."""
+    return {("figure5", *place, L): [record(95.0, snn, L=L)] for place in places for L, snn in curves.items()}
 
 
 def test_a_sweep_over_L_is_judged_by_its_slope_and_by_its_best():
-    rows = sweep({L: [v, v, v, 90, 92, 93 + L / 100] for L, v in {2: 88.0, 4: 86.0, 8: 80.0}.items()})
+    curves = {L: [v, v, v, 90, 92, 93 + L / 100] for L, v in {2: 88.0, 4: 86.0, 8: 80.0}.items()}
+    rows = sweep(curves)
     assert run("larger-L-slower", rows).verdict is HELD_ONCE
     assert run("smallest-L", rows).verdict is OPEN  # little more at L = 4 than at L = 2
     outcome = run("recommended-L", rows)
     assert outcome.verdict is FAILED_ONCE and "L = 4 over L = 2 -0.99" in outcome.found
-    del rows["figure5", "cifar10", "vgg16", 8]
-    assert run("larger-L-slower", rows).found == "no network has records of three L"
+    assert run("larger-L-slower", sweep({L: curves[L] for L in (2, 4)})).found == "no network has records of three L"
+
+
+def test_a_sweep_of_some_panels_may_fail_and_cannot_hold():
+    one = [("cifar10", "vgg16")]
+    falling, rising = (
+        {L: [v, v, v, 90, 92, 93] for L, v in zip((2, 4, 8), steps, strict=True)}
+        for steps in ([88.0, 86.0, 80.0], [80.0, 86.0, 88.0])
+    )
+    held = run("larger-L-slower", sweep(falling, one))
+    assert held.verdict is NOT_TESTED and held.found.startswith("1 of 1 as claimed")
+    failed = run("larger-L-slower", sweep(rising, one))
+    assert failed.verdict is FAILED_ONCE and "without 3 of 4 panels of Fig. 5" in failed.found
 
 
 def test_the_slope_over_L_is_that_of_few_steps_per_doubling():
@@ -458,9 +472,21 @@ def test_each_L_has_its_own_best_step():
     rows = sweep({2: [80, 85, 88, 92, 90, 88], 4: [70, 80, 85, 88, 90, 93.0], 8: [60, 70, 80, 85, 90, 94.8]})
     outcome = run("smallest-L", rows)
     assert outcome.verdict is HELD_ONCE
-    assert outcome.found.startswith("2 of 2 as claimed; least: VGG-16, CIFAR-10, L = 4 +1.00")
+    assert outcome.found.startswith("2 of 2 as claimed; least: ") and ", L = 4 +1.00" in outcome.found
     outcome = run("larger-L-aligned", rows)
     assert outcome.verdict is HELD_ONCE and outcome.found.startswith("1 of 1 as claimed") and "-0.20" in outcome.found
+
+
+def test_tables_3_and_4_of_one_network_may_fail_and_cannot_hold():
+    for ours, others, wanted in ((95.0, 90.0, NOT_TESTED), (90.0, 95.0, FAILED_ONCE)):
+        three = {"csqcfs": ours, "cqcfs": others}
+        rows = {("table3", "resnet20", name): [record(v, [v] * 6, method=name)] for name, v in three.items()}
+        outcome = run("without-softplus", rows)
+        assert outcome.verdict is wanted and "without 1 of 2 networks of Table 3" in outcome.found
+        four = {"channel-wise": ours, "layer-wise": others}
+        rows = {("table4", "cifar100", "resnet20", n): [record(v, [v] * 6, method=n)] for n, v in four.items()}
+        outcome = run("channelwise-low-latency", rows)
+        assert outcome.verdict is wanted and "without 3 of 4 networks of Table 4" in outcome.found
 
 
 def test_a_lead_at_few_steps_is_compared_with_that_at_many():

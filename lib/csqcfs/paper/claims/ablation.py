@@ -1,26 +1,35 @@
-"""Sections 5.4 and 5.5: what channels, Softplus and a second stage bring (Tables 3-4), and which L (Fig. 5).
+"""Section 5.4: what channels, Softplus and a second stage bring (Tables 3-4).
 
 Tables 3 and 4 name their recipes in words only; a finding that takes two of them for one recipe says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .. import published
 from ..measures.compare import Column
 from ..names import signed
 from ..published import TABLE1, TABLE3, TABLE4, TIMESTEPS
-from .claim import Claims, Outcome, Verdict
-from .decide import SIMILAR, Condition, condition, decide
-from .evidence import Evidence, Printed, Recorded, where
+from .claim import Claims, Outcome
+from .decide import SIMILAR, Condition, condition, decide, left_out
+from .evidence import Evidence, Printed, where
 
 CLAIMS = Claims()
 ABLATED = ("vgg16", "resnet20")
-LOW = (1, 2, 4)  # "ultra-low latency, specifically within 4 time-steps"
 CHANNEL_WISE = [("table4", *key) for key in TABLE4 if key[-1] == "channel-wise"]  # rows whose thresholds may be <= 0
+PLACES = {
+    "table3": ({key[:-1] for key in TABLE3}, "networks of Table 3"),
+    "table4": ({key[:-1] for key in TABLE4}, "networks of Table 4"),
+}
+
+
+def unseen(conditions: Iterable[Condition], id: str, *datasets: str) -> str:
+    """The networks of Table 3 or 4 that ``conditions`` leave out, as a number; those of ``datasets`` alone, if any."""
+    whole, what = PLACES[id]
+    seen = {row[1:-1] for one in conditions for row in one.rows if row[0] == id}
+    return left_out({place for place in whole if not datasets or place[0] in datasets}, seen, what)
 
 
 def full_against(evidence: Evidence, variant: str) -> Outcome:
@@ -30,7 +39,8 @@ def full_against(evidence: Evidence, variant: str) -> Outcome:
         full, less = ("table3", network, "csqcfs"), ("table3", network, variant)
         for T in TIMESTEPS:
             conditions += condition(evidence, where(evidence, network, f"T = {T}"), (1.0, full, T), (-1.0, less, T))
-    return decide(evidence, conditions, about=[("table3", network, variant) for network in ABLATED])
+    about = [("table3", network, variant) for network in ABLATED]
+    return decide(evidence, conditions, about=about, lacking=unseen(conditions, "table3"))
 
 
 @CLAIMS.both("Section 5.4.1, Table 3", "without channel-wise thresholds accuracy is lower at every T")
@@ -77,7 +87,8 @@ def softplus_alone(evidence: Evidence) -> Outcome:
         alone, base = ("table3", network, "sqcfs"), ("table4", "cifar10", network, "layer-wise")
         for T in TIMESTEPS:
             conditions += condition(evidence, where(evidence, network, f"T = {T}"), (1.0, alone, T), (-1.0, base, T))
-    return decide(evidence, conditions, '"w/o channel" minus Table 4\'s "layer-wise", if both have two stages')
+    note = '"w/o channel" minus Table 4\'s "layer-wise", if both have two stages'
+    return decide(evidence, conditions, note, lacking=unseen(conditions, "table3"))
 
 
 @CLAIMS.printed("Section 5.4.1, Tables 1, 2 and 4", "implied: Ours is ahead of Table 4's channel-wise rows as well")
@@ -114,7 +125,8 @@ def strategies(
 
 @CLAIMS.both("Section 5.4.2, Table 4", "CIFAR-10: layer-wise two-stage training improves the ANN")
 def two_stage_ann_cifar10(evidence: Evidence) -> Outcome:
-    return decide(evidence, strategies(evidence, "layer-wise", "origin", ("ann",), ("cifar10",)))
+    conditions = strategies(evidence, "layer-wise", "origin", ("ann",), ("cifar10",))
+    return decide(evidence, conditions, lacking=unseen(conditions, "table4", "cifar10"))
 
 
 @CLAIMS.both(
@@ -129,7 +141,7 @@ def two_stage_snn_cifar10(evidence: Evidence) -> Outcome:
             terms = (1.0, one, TIMESTEPS), (-1.0, other, TIMESTEPS), (-0.5, one, "ann"), (0.5, other, "ann")
             name = where(evidence, dataset, network, "mean over T minus half of the ANN's")
             conditions += condition(evidence, name, *terms, low=-np.inf, high=0.0)
-    return decide(evidence, conditions)
+    return decide(evidence, conditions, lacking=unseen(conditions, "table4", "cifar10"))
 
 
 @CLAIMS.both(
@@ -137,12 +149,14 @@ def two_stage_snn_cifar10(evidence: Evidence) -> Outcome:
     'implied by "remains consistent" on CIFAR-100: two-stage training improves the ANN there, too',
 )
 def two_stage_ann_cifar100(evidence: Evidence) -> Outcome:
-    return decide(evidence, strategies(evidence, "layer-wise", "origin", ("ann",), ("cifar100",)))
+    conditions = strategies(evidence, "layer-wise", "origin", ("ann",), ("cifar100",))
+    return decide(evidence, conditions, lacking=unseen(conditions, "table4", "cifar100"))
 
 
 @CLAIMS.both("Section 5.4.2, Table 4", "channel-wise thresholds bring more than layer-wise at T = 1 and 2")
 def channelwise_low_latency(evidence: Evidence) -> Outcome:
-    return decide(evidence, strategies(evidence, "channel-wise", "layer-wise", (1, 2)), about=CHANNEL_WISE)
+    conditions = strategies(evidence, "channel-wise", "layer-wise", (1, 2))
+    return decide(evidence, conditions, about=CHANNEL_WISE, lacking=unseen(conditions, "table4"))
 
 
 @CLAIMS.both(
@@ -150,7 +164,8 @@ def channelwise_low_latency(evidence: Evidence) -> Outcome:
     'implied by "ultra-low latency", within 4 time-steps: channel-wise thresholds bring more at T = 4, too',
 )
 def channelwise_four_steps(evidence: Evidence) -> Outcome:
-    return decide(evidence, strategies(evidence, "channel-wise", "layer-wise", (4,)), about=CHANNEL_WISE)
+    conditions = strategies(evidence, "channel-wise", "layer-wise", (4,))
+    return decide(evidence, conditions, about=CHANNEL_WISE, lacking=unseen(conditions, "table4"))
 
 
 @CLAIMS.both("Section 5.4.2, Table 4", "channel-wise thresholds improve low latency (T = 1, 2) more than high (T ≥ 8)")
@@ -161,77 +176,4 @@ def channelwise_few_against_many(evidence: Evidence) -> Outcome:
         terms = (1.0, one, few), (-1.0, other, few), (-1.0, one, many), (1.0, other, many)
         conditions += condition(evidence, where(evidence, dataset, network), *terms)
     note = "gain over layer-wise at few steps minus that at many"
-    return decide(evidence, conditions, note, about=CHANNEL_WISE)
-
-
-# Section 5.5, Fig. 5
-
-
-def sweeps(ours: Recorded) -> dict[tuple[str, str], list[int]]:
-    """The L of each network of Fig. 5, where there are three or more."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for dataset, network, L in ours.keys("figure5"):
-        found.setdefault((dataset, network), []).append(L)
-    return {place: sorted(steps) for place, steps in found.items() if len(steps) > 2}
-
-
-def best_step(ours: Recorded, row: tuple) -> int:
-    return max(TIMESTEPS, key=lambda T: ours.accuracy(row, T))
-
-
-FEW = Outcome(Verdict.NOT_TESTED, "no network has records of three L")
-
-
-@CLAIMS.records("Section 5.5, Fig. 5", "accuracy at ultra-low latency (T ≤ 4) decreases as L increases")
-def larger_L_slower(ours: Recorded) -> Outcome:
-    conditions = []
-    for (dataset, network), steps in sweeps(ours).items():
-        rows = [("figure5", dataset, network, L) for L in steps]
-        slope = np.log2(steps) - np.mean(np.log2(steps))  # least squares: points for each doubling of L
-        terms = [(weight, row, LOW) for weight, row in zip(slope / (slope @ slope), rows, strict=True)]
-        conditions += condition(ours, where(ours, network, dataset), *terms, low=-np.inf, high=0.0)
-    return decide(ours, conditions, "mean of T = 1, 2, 4, for each doubling of L") if conditions else FEW
-
-
-@CLAIMS.records("Section 5.5, Fig. 5", "the best SNN of L = 2 stays further below the original ANN than with larger L")
-def smallest_L(ours: Recorded) -> Outcome:
-    """The original ANN is one for all L, so that it drops out of the difference."""
-    conditions = []
-    for (dataset, network), steps in sweeps(ours).items():
-        rows = {L: ("figure5", dataset, network, L) for L in steps}
-        for L in (L for L in steps if L > 2 and 2 in steps):
-            terms = (1.0, rows[L], best_step(ours, rows[L])), (-1.0, rows[2], best_step(ours, rows[2]))
-            conditions += condition(ours, where(ours, network, dataset, f"L = {L}"), *terms)
-    return decide(ours, conditions, "points over L = 2") if conditions else FEW
-
-
-@CLAIMS.records("Section 5.5, Fig. 5", f"for L > 4 the best SNN aligns with the source ANN (within {SIMILAR:g} point)")
-def larger_L_aligned(ours: Recorded) -> Outcome:
-    conditions = []
-    for (dataset, network), steps in sweeps(ours).items():
-        for L in (L for L in steps if L > 4):
-            row = ("figure5", dataset, network, L)
-            terms = (1.0, row, best_step(ours, row)), (-1.0, row, "ann")
-            conditions += condition(ours, where(ours, network, dataset, f"L = {L}"), *terms, low=-SIMILAR, high=SIMILAR)
-    return decide(ours, conditions) if conditions else FEW
-
-
-@CLAIMS.records("Section 5.5", "L = 4 or 8 is the best compromise of low latency and best accuracy (mean of both)")
-def recommended_L(ours: Recorded) -> Outcome:
-    conditions = []
-    for (dataset, network), steps in sweeps(ours).items():
-        rows = {L: ("figure5", dataset, network, L) for L in steps}
-
-        def compromise(L: int, weight: float, rows=rows) -> list:
-            return [(weight / 2, rows[L], LOW), (weight / 2, rows[L], best_step(ours, rows[L]))]
-
-        def value(L: int, rows=rows) -> float:
-            return ours.accuracy(rows[L], LOW) + ours.accuracy(rows[L], best_step(ours, rows[L]))
-
-        advised = [L for L in steps if L in published.QUANTIZATION_STEPS_RECOMMENDED]
-        for L in steps:
-            if advised and L not in advised:
-                best = max(advised, key=value)
-                name = where(ours, network, dataset, f"L = {best} over L = {L}")
-                conditions += condition(ours, name, *compromise(best, 1.0), *compromise(L, -1.0))
-    return decide(ours, conditions) if conditions else FEW
+    return decide(evidence, conditions, note, about=CHANNEL_WISE, lacking=unseen(conditions, "table4"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import published
 from .claim import Claims, Outcome
 from .decide import SIMILAR, Condition, condition, decide, left_out
@@ -13,9 +15,9 @@ CLAIMS = Claims()
 PANELS = {(dataset, network) for dataset in ("cifar10", "cifar100") for network in ("vgg16", "resnet20")}
 
 
-def unseen(conditions: list[Condition]) -> str:
-    """The panels of Fig. 4 that ``conditions`` leave out, as a number."""
-    return left_out(PANELS, (row[1:3] for one in conditions for row in one.rows), "panels of Fig. 4")
+def unseen(conditions: Sequence[Condition], figure: str = "Fig. 4") -> str:
+    """The panels of Fig. 4, or of Fig. 5, which has the same, that ``conditions`` leave out, as a number."""
+    return left_out(PANELS, (row[1:3] for one in conditions for row in one.rows), f"panels of {figure}")
 
 
 def relative_to(ours: Recorded, reference: str, ends: tuple[str, ...], above: int) -> list[Condition]:
