@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from .. import published
@@ -87,12 +86,10 @@ def figure4(shown) -> list[str]:
 def figure5(shown) -> list[str]:
     sentences, names = [], shown_as(shown.profile)
     for (dataset, network), curves in quantization.spiking(shown).items():
-        best = {T: max(curves, key=lambda L: np.mean([r.metrics["snn"][T - 1] for r in curves[L]])) for T in (1, 32)}
         if len(curves) > 1:
-            sentences.append(
-                f"{NAMES[network]} on {names[dataset]}: of the means at T = 1 the highest is that of L = {best[1]}, at "
-                f"T = 32 that of L = {best[32]}."
-            )
+            rows = {f"L = {L}": records for L, records in curves.items()}
+            first, last = (f"at T = {T} {said.highest(rows, T)}" for T in (1, 32))
+            sentences.append(f"{NAMES[network]} on {names[dataset]}: highest is {first}; {last}.")
     return list(dict.fromkeys(sentences)) or [
         "No network has records of several L, so that nothing is said about the choice of L."
     ]

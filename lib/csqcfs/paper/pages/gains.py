@@ -73,11 +73,8 @@ def ablation(page) -> list[str]:
         for first, second in PARTS
         for column in tables.COLUMNS.values()
     ]
-    return (
-        said.by_network(page, pairs, 1, "at T = 1")
-        + said.seed_noise(runs)
-        + decided([gap for gap in gaps if gap and gap.seeds > 1])
-    )
+    chance = " ".join(decided([gap for gap in gaps if gap and gap.seeds > 1]) + said.seed_noise(runs))
+    return said.by_network(page, pairs, 1, "at T = 1") + [chance] * bool(chance)
 
 
 def decided(gaps: Sequence[compare.Difference]) -> list[str]:

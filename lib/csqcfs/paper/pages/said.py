@@ -82,6 +82,15 @@ def summed_up(found: Mapping[str, tuple[compare.Difference, Sequence]]) -> str:
     return f"{'; '.join(parts)}; by 95 % intervals, n = {span(seeds)}"
 
 
+def highest(rows: Mapping[str, Sequence[Record]], column: compare.Column) -> str:
+    """Which of several rows has the highest mean, and whether it is ahead of the next, seed by seed."""
+    means = {name: compare.contrast((1.0, records, column)).points for name, records in rows.items()}
+    best, second = sorted(means, key=means.get, reverse=True)[:2]
+    found = compare.difference(rows[best], rows[second], column)
+    beside = "" if found is None else f", {verdict(found)} by {found.short()} points, n = {count(found.seeds, 'seed')}"
+    return f"{best} (next: {second}{beside})"
+
+
 def of_each(shown: Page, sentences: Callable[[Page], list[str]]) -> list[str]:
     """Sentences about each data set of a page whose keys begin with it, named where several have records."""
     parts = {dataset: part for dataset, part in shown.parts().items() if any(map(part.results, part.rows))}
