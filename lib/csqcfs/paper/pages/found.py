@@ -88,8 +88,9 @@ def figure5(shown) -> list[str]:
     for (dataset, network), curves in quantization.spiking(shown).items():
         if len(curves) > 1:
             rows = {f"L = {L}": records for L, records in curves.items()}
-            first, last = (f"at T = {T} {said.highest(rows, T)}" for T in (1, 32))
-            sentences.append(f"{NAMES[network]} on {names[dataset]}: highest is {first}; {last}.")
+            first, last = (said.highest(rows, T) for T in (1, 32))
+            place = f"{NAMES[network]} on {names[dataset]}"
+            sentences.append(f"{place}: at T = 1 the highest mean is that of {first}; at T = 32 that of {last}.")
     return list(dict.fromkeys(sentences)) or [
         "No network has records of several L, so that nothing is said about the choice of L."
     ]
