@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
@@ -110,13 +111,16 @@ def test_a_worker_that_is_told_to_end_in_a_callback_does_so_quietly(monkeypatch,
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_interrupted_command_leaves_no_process(light):
-    before = set(multiprocessing.active_children())
+def test_an_interrupted_command_leaves_no_process_and_no_thread(light):
+    """A thread of an executor that ends while Python does would make it write to a closed pipe, and say so."""
+    before, threads = set(multiprocessing.active_children()), set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
-        with processes.processes(2) as submit:
-            long = [submit("import time; time.sleep(600)", None) for _ in range(3)]
+        with processes.processes(3) as submit:
+            assert submit("", None).result(60) is None  # whose process waits for more
+            long = [submit("import time; time.sleep(600)", None) for _ in range(2)]
             raise KeyboardInterrupt
     assert set(multiprocessing.active_children()) <= before
+    assert set(threading.enumerate()) <= threads
     begun = [future for future in long if not future.cancelled()]
     done, waiting = wait(begun, 60)
     assert not waiting and all(future.exception() for future in done)

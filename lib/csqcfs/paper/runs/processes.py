@@ -8,7 +8,6 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -47,7 +46,7 @@ def processes(workers: int) -> Iterator[Submit]:
                 return future.result()
             except BrokenProcessPool:
                 process, broken = None, process
-                broken.shutdown(wait=False)
+                broken.shutdown()
                 if ended.is_set() or not retries:
                     raise
                 tqdm.write(
@@ -75,7 +74,9 @@ def processes(workers: int) -> Iterator[Submit]:
             process.join(5)
             process.kill()
             process.join(5)  # gone, not only told to go
-        until = time.monotonic() + 5
-        while started & set(multiprocessing.active_children()) and time.monotonic() < until:
-            time.sleep(0.01)  # the system tells an end once, and the executor's thread that heard it is yet to note it
+        # An executor's thread that still ends while Python does has closed the pipe that Python then writes to
+        threads.shutdown()
+        while not shelf.empty():
+            if (process := shelf.get()) is not None:
+                process.shutdown()
         raise
